@@ -1,0 +1,168 @@
+"""Remote Python objects that feel local.
+
+::
+
+    async with proxyables.serve(API(), "tcp://127.0.0.1:9000") as server:
+        await server.serve_forever()
+
+    async with proxyables.connect("tcp://127.0.0.1:9000") as peer:
+        total = await peer.root.compute(10, y=20)
+
+Names are loaded when they are first used, so that ``import proxyables`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from proxyables.version import __version__
+
+if TYPE_CHECKING:
+    from proxyables.errors import (
+        AccessDenied,
+        AuthenticationFailed,
+        ConnectionClosed,
+        ConnectionLost,
+        EncodingError,
+        HandshakeFailed,
+        LimitExceeded,
+        NotSupported,
+        PeerProtocolError,
+        ProxyError,
+        ReferenceNotFound,
+        RemoteError,
+        RemoteFrame,
+    )
+    from proxyables.limits import Limits
+    from proxyables.muid import make_muid
+    from proxyables.net.endpoints import Server, connect, serve
+    from proxyables.objects.markers import expose, hidden
+    from proxyables.objects.policy import Policy
+    from proxyables.objects.registry import ObjectRegistry
+    from proxyables.peer.peer import Peer, current_peer
+    from proxyables.peer.pool import StreamPool
+    from proxyables.proxies.cursor import ProxyCursor
+    from proxyables.proxies.functions import (
+        assign,
+        construct,
+        contains,
+        copy,
+        delete,
+        describe,
+        peer_of,
+        perform,
+        ref,
+        release,
+    )
+    from proxyables.proxyable import ExportedProxyable, ImportedProxyable, Proxyable
+    from proxyables.wire.kinds import (
+        ProxyInstruction,
+        ProxyInstructionKinds,
+        ProxyValueKinds,
+        create_apply_instruction,
+        create_construct_instruction,
+        create_execute_instruction,
+        create_get_instruction,
+        create_instruction_unsafe,
+        create_release_instruction,
+        create_return_instruction,
+        create_throw_instruction,
+        decode,
+        encode,
+    )
+    from proxyables.wire.values import Opaque
+
+_PLACES = {
+    "errors": """AccessDenied AuthenticationFailed ConnectionClosed ConnectionLost EncodingError
+        HandshakeFailed LimitExceeded NotSupported PeerProtocolError ProxyError ReferenceNotFound
+        RemoteError RemoteFrame""",
+    "limits": "Limits",
+    "muid": "make_muid",
+    "net.endpoints": "Server connect serve",
+    "objects.markers": "expose hidden",
+    "objects.policy": "Policy",
+    "objects.registry": "ObjectRegistry",
+    "peer.peer": "Peer current_peer",
+    "peer.pool": "StreamPool",
+    "proxies.cursor": "ProxyCursor",
+    "proxies.functions": """assign construct contains copy delete describe peer_of perform ref
+        release""",
+    "proxyable": "ExportedProxyable ImportedProxyable Proxyable",
+    "wire.kinds": """ProxyInstruction ProxyInstructionKinds ProxyValueKinds
+        create_apply_instruction create_construct_instruction create_execute_instruction
+        create_get_instruction create_instruction_unsafe create_release_instruction
+        create_return_instruction create_throw_instruction decode encode""",
+    "wire.values": "Opaque",
+}
+_MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
+
+__all__ = [
+    "AccessDenied",
+    "AuthenticationFailed",
+    "ConnectionClosed",
+    "ConnectionLost",
+    "EncodingError",
+    "ExportedProxyable",
+    "HandshakeFailed",
+    "ImportedProxyable",
+    "LimitExceeded",
+    "Limits",
+    "NotSupported",
+    "ObjectRegistry",
+    "Opaque",
+    "Peer",
+    "PeerProtocolError",
+    "Policy",
+    "ProxyCursor",
+    "ProxyError",
+    "ProxyInstruction",
+    "ProxyInstructionKinds",
+    "ProxyValueKinds",
+    "Proxyable",
+    "ReferenceNotFound",
+    "RemoteError",
+    "RemoteFrame",
+    "Server",
+    "StreamPool",
+    "__version__",
+    "assign",
+    "connect",
+    "construct",
+    "contains",
+    "copy",
+    "create_apply_instruction",
+    "create_construct_instruction",
+    "create_execute_instruction",
+    "create_get_instruction",
+    "create_instruction_unsafe",
+    "create_release_instruction",
+    "create_return_instruction",
+    "create_throw_instruction",
+    "current_peer",
+    "decode",
+    "delete",
+    "describe",
+    "encode",
+    "expose",
+    "hidden",
+    "make_muid",
+    "peer_of",
+    "perform",
+    "ref",
+    "release",
+    "serve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

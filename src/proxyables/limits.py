@@ -1,0 +1,63 @@
+"""Every bound of a connection, with its unit and what it stops.
+
+A bound is checked before the memory or the attribute access that it guards is spent.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds that one side of a connection keeps, whatever the other side sends.
+
+    Attributes:
+        max_message: Bytes of one message, either way (a length that promises gigabytes).
+        max_depth: Nesting of values inside values (recursion until the stack ends).
+        max_steps: Steps of one chain (an instruction list of 100,000 steps).
+        max_name: Characters of an attribute or keyword name.
+        max_integer_bits: Bits of one integer (arithmetic that takes minutes).
+        max_streams: Streams that the other side may have open at once (a flood of SYNs).
+        max_calls: Calls of the other side that may be running at once.
+        max_references: Objects exported to, and imported from, the other side, each.
+        max_text: Characters of an exception's message that are sent (a 10 MB message).
+        max_write_buffer: Bytes waiting for a peer that does not read; over it the connection
+            is cut.
+        handshake_timeout: Seconds until the other side must have said who it is.
+        keepalive: Seconds of silence after which a ping is sent; 0 sends none.
+        keepalive_timeout: Seconds within which that ping must be answered.
+        grace: Seconds that calls in flight get to end when the connection is closed.
+    """
+
+    max_message: int = 16 * MIB
+    max_depth: int = 64
+    max_steps: int = 256
+    max_name: int = 256
+    max_integer_bits: int = 65_536
+    max_streams: int = 16_384
+    max_calls: int = 16_384
+    max_references: int = 1_000_000
+    max_text: int = 16_384
+    max_write_buffer: int = 256 * MIB
+    handshake_timeout: float = 10.0
+    keepalive: float = 30.0
+    keepalive_timeout: float = 30.0
+    grace: float = 5.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            whole = field.type == "int"
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+                kind = "a whole number" if whole else "a number"
+                raise TypeError(f"{field.name} takes {kind}, got {value!r}")
+            if math.isnan(value) or value < 0 or (whole and value == 0):
+                raise ValueError(f"{field.name} takes a positive number, got {value!r}")
+
+
+__all__ = ["Limits"]

@@ -1,0 +1,212 @@
+"""Child processes whose stdin and stdout are the wire (``exec:``).
+
+The wire is one socket pair, not two pipes: one descriptor that carries both directions, so the
+loop drives it like every other socket, at full speed, on asyncio and uvloop alike. Programs
+cannot tell as long as they read and write what they were given; what fails is opening
+``/dev/stdin`` anew. stderr stays this process's own.
+
+The child runs in a session of its own. Ctrl-C in a terminal goes to the foreground process group,
+and a child in that group would die before the calls in flight have ended; it is to end because
+the wire does. A mere process group of its own would not do: a program that asks for a password on
+the terminal (ssh) would be stopped there in the background for good, where without a terminal it
+says so and exits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import socket
+from collections.abc import Sequence
+
+from proxyables.errors import HandshakeFailed
+from proxyables.net.descriptors import attach_descriptors
+from proxyables.net.stdio import claim_stdio
+from proxyables.net.transports import attach
+
+# Seconds: after the end of its input the child gets GRACE to exit, after SIGTERM it gets
+# TERMINATION until SIGKILL.
+GRACE = 5.0
+TERMINATION = 2.0
+
+
+class Child:
+    """A child process, from its start until it has been waited for.
+
+    Its end is certain: when the wire ends, or the loop does, the child is asked, then told, then
+    killed, and in every case waited for. Nothing outlives `wait_closed`.
+
+    Attributes:
+        transport: This side's end of the wire.
+        was_signalled: Whether the child had to be terminated, and did not exit by itself.
+    """
+
+    def __init__(
+        self, words: Sequence[str], process: asyncio.subprocess.Process, grace: float
+    ) -> None:
+        self.words = tuple(words)
+        self.was_signalled = False
+        self.transport: asyncio.Transport
+        self._process = process
+        self._grace = grace
+        self._is_unwired = asyncio.Event()
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, or minus the number of the signal that ended it; None while it runs."""
+        return self._process.returncode
+
+    async def wait_closed(self) -> None:
+        """Waits until the wire is gone and the child has been reaped.
+
+        Cancelling this does not change what happens to the child.
+        """
+        await asyncio.wait([self._keeper])
+
+    async def finish(self, *, patience: float) -> None:
+        """Waits until the child has been reaped, with less grace than it was promised.
+
+        Args:
+            patience: Seconds until it is terminated.
+        """
+        for seconds, number in ((patience, signal.SIGTERM), (TERMINATION, signal.SIGKILL)):
+            done, _ = await asyncio.wait([self._keeper], timeout=seconds)
+            if done:
+                return
+            self._signal(number)
+        await self.wait_closed()
+
+    def add_end(self, protocol: asyncio.Protocol, error: Exception | None) -> None:
+        """Lets the protocol's connection end once the child has been reaped."""
+        self._keeper.add_done_callback(lambda _keeper: protocol.connection_lost(error))
+
+    def on_wire_lost(self) -> None:
+        self._is_unwired.set()
+
+    async def _keep(self) -> None:
+        try:
+            await self._is_unwired.wait()
+            if not await self._exits_within(self._grace):
+                self._signal(signal.SIGTERM)
+                await self._exits_within(TERMINATION)
+        finally:
+            # Also where the loop ends with the wire still up: no child is left behind.
+            self._signal(signal.SIGKILL)
+            await self._process.wait()
+
+    async def _exits_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is not None:
+            return
+        self.was_signalled = True
+        try:
+            os.killpg(self._process.pid, number)  # its children too: a shell is often in between
+        except ProcessLookupError:
+            pass  # it has just exited, and is about to be reaped
+
+
+async def start_child(
+    words: Sequence[str], protocol: asyncio.Protocol, *, grace: float = GRACE
+) -> Child:
+    """Starts a program and gives the protocol its stdin and stdout.
+
+    If this side closes the connection, ``protocol.connection_lost`` is called when the child has
+    been reaped, so that whoever waits for the one has waited for the other. If the child ends
+    it, or it breaks, the call comes at once: nobody is to wait on a grace period for bad news.
+
+    Args:
+        words: The program, looked up in ``PATH``, and its arguments. No shell is involved.
+        protocol: What the wire is given to.
+        grace: Seconds that the child gets to exit after the end of its input.
+
+    Raises:
+        HandshakeFailed: The program cannot be started.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *words, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
+            )
+    except (OSError, ValueError) as error:
+        ours.close()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise HandshakeFailed(f"cannot start {words[0]!r:.200}: {reason.lower()}") from error
+    except BaseException:
+        ours.close()
+        raise
+    child = Child(words, process, grace)
+    try:
+        child.transport = await attach(ours, _Wire(child, protocol))
+    except BaseException:
+        ours.close()
+        child.on_wire_lost()
+        await child.finish(patience=0)
+        raise
+    return child
+
+
+def describe_exit(child: Child) -> str:
+    """What became of a child, for an error: ``'prog x' exited with status 3``."""
+    command = shlex.join(child.words)
+    shown = repr(command) if len(command) <= 200 else repr(command[:200]) + "…"
+    code = child.returncode
+    if code is None:
+        return f"{shown} is running"
+    if code >= 0:
+        return f"{shown} exited with status {code}"
+    try:
+        return f"{shown} was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"{shown} was ended by signal {-code}"
+
+
+class _Wire(asyncio.Protocol):
+    """Stands between the wire and the protocol, and only sees the beginning and the end.
+
+    What arrives goes to the protocol's own bound method, at no cost.
+    """
+
+    def __init__(self, child: Child, protocol: asyncio.Protocol) -> None:
+        self.data_received = protocol.data_received  # type: ignore[method-assign]
+        self.connection_made = protocol.connection_made  # type: ignore[method-assign]
+        self.pause_writing = protocol.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = protocol.resume_writing  # type: ignore[method-assign]
+        self._child = child
+        self._protocol = protocol
+        self._is_ended_by_child = False
+
+    def eof_received(self) -> bool | None:
+        self._is_ended_by_child = True
+        return self._protocol.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._child.on_wire_lost()
+        if self._is_ended_by_child or exc is not None:
+            self._protocol.connection_lost(exc)
+        else:
+            self._child.add_end(self._protocol, exc)
+
+
+__all__ = [
+    "GRACE",
+    "Child",
+    "attach_descriptors",
+    "claim_stdio",
+    "describe_exit",
+    "start_child",
+]

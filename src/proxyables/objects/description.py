@@ -1,0 +1,223 @@
+"""What an object offers, told without running anything of it.
+
+Plain data for the wire: `describe_type` travels once per type with the first reference to one of
+its instances, so it is small; `describe` answers a DESCRIBE step. Both tell only what the policy
+lets a peer touch, read classes statically (no property, `__getattr__`, `__dir__`, metaclass or
+foreign `__repr__` runs), and are bounded in every direction.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterable
+from typing import Any
+
+from . import rules
+from .inspection import (
+    UNREAD,
+    find,
+    instance_dict,
+    is_data_descriptor,
+    is_descriptor,
+    module_of,
+    mro_of,
+    namespace_of,
+    qualname_of,
+    wrapped_function,
+)
+from .policy import Policy
+from .rules import Kind
+from .signatures import is_async, signature_of
+
+_MAX_MEMBERS = 512
+_MAX_TYPE_NAMES = 256
+_MAX_LINE = 200
+_MAX_DOC = 4096
+
+# What the type's description says an instance can do, by the special methods behind it.
+_ABILITIES = {
+    "callable": ("__call__",),
+    "iterable": ("__iter__", "__getitem__"),
+    "async_iterable": ("__aiter__",),
+    "awaitable": ("__await__",),
+    "sized": ("__len__",),
+    "indexable": ("__getitem__",),
+    "context": ("__enter__",),
+    "async_context": ("__aenter__",),
+}
+# Counting these runs C code only, and only for the exact types.
+_COUNTED = frozenset({str, bytes, bytearray, list, tuple, dict, set, frozenset, range})
+_KIND_NAMES = {
+    Kind.MODULE: "module",
+    Kind.CLASS: "class",
+    Kind.FUNCTION: "function",
+    Kind.BUILTIN: "function",
+    Kind.METHOD: "method",
+}
+
+
+def describe_type(cls: type, policy: Policy) -> dict[str, object]:
+    """Returns what every instance of `cls` offers.
+
+    Returns:
+        ``{"name", "module", "doc", "methods": [names], "attributes": [names]}`` and one flag per
+        ability: ``callable, iterable, async_iterable, awaitable, sized, indexable, context,
+        async_context``. At most 256 names of each sort; `doc` is the first line. What each
+        instance holds for itself is not there: `describe` tells it.
+    """
+    methods: list[str] = []
+    attributes: list[str] = []
+    for name, raw in sorted(policy.type_members(cls), key=_by_name):
+        (methods if _member_kind(raw) in ("method", "class") else attributes).append(name)
+    description: dict[str, object] = {
+        "name": _clip(qualname_of(cls), _MAX_LINE),
+        "module": _clip(module_of(cls), _MAX_LINE),
+        "doc": _first_line(namespace_of(cls).get("__doc__")),
+        "methods": methods[:_MAX_TYPE_NAMES],
+        "attributes": attributes[:_MAX_TYPE_NAMES],
+    }
+    for ability, special in _ABILITIES.items():
+        description[ability] = any(policy.offers(cls, method) for method in special)
+    return description
+
+
+def describe(obj: object, policy: Policy) -> dict[str, object]:
+    """Returns what `obj` offers.
+
+    Returns:
+        ``{"kind", "name", "type", "module", "doc", "signature", "async", "members",
+        "truncated"}``: `kind` is ``function``, ``method``, ``class``, ``module`` or ``object``;
+        `doc` is the whole docstring, clipped; `signature` is text such as ``"(a, b=1)"`` or None;
+        `members` are rows of ``{"name", "kind", "signature", "doc", "async", "type"}`` with the
+        kinds ``method``, ``property``, ``attribute`` and ``class``, at most 512, and `truncated`
+        says that there are more. Builtin containers have ``"len"`` besides.
+    """
+    kind = rules.kind_of(type(obj))
+    members = sorted(policy.visible_members(obj), key=_by_name)
+    called = obj
+    if kind in (Kind.OPEN, Kind.REFUSED):  # an instance is called through its class
+        found = find(type(obj), "__call__") if policy.offers(type(obj), "__call__") else None
+        called = None if found is None else found.raw
+    description: dict[str, object] = {
+        "kind": _KIND_NAMES.get(kind, "object"),
+        "name": _name_of(obj, kind),
+        "type": _clip(qualname_of(type(obj)), _MAX_LINE),
+        "module": _module_name(obj, kind),
+        "doc": _clip(_doc_of(obj), _MAX_DOC),
+        "signature": signature_of(called, bound=called is not obj),
+        "async": is_async(called),
+        "members": _rows(obj, kind, members[:_MAX_MEMBERS]),
+        "truncated": len(members) > _MAX_MEMBERS,
+    }
+    if type(obj) in _COUNTED:
+        description["len"] = len(obj)  # type: ignore[arg-type]  # one of the builtin containers
+    return description
+
+
+def _rows(obj: object, kind: Kind, members: Iterable[tuple[str, object]]) -> list[dict[str, Any]]:
+    """Describes members; a function is bound to the object unless the object itself holds it."""
+    held = instance_dict(obj)
+    in_class = kind not in (Kind.MODULE, Kind.CLASS)
+    return [
+        _describe_member(name, raw, bound=in_class and held.get(name) is not raw)
+        for name, raw in members
+    ]
+
+
+def _describe_member(name: str, raw: object, *, bound: bool) -> dict[str, Any]:
+    kind = _member_kind(raw)
+    row: dict[str, Any] = {"name": name, "kind": kind, "signature": None, "doc": "", "async": False}
+    if kind == "attribute":
+        if raw is not UNREAD and not is_descriptor(raw):
+            row["type"] = _clip(qualname_of(type(raw)), _MAX_LINE)
+        return row
+    row["doc"] = _first_line(_doc_of(raw))
+    if kind != "property":
+        row["signature"] = signature_of(raw, bound=bound)
+        row["async"] = is_async(raw)
+    return row
+
+
+def _member_kind(raw: object) -> str:
+    """Tells what reading a name gives, from what stands there."""
+    kinds = mro_of(type(raw))
+    if type in kinds:
+        return "class"
+    if rules.kind_of(type(raw)) in _CALLED or any(kind in _WRAPPED_METHODS for kind in kinds):
+        return "method"
+    if type(raw) in _SLOTS or not is_descriptor(raw):
+        return "attribute"
+    # Descriptors that others wrote: a compiled method can be called, a lazy property cannot.
+    return (
+        "property" if is_data_descriptor(raw) or find(type(raw), "__call__") is None else "method"
+    )
+
+
+_CALLED = (Kind.FUNCTION, Kind.BUILTIN, Kind.METHOD, Kind.PARTIAL)
+_WRAPPED_METHODS = (
+    classmethod,
+    staticmethod,
+    functools.partialmethod,
+    functools.singledispatchmethod,
+    types.ClassMethodDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+)
+_SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
+
+
+def _name_of(obj: object, kind: Kind) -> str:
+    if kind is Kind.MODULE:
+        name = instance_dict(obj).get("__name__")
+    elif kind in (Kind.FUNCTION, Kind.BUILTIN, Kind.CLASS):
+        name = rules.callable_name(obj)
+    elif kind is Kind.METHOD:
+        name = rules.callable_name(obj.__func__)  # type: ignore[attr-defined]  # a bound method
+    else:
+        name = qualname_of(type(obj))
+    return _clip(name, _MAX_LINE)
+
+
+def _module_name(obj: object, kind: Kind) -> str:
+    if kind is Kind.MODULE:
+        return _name_of(obj, kind)
+    if kind in (Kind.FUNCTION, Kind.BUILTIN, Kind.CLASS):
+        return _clip(rules.callable_module(obj), _MAX_LINE)
+    return _clip(module_of(type(obj)), _MAX_LINE)
+
+
+def _doc_of(obj: object) -> object:
+    """Returns the docstring that stands there; that of its class for an instance."""
+    kinds = mro_of(type(obj))
+    if type in kinds:
+        return namespace_of(obj).get("__doc__")  # type: ignore[arg-type]  # a class, just asked
+    if type(obj) is types.MethodType:
+        return _doc_of(obj.__func__)
+    if classmethod in kinds or staticmethod in kinds:
+        return _doc_of(wrapped_function(obj))
+    found = find(type(obj), "__doc__")
+    if found is not None and type(found.raw) in _SLOTS:  # functions, properties, builtins
+        return found.raw.__get__(obj)  # type: ignore[attr-defined]  # one of two C descriptors
+    held = instance_dict(obj).get("__doc__")
+    return held if held is not None or found is None else found.raw
+
+
+def _first_line(doc: object) -> str:
+    text = _clip(doc, _MAX_DOC).strip()
+    return _clip(text.partition("\n")[0].rstrip(), _MAX_LINE)
+
+
+def _clip(text: object, length: int) -> str:
+    """Returns text that fits and can be encoded; nothing for what is not text."""
+    if type(text) is not str:
+        return ""
+    clipped = text if len(text) <= length else f"{text[: length - 1]}…"
+    return clipped.encode("utf-8", "replace").decode("utf-8")
+
+
+def _by_name(member: tuple[str, object]) -> str:
+    return member[0]
+
+
+__all__ = ["describe", "describe_type"]

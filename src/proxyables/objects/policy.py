@@ -1,0 +1,518 @@
+"""The one gate: what a peer may touch of the objects that this side lends.
+
+Every step of every dialect asks here first, and asking runs nothing of the object (see
+`inspection`). Three layers, each of which can only take away: the rules that always hold
+(`rules`), what the author marked (`markers`), and what this policy was given (patterns,
+``read_only``, ``strict``).
+
+Two caches keep the gate out of the hot path; both hold only what follows from a type:
+
+* ``passed``: (type, name) pairs that may be read on *any* instance of exactly that type;
+* ``harmless``: types whose instances may be a result, be exported, and be called.
+
+Whatever depends on the object itself (modules, classes, functions, the root under an allow-list)
+is in neither. A name enters ``passed`` only if it exists, so a peer cannot fill it with garbage.
+Marks are read when a type is first used; adding one later does not undo what was remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType
+from typing import Any
+
+from proxyables.errors import AccessDenied
+
+from . import rules, tables
+from .inspection import (
+    UNREAD,
+    class_members,
+    find,
+    instance_dict,
+    instance_members,
+    is_data_descriptor,
+    is_descriptor,
+    is_enumeration,
+    mro_of,
+    qualname_of,
+    wrapped_function,
+)
+from .markers import class_mark, mark_of, name_mark
+from .names import Patterns, name_reason
+from .rules import Kind
+
+_MAX_REMEMBERED = 4096
+_MAX_NESTING = 8
+_SHOWN = 80
+
+_PLAIN: frozenset[type] = frozenset(
+    {type(None), bool, int, float, str, bytes, list, dict, tuple, set, frozenset, MethodType}
+)
+_CALLABLE_REASONS: Mapping[Kind, Callable[[Any], str | None]] = MappingProxyType(
+    {
+        Kind.CLASS: rules.class_reason,
+        Kind.BUILTIN: rules.builtin_reason,
+        Kind.FUNCTION: rules.function_reason,
+    }
+)
+_UNBOUND: Any = object()
+
+
+class Policy:
+    """What a peer may touch.
+
+    The default lends every public name of ordinary objects, and nothing of the interpreter's
+    inside. Never changed in use, so connections may share one; the peer binds it to its root.
+
+    Patterns are those of `fnmatch`, matched case-sensitively against single attribute names.
+    Operators, items and calls go by the method that carries them out: ``__len__``,
+    ``__getitem__``, ``__setitem__``, ``__delitem__``, ``__call__``, ``__add__``.
+
+    Args:
+        allow: If not empty, the only names that may be touched *on the root object*; what these
+            give is lent as usual. On a policy without a root it holds for every object.
+        deny: Names that are refused on every object; goes before `allow`.
+        read_only: Refuse to set or delete attributes and items, in-place operators, and the
+            methods that change builtin containers. Other methods may still change their object:
+            what a method does is its author's.
+        strict: Lend only what is marked by `expose`: a name whose nearest definition is marked,
+            or that a marked class defines (its instances' own attributes included). Builtin
+            containers and values, once reached, are lent.
+
+    Raises:
+        TypeError: `allow` or `deny` is not a collection of text.
+    """
+
+    __slots__ = (
+        "_allow",
+        "_deny",
+        "_kinds",
+        "_offered",
+        "_passed_methods",
+        "_read_only",
+        "_root",
+        "_strict",
+        "harmless",
+        "passed",
+    )
+
+    def __init__(
+        self,
+        *,
+        allow: Iterable[str] = (),
+        deny: Iterable[str] = (),
+        read_only: bool = False,
+        strict: bool = False,
+    ) -> None:
+        self._allow = Patterns("allow", allow)
+        self._deny = Patterns("deny", deny)
+        self._read_only = read_only
+        self._strict = strict
+        self._root: object = _UNBOUND
+        self._offered: frozenset[str] = frozenset()
+        self.passed: set[tuple[type, str]] = set()
+        self.harmless: set[type] = set(_PLAIN)
+        self._passed_methods: set[tuple[type, str]] = set()
+        self._kinds: dict[type, Kind] = {}
+
+    def __repr__(self) -> str:
+        given = {
+            "allow": list(self._allow),
+            "deny": list(self._deny),
+            "read_only": self._read_only,
+            "strict": self._strict,
+        }
+        return f"Policy({', '.join(f'{name}={value!r}' for name, value in given.items() if value)})"
+
+    def for_root(self, root: object) -> Policy:
+        """Returns this policy for a connection whose root is `root`.
+
+        The root was chosen by the author, so it is lent whatever it is. If it is a module, what
+        it offers is settled here: the names of its ``__all__``, else its own public functions
+        and classes. The caches are shared where no decision depends on the root.
+        """
+        bound = Policy(
+            allow=self._allow, deny=self._deny, read_only=self._read_only, strict=self._strict
+        )
+        bound._root = root
+        bound._kinds = self._kinds
+        bound.harmless = self.harmless
+        if not self._allow:
+            bound.passed = self.passed
+            bound._passed_methods = self._passed_methods
+        if ModuleType in mro_of(type(root)):
+            bound._offered = frozenset(rules.module_names(root))  # type: ignore[arg-type]
+        return bound
+
+    # -- attributes -------------------------------------------------------------------------------
+
+    def check_get(self, target: object, name: str) -> None:
+        """Refuses, or lets a step read an attribute.
+
+        Raises:
+            AccessDenied: The same for what exists and what does not.
+        """
+        reason = self._get_reason(target, name)
+        if reason is not None:
+            raise _denied(name, reason)
+        cls = type(target)
+        if self._kind(cls) is Kind.OPEN and self._is_settled(cls, name):
+            exists = find(cls, name) is not None or name in instance_dict(target)
+            if exists:
+                _remember(self.passed, (cls, name))
+
+    def check_set(self, target: object, name: str) -> None:
+        """Refuses, or lets a step assign an attribute.
+
+        Data can be assigned. Methods cannot be replaced, nor anything that could not be read.
+
+        Raises:
+            AccessDenied: The same for what exists and what does not.
+        """
+        reason = self._change_reason(target, name)
+        if reason is not None:
+            raise _denied(name, reason)
+
+    def check_delete(self, target: object, name: str) -> None:
+        """Refuses, or lets a step delete an attribute; as `check_set`."""
+        self.check_set(target, name)
+
+    def check_keywords(self, names: Iterable[object]) -> None:
+        """Refuses keyword arguments that no caller could mean: private names and non-names.
+
+        Raises:
+            AccessDenied: One of them is not a public name.
+        """
+        for name in names:
+            reason = name_reason(name)
+            if reason is not None:
+                raise _denied(name, reason)
+
+    # -- items, calls, operators ------------------------------------------------------------------
+
+    def check_item(self, target: object, key: object) -> None:
+        """Refuses, or lets a step read an item. Classes have none, but for enumerations.
+
+        Raises:
+            AccessDenied: Not for this peer.
+        """
+        if type(key) is str and is_enumeration(target):
+            self.check_get(target, key)  # Color["RED"] is Color.RED
+        else:
+            self._check_item(target, key, "__getitem__")
+
+    def check_set_item(self, target: object, key: object) -> None:
+        """Refuses, or lets a step assign an item; raises as `check_item`."""
+        self._check_item(target, key, "__setitem__")
+
+    def check_delete_item(self, target: object, key: object) -> None:
+        """Refuses, or lets a step delete an item; raises as `check_item`."""
+        self._check_item(target, key, "__delitem__")
+
+    def check_call(self, target: object) -> None:
+        """Refuses, or lets a step call its target.
+
+        Needed only for targets whose type is not in `harmless`: whatever is called was a result,
+        an export or the root before, and `check_value` has seen the first two.
+
+        Raises:
+            AccessDenied: Not for this peer.
+        """
+        reason = self._call_reason(target)
+        if reason is not None:
+            raise _denied("__call__", reason)
+
+    def check_operation(self, name: str, target: object) -> None:
+        """Refuses, or lets one of the closed table's operators act on its target.
+
+        ``dir`` passes for everything: answer it with `visible_names`.
+
+        Raises:
+            AccessDenied: Not for this peer.
+        """
+        reason = self._operation_reason(name, target)
+        if reason is not None:
+            raise _denied(name, reason)
+
+    # -- values -----------------------------------------------------------------------------------
+
+    def check_value(self, value: object) -> None:
+        """Refuses, or lets a value be a step's result, be exported or be returned.
+
+        Needed only for values whose type is not in `harmless`.
+
+        Raises:
+            AccessDenied: Not for any peer.
+        """
+        reason = self._value_reason(value)
+        if reason is not None:
+            raise _denied(None, reason)
+        cls = type(value)
+        if self._kind(cls) is Kind.OPEN and value is not self._root and self._may_call(cls):
+            _remember(self.harmless, cls)
+
+    # -- what may be told -------------------------------------------------------------------------
+
+    def visible_names(self, target: object) -> list[str]:
+        """Returns, sorted, the names that `dir`, descriptions and completions may tell.
+
+        Read statically: what `__getattr__` or `__dir__` would make up is not among them.
+        """
+        return sorted(dict(self.visible_members(target)))
+
+    def visible_members(self, target: object) -> Iterator[tuple[str, object]]:
+        """Yields each visible name of `target` with what stands there, no descriptor asked."""
+        cls = type(target)
+        kind = self._kind(cls)
+        if kind is Kind.MODULE:
+            held = instance_dict(target)
+            members = {name: held.get(name, UNREAD) for name in self._offered}
+        elif kind is Kind.CLASS:
+            members = class_members(target)  # type: ignore[arg-type]  # a class, by its kind
+        else:
+            members = instance_members(target)
+        for name, raw in members.items():
+            if self._get_reason(target, name) is None and self._is_visible(raw):
+                yield name, raw
+
+    def type_members(self, cls: type) -> Iterator[tuple[str, object]]:
+        """Yields each name that every instance of `cls` shows, with what stands in the class.
+
+        Slots are left out, like all that instances hold: what is in them may have to be hidden.
+        """
+        if self._kind(cls) not in (Kind.OPEN, Kind.PARTIAL):
+            return
+        for name, raw in class_members(cls).items():
+            if type(raw) is MemberDescriptorType or self._type_reason(cls, name) is not None:
+                continue
+            if self._is_visible(raw):
+                yield name, raw
+
+    def offers(self, cls: type, method: str) -> bool:
+        """Whether instances of `cls` have a special method, and this policy lets peers use it."""
+        found = find(cls, method)
+        if found is None or found.raw is None:  # a class says with None that it has none
+            return False
+        refused = self._type_patterns_reason(cls, method) or self._mark_reason(cls, method)
+        return refused is None
+
+    def _is_visible(self, raw: object) -> bool:
+        """Whether what stands behind a name may be told; a property may, as nobody asked it."""
+        behind = wrapped_function(raw)
+        if behind is raw and is_descriptor(raw) and type(raw) is not FunctionType:
+            return True
+        return behind is UNREAD or self._value_reason(behind) is None
+
+    # -- reasons: None lets it pass ---------------------------------------------------------------
+
+    def _get_reason(self, target: object, name: str) -> str | None:
+        cls = type(target)
+        reason = name_reason(name) or self._patterns_reason(target, name)
+        if reason is not None:
+            return reason
+        kind = self._kind(cls)
+        if kind is Kind.CLASS:
+            named: Any = target
+            return rules.class_member_reason(named, name) or self._mark_reason(named, name)
+        if kind is Kind.MODULE:
+            return self._offer_reason(target, name)
+        if kind is Kind.REFUSED and target is not self._root:
+            return f"a {qualname_of(cls)} is not lent"
+        if (
+            kind is Kind.METHOD
+            and self._kind(type(rules.method_function(target))) is not Kind.FUNCTION
+        ):
+            return "the method passes names on to what it calls"
+        return self._member_reason(cls, name)
+
+    def _offer_reason(self, module: object, name: str) -> str | None:
+        if module is not self._root or name not in self._offered:
+            return "a module shows only what it offers, and only as the root"
+        mark = mark_of(instance_dict(module).get(name))
+        if mark is None:
+            return f"{name!r} is not exposed" if self._strict else None
+        return None if mark.exposed else f"{name!r} is hidden"
+
+    def _type_reason(self, cls: type, name: str) -> str | None:
+        """As `_get_reason`, for all instances of a class."""
+        return (
+            name_reason(name)
+            or self._type_patterns_reason(cls, name)
+            or self._member_reason(cls, name)
+        )
+
+    def _member_reason(self, cls: type, name: str) -> str | None:
+        reason = rules.member_reason(cls, name)
+        if reason is None and self._read_only and rules.is_mutator(cls, name):
+            reason = f"{name!r} changes its object, and the policy is read-only"
+        return reason or self._mark_reason(cls, name)
+
+    def _mark_reason(self, cls: type, name: str) -> str | None:
+        mark = name_mark(cls, name)
+        if mark is not None:
+            return None if mark.exposed else f"{name!r} is hidden"
+        if not self._strict:
+            return None
+        found = find(cls, name)
+        owner = cls if found is None else found.owner
+        mark = mark_of(owner)
+        if mark is not None:
+            return None if mark.exposed else f"{name!r} is hidden"
+        return None if rules.is_standard_value(owner) else f"{name!r} is not exposed"
+
+    def _change_reason(self, target: object, name: str) -> str | None:
+        if self._read_only:
+            return "the policy is read-only"
+        reason = self._get_reason(target, name)
+        cls = type(target)
+        if reason is not None or self._kind(cls) is not Kind.OPEN:
+            return reason or f"attributes of a {qualname_of(cls)} cannot be changed"
+        found = find(cls, name)
+        if found is not None:
+            if is_data_descriptor(found.raw):
+                return None
+            if is_descriptor(found.raw) or type in mro_of(type(found.raw)):
+                return f"{name!r} is behaviour, not data"
+            reason = self._value_reason(found.raw)
+        held = instance_dict(target)
+        return reason or (self._value_reason(held[name]) if name in held else None)
+
+    def _check_item(self, target: object, key: object, method: str) -> None:
+        cls = type(target)
+        if rules.is_reserved_key(cls, key):
+            raise _denied(key, "an item is not the way to a special name")
+        if (cls, method) in self._passed_methods:
+            return
+        reason = self._method_reason(target, method)
+        if reason is None and self._read_only and method != "__getitem__":
+            reason = "the policy is read-only"
+        if reason is not None:
+            raise _denied(method, reason)
+        if self._kind(cls) is Kind.OPEN and self._is_settled(cls, method):
+            _remember(self._passed_methods, (cls, method))
+
+    def _method_reason(self, target: object, method: str) -> str | None:
+        """Judges a special method of an object that may be lent."""
+        cls = type(target)
+        kind = self._kind(cls)
+        if kind in (Kind.MODULE, Kind.CLASS) or (kind is Kind.REFUSED and target is not self._root):
+            return f"{method} of a {kind.name.lower()} is not lent"
+        return self._patterns_reason(target, method) or self._mark_reason(cls, method)
+
+    def _call_reason(self, target: object) -> str | None:
+        reason = self._patterns_reason(target, "__call__")
+        kind = self._kind(type(target))
+        if reason is not None or kind in (Kind.FUNCTION, Kind.BUILTIN, Kind.METHOD, Kind.PARTIAL):
+            return reason
+        if kind is not Kind.CLASS:
+            return self._method_reason(target, "__call__")
+        cls: Any = target
+        reason = self._value_reason(cls)
+        if reason is None and self._strict and not rules.is_standard_value(cls):
+            mark = mark_of(cls) or name_mark(cls, "__init__")
+            if mark is None or not mark.exposed:
+                reason = f"{qualname_of(cls)} is not exposed"
+        return reason
+
+    def _operation_reason(self, name: str, target: object) -> str | None:
+        cls = type(target)
+        kind = self._kind(cls)
+        if name == "dir":
+            return None
+        if kind in (Kind.CLASS, Kind.MODULE):
+            return rules.operation_reason(name, target)
+        if self._read_only and name in tables.IN_PLACE:
+            return "the policy is read-only"
+        methods = tables.METHODS.get(name) or (f"__{name.strip('_')}__",)
+        for method in methods:
+            if method == methods[0] or find(cls, method) is not None:
+                reason = self._method_reason(target, method)
+                if reason is not None:
+                    return reason
+        return None
+
+    def _value_reason(self, value: object, depth: int = 0) -> str | None:
+        cls = type(value)
+        if cls in self.harmless or value is self._root:
+            return None
+        kind = self._kind(cls)
+        if kind in (Kind.REFUSED, Kind.MODULE):
+            return f"a {qualname_of(cls)} is not lent"
+        mark = class_mark(value if kind is Kind.CLASS else cls)  # type: ignore[arg-type]
+        if mark is None and kind in (Kind.FUNCTION, Kind.BUILTIN):
+            mark = mark_of(value)
+        if mark is not None and not mark.exposed:
+            return f"{qualname_of(cls)}: hidden"
+        if kind is Kind.PARTIAL:
+            if depth == _MAX_NESTING:
+                return "a partial of a partial of a partial …"
+            return self._value_reason(rules.partial_target(value), depth + 1)
+        reason = _CALLABLE_REASONS[kind](value) if kind in _CALLABLE_REASONS else None
+        return None if reason is None or self._is_offered(value) else reason
+
+    def _is_offered(self, value: object) -> bool:
+        """Whether the module that is the root offers this function or class."""
+        if not self._offered:
+            return False
+        held = instance_dict(self._root)
+        return any(held.get(name) is value for name in self._offered)
+
+    def _may_call(self, cls: type) -> bool:
+        """Whether calls on every instance of `cls` would pass, so that none need be asked."""
+        if find(cls, "__call__") is None:
+            return True
+        settled = not self._allow and not self._deny
+        return settled and self._mark_reason(cls, "__call__") is None
+
+    # -- patterns ---------------------------------------------------------------------------------
+
+    def _patterns_reason(self, target: object, name: str) -> str | None:
+        if self._deny and self._deny.match(name):
+            return f"{name!r} is on the deny list"
+        at_root = self._root is _UNBOUND or target is self._root
+        if self._allow and at_root and not self._allow.match(name):
+            return f"{name!r} is not on the allow list"
+        return None
+
+    def _type_patterns_reason(self, cls: type, name: str) -> str | None:
+        """As `_patterns_reason`, for all instances: if one may be the root, so may each be."""
+        like_root = self._root is not _UNBOUND and type(self._root) is cls
+        return self._patterns_reason(self._root if like_root else UNREAD, name)
+
+    def _is_settled(self, cls: type, name: str) -> bool:
+        """Whether the allow list says the same of `name` on every instance of exactly `cls`."""
+        if not self._allow:
+            return True
+        other = self._root is not _UNBOUND and type(self._root) is not cls
+        return other or self._allow.match(name)
+
+    def _kind(self, cls: type) -> Kind:
+        kind = self._kinds.get(cls)
+        if kind is None:
+            kind = rules.kind_of(cls)
+            if len(self._kinds) >= _MAX_REMEMBERED:
+                self._kinds.clear()
+            self._kinds[cls] = kind
+        return kind
+
+
+def _denied(name: object, reason: str) -> AccessDenied:
+    """Returns the refusal: its text is for the peer, ``extra["reason"]`` only for our log."""
+    if type(name) is str:
+        what = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
+    else:
+        what = "this value" if name is None else f"a name of type {type(name).__name__}"
+    error = AccessDenied(
+        f"access to {what} is denied", type_name="AccessDenied", module="proxyables.errors"
+    )
+    error.extra["reason"] = reason
+    return error
+
+
+def _remember(known: set[Any], entry: object) -> None:
+    if len(known) >= _MAX_REMEMBERED:  # a program that makes classes without end
+        known.clear()
+    known.add(entry)
+
+
+__all__ = ["Policy"]

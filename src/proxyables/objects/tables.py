@@ -1,0 +1,183 @@
+"""What no peer may touch, as data. `rules` asks these tables; nothing else does.
+
+Two sorts of them. Objects that *are* a way out of the policy (frames, modules, descriptors,
+loggers, event loops, …) are refused as values: they may not be a result, so they never become a
+target. Objects that are fine to lend but *have* a way out (`str.format`, a generator's frame, a
+context manager's function) are lent without those names. Both hold for subclasses.
+
+Where the next Python version may add names, what is lent is listed, not what is refused.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import operator
+import types
+import weakref
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Values that are a way past the policy by themselves.
+REFUSED_TYPES: frozenset[type] = frozenset(
+    {
+        # the interpreter's inside
+        types.FrameType,
+        types.CodeType,
+        types.TracebackType,
+        types.CellType,
+        contextvars.Context,
+        # descriptors: with a forged self, they reach what the gate refuses by name
+        property,
+        classmethod,
+        staticmethod,
+        functools.cached_property,
+        functools.partialmethod,
+        functools.singledispatchmethod,
+        types.DynamicClassAttribute,
+        types.ClassMethodDescriptorType,
+        types.GetSetDescriptorType,
+        types.MemberDescriptorType,
+        types.MethodDescriptorType,
+        types.MethodWrapperType,
+        types.WrapperDescriptorType,
+        # stand-ins that pass attribute access on to what they stand for
+        super,
+        types.GenericAlias,
+        types.UnionType,
+        weakref.ProxyType,
+        weakref.CallableProxyType,
+        # accessors
+        operator.attrgetter,
+        operator.methodcaller,
+    }
+)
+
+# The same, by dotted name or package: whoever never imports these does not pay for them here.
+REFUSED_NAMES = frozenset(
+    {
+        "asyncio.events.AbstractEventLoop",
+        "asyncio.events.AbstractEventLoopPolicy",
+        "asyncio.runners.Runner",
+        "os._Environ",
+        "string.Formatter",
+        "typing._Final",
+        "typing._BaseGenericAlias",
+    }
+)
+REFUSED_PACKAGES = frozenset(
+    {
+        # loggers: `manager`, `root`, `handlers`, or a file to write to by `add`
+        "logging",
+        "loguru",
+        "structlog",
+        # loaders read any file; interpreters and debuggers run any text
+        "_frozen_importlib",
+        "_frozen_importlib_external",
+        "importlib",
+        "zipimport",
+        "_sitebuiltins",
+        "bdb",
+        "code",
+        "codeop",
+        "pdb",
+        "runpy",
+        # memory
+        "_cffi_backend",
+        "_ctypes",
+        "ctypes",
+        "_pickle",
+        "pickle",
+        # this connection's own machinery
+        "proxyables.net",
+        "proxyables.objects",
+        "proxyables.peer",
+        "proxyables.proxyable",
+        "proxyables.yamux",
+    }
+)
+
+# Names that are not lent though their object is, by the type that has them.
+REFUSED_MEMBERS: dict[type, frozenset[str]] = {
+    str: _names("format format_map"),  # "{0.__class__}": templates read attributes
+    memoryview: _names("obj"),  # the whole buffer behind a slice of it
+    BaseException: _names("with_traceback"),
+    AttributeError: _names("obj"),  # what the failing code looked at, hidden or not
+    functools.partial: _names("args func keywords"),
+    types.FunctionType: _names("dispatch register registry"),  # of functools.singledispatch
+}
+REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
+    "_asyncio.Task": _names("get_context get_coro get_stack print_stack"),
+    "asyncio.tasks.Task": _names("get_context get_coro get_stack print_stack"),
+    "collections.UserString": _names("format format_map"),
+    "contextlib._GeneratorContextManagerBase": _names("args func gen kwds"),
+    "numpy.ndarray": _names("base ctypes dump dumps tofile"),
+}
+# For types whose other names are the interpreter's inside: the only names that are lent.
+LENT_MEMBERS: dict[type, frozenset[str]] = {
+    types.GeneratorType: _names("close send throw"),
+    types.CoroutineType: _names("close"),
+    types.AsyncGeneratorType: _names("aclose asend athrow"),
+}
+
+# What changes a builtin container: refused by a read-only policy, since ``obj.items.clear()``
+# changes the object as much as an assignment does.
+MUTATORS: dict[type, frozenset[str]] = {
+    list: _names("append clear extend insert pop remove reverse sort"),
+    bytearray: _names("append clear extend insert pop remove reverse"),
+    dict: _names("clear move_to_end pop popitem setdefault subtract update"),
+    set: _names(
+        "add clear difference_update discard intersection_update pop remove "
+        "symmetric_difference_update update"
+    ),
+}
+MUTATORS_BY_NAME: dict[str, frozenset[str]] = {
+    "array.array": _names(
+        "append byteswap extend frombytes fromfile fromlist fromunicode insert pop remove reverse"
+    ),
+    "collections.deque": _names(
+        "append appendleft clear extend extendleft insert pop popleft remove reverse rotate"
+    ),
+}
+
+# Builtin functions and classes that compute from what they are given, and nothing else.
+LENT_BUILTINS = _names(
+    "abs all any ascii bin bool bytearray bytes callable chr complex dict divmod "
+    "enumerate filter float format frozenset hash hex int isinstance issubclass "
+    "iter len list map max min next oct ord pow print range repr reversed round set "
+    "slice sorted str sum tuple zip"
+)
+# Packages of the standard library of which the same is true of every public function and class.
+LENT_STANDARD = _names(
+    "_bisect _blake2 _collections _datetime _decimal _hashlib _heapq _json _md5 "
+    "_random _sha1 _sha2 _sha256 _sha3 _sha512 _statistics _struct array base64 "
+    "binascii bisect calendar cmath collections colorsys datetime decimal difflib "
+    "enum fractions hashlib heapq hmac html ipaddress itertools json keyword math "
+    "numbers random secrets statistics struct textwrap time unicodedata uuid zlib"
+)
+LENT_PATHS = _names("PurePath PurePosixPath PureWindowsPath")
+
+# What makes sense on a module or a class: neither calls a method of an author's own.
+OPERATIONS_ON_ANYTHING = _names("bool dir eq hash ne")
+OPERATIONS_ON_CLASSES = OPERATIONS_ON_ANYTHING | _names("repr str")
+OPERATIONS_ON_ENUMERATIONS = OPERATIONS_ON_CLASSES | _names("contains iter len")
+IN_PLACE = _names(
+    "iadd iand ifloordiv ilshift imatmul imod imul ior ipow irshift isub itruediv ixor"
+)
+# Methods that may answer an operator, in the order in which Python asks for them, where that is
+# not just the operator's own name between underscores.
+METHODS: dict[str, tuple[str, ...]] = {
+    "aenter": ("__aenter__", "__enter__"),
+    "aexit": ("__aexit__", "__exit__"),
+    "bool": ("__bool__", "__len__"),
+    "contains": ("__contains__", "__iter__", "__getitem__"),
+    "float": ("__float__", "__index__"),
+    "format": ("__format__", "__str__", "__repr__"),
+    "int": ("__int__", "__index__", "__trunc__"),
+    "iter": ("__iter__", "__getitem__"),
+    "ne": ("__ne__", "__eq__"),
+    "str": ("__str__", "__repr__"),
+}

@@ -1,0 +1,317 @@
+"""What we ask of the other side: requests, their answers, and the giving back of references.
+
+One future per call, kept as its stream's `owner` until the answer is there; no task, no lock, no
+queue. The stream *is* the exchange: an answer needs no id to find its call.
+
+A request's exports (`Tables.registry.journal`) are forgotten as soon as the request has left
+whole, because then the other side counts them; they are taken back if it never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from proxyables.errors import (
+    AccessDenied,
+    ConnectionClosed,
+    EncodingError,
+    LimitExceeded,
+    PeerProtocolError,
+    ReferenceNotFound,
+    RemoteError,
+)
+from proxyables.objects.imports import Reference
+from proxyables.wire.dialect import Dialect
+from proxyables.wire.exceptions import load_exception
+from proxyables.wire.instructions import ITEMS, RETURN, THROW, Message, Step
+from proxyables.yamux import Session, Stream
+
+from .items import Inbox, Items
+from .pool import MAX_IDLE, StreamPool
+from .tables import Tables
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+_get_running_loop = asyncio._get_running_loop
+_RELEASE_TIMEOUT = 10.0
+"""Seconds after which a classic peer is not expected to answer a RELEASE any more."""
+
+
+class Calls:
+    """The asking half of a connection.
+
+    Args:
+        peer: The connection.
+        session: Its streams.
+        tables: Its references.
+    """
+
+    def __init__(self, peer: Peer, session: Session, tables: Tables) -> None:
+        self._peer = peer
+        self._session = session
+        self._tables = tables
+        self._limits = peer.limits
+        self._registry = tables.registry
+        self.pool = StreamPool(session)
+        self._idle = self.pool.idle
+        self._unsent_exports: dict[Stream, list[Any]] = {}
+        self._releases: dict[Stream, asyncio.TimerHandle | None] = {}
+        self.stopped: deque[Inbox] = deque()
+        """Iterations that nobody listens to any more; appended to by finalisers."""
+        self.waiting = 0
+        """Calls that wait for an answer."""
+        self.made = 0
+        """Calls made so far."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.dialect: Dialect = peer.unknown_dialect
+        self.is_ready = False
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def request(
+        self, reference: Reference | None, steps: list[Step]
+    ) -> Generator[Any, None, Any]:
+        """Sends one chain and waits for its value; see `Peer.request`."""
+        if not self.is_ready or _get_running_loop() is not self.loop:
+            yield from self.until_ready().__await__()
+        stream = self._send(reference, steps)
+        assert self.loop is not None
+        future = stream.owner = self.loop.create_future()
+        try:
+            return (yield from future)
+        except BaseException:
+            if stream.owner is future:  # no answer yet: it is this task that was cancelled
+                self._cancel(stream)
+            del future
+            raise
+
+    async def until_ready(self) -> None:
+        """Waits for the handshake; raises what ended the connection, if it has ended."""
+        await self._peer.until_ready()
+
+    def wake(self) -> None:
+        """Has the loop look at what finalisers have queued. Safe in a finaliser."""
+        self._peer.wake()
+
+    def _send(self, reference: Reference | None, steps: list[Step]) -> Stream:
+        """Sends one chain on a stream of its own, whose owner the caller sets at once."""
+        if reference is None:
+            target = None
+        elif reference.released:
+            raise ReferenceNotFound(f"reference {reference.id} was released")
+        else:
+            target = reference.id
+        registry = self._registry
+        try:
+            data = self.dialect.encode_request(target, steps)
+        except BaseException as error:
+            self._tables.confirm_types(sent=False)
+            registry.roll_back(registry.take_journal())
+            if isinstance(error, AccessDenied):
+                raise EncodingError(f"cannot pass this: {error.message}", error) from error
+            raise
+        stream = self._idle.pop() if self._idle else self._open()
+        whole = self._session.send(stream, data)
+        if registry.journal:
+            self._after_exports(stream, whole=whole)
+        self.waiting += 1
+        self.made += 1
+        if not self._peer.is_flushing:
+            self._peer.flush_soon()
+        return stream
+
+    def _open(self) -> Stream:
+        limit = self._peer.most_streams
+        if self.waiting >= limit:
+            self._registry.roll_back(self._registry.take_journal())
+            raise LimitExceeded("max_streams", limit, self.waiting + 1, "calls in flight")
+        return self._session.open_stream()
+
+    def _after_exports(self, stream: Stream, *, whole: bool) -> None:
+        journal = self._registry.take_journal()
+        self._tables.confirm_types(sent=whole)
+        if not whole:
+            self._unsent_exports[stream] = journal
+
+    def _cancel(self, stream: Stream) -> None:
+        """Ends a call that nobody waits for any more."""
+        if self._peer.is_classic:
+            # A reset in mid-call ends some of these peers' processes. The answer is awaited by
+            # the cancelled future: what it carries is decoded, dropped, and so given back.
+            return
+        stream.owner = None
+        self.waiting -= 1
+        whole = self._session.reset(stream)
+        exports = self._unsent_exports.pop(stream, None)
+        if exports and not whole:
+            self._registry.roll_back(exports)
+        self._peer.flush_soon()
+
+    def iterate(
+        self, reference: Reference | None, steps: list[Step], keep: object
+    ) -> Items:
+        """Returns the asynchronous iterator over the items of a chain that ends with STREAM."""
+        return Items(self, reference, steps, keep)
+
+    def start_iteration(
+        self, inbox: Inbox, reference: Reference | None, steps: list[Step]
+    ) -> Stream:
+        """Sends the chain whose items `inbox` takes."""
+        stream = self._send(reference, steps)
+        stream.owner = inbox
+        stream.auto_credit = False
+        return stream
+
+    def credit(self, stream: Stream, size: int) -> None:
+        """Tells the producer that `size` bytes of its items have been used."""
+        self._session.credit(stream, size)
+        if self._session.outgoing:
+            self._peer.flush_soon()
+
+    def stop_iteration(self, stream: Stream, unused: int) -> None:
+        """Asks the producer to stop, and lets what it has sent already arrive.
+
+        FIN and not RST: items that are under way may hold references, and only what is decoded
+        here is given back.
+        """
+        if stream.dead:
+            return
+        if unused:
+            self._session.credit(stream, unused)
+        stream.auto_credit = True
+        self._session.finish(stream)
+        self._peer.flush_soon()
+
+    def stop_iterations(self) -> None:
+        """Stops what finalisers have asked to stop."""
+        while self.stopped:
+            self.stopped.popleft().stop()
+
+    # -- answers --------------------------------------------------------------------------------
+
+    def on_answer(self, stream: Stream, message: Message) -> None:
+        """Takes a whole message that arrived on a stream of ours."""
+        owner = stream.owner
+        if owner is None:
+            if stream in self._releases:
+                self._end_release(stream)
+                return
+            raise PeerProtocolError(f"an answer on stream {stream.id}, where nothing was asked")
+        op = message[0]
+        if op == ITEMS:
+            if type(owner) is not Inbox or type(message[1]) is not list:
+                raise PeerProtocolError("items that nobody asked for")
+            owner.receive(message[1])
+            return
+        if op != RETURN and op != THROW:  # noqa: PLR1714  # no tuple on this path
+            raise PeerProtocolError(f"message {op!r} where an answer was due")
+        stream.owner = None
+        self.waiting -= 1
+        if self._unsent_exports:
+            self._unsent_exports.pop(stream, None)
+        if op == RETURN:
+            if self.dialect.chains:
+                self._peer.resolve_answer(owner, message)
+            elif not owner.done():
+                owner.set_result(message[1])
+        elif not owner.done():
+            owner.set_exception(self.load_error(message[1]))
+        self._reuse(stream, failed=op == THROW)
+
+    def load_error(self, told: object) -> RemoteError:
+        """Returns the exception that a THROW tells of."""
+        error = load_exception(told, self._limits)
+        if self._peer.is_classic and isinstance(told, dict):
+            code = told.get("code")
+            error.code = code if isinstance(code, str) else None
+        return error
+
+    def _reuse(self, stream: Stream, *, failed: bool) -> None:
+        if stream.dead:
+            return
+        if stream.local_closed or stream.remote_closed or (failed and self._peer.is_classic):
+            self._session.retire(stream)
+        elif len(self._idle) < MAX_IDLE and self.pool.reuse:
+            stream.auto_credit = True
+            self._idle.append(stream)
+        else:
+            self._session.retire(stream)
+
+    def fail(self, stream: Stream, error: BaseException) -> None:
+        """Ends the exchange on a stream of ours with a local error."""
+        owner, stream.owner = stream.owner, None
+        self.pool.forget(stream)
+        exports = self._unsent_exports.pop(stream, None)
+        if exports and stream.parked:
+            self._registry.roll_back(exports)
+        timer = self._releases.pop(stream, None)
+        if timer is not None:
+            timer.cancel()
+        if owner is not None:
+            self.waiting -= 1
+            if not owner.done():
+                owner.set_exception(error)
+
+    def on_finished(self, stream: Stream) -> None:
+        """The other side half-closed a stream of ours: no answer will come on it any more."""
+        if not stream.dead:
+            self._session.retire(stream)
+        self.fail(stream, _ended("the peer closed the stream without an answer"))
+
+    def on_reset(self, stream: Stream) -> None:
+        """The other side reset a stream of ours: it refused the call, or gave it up."""
+        self.fail(stream, _ended("the peer reset the call's stream"))
+
+    # -- giving back ----------------------------------------------------------------------------
+
+    def send_releases(self) -> None:
+        """Sends what was dropped, as one batch."""
+        if not self.is_ready or not self._tables.imports.dropped:
+            return
+        for data in self.dialect.encode_release(self._tables.imports.take_dropped()):
+            stream = self.pool.take()
+            self._session.send(stream, data)
+            if self._peer.is_classic:
+                # It may be answered in three ways, or never, and the stream is busy until then.
+                assert self.loop is not None
+                timer = self.loop.call_later(_RELEASE_TIMEOUT, self._end_release, stream)
+                self._releases[stream] = timer
+            elif stream.parked:
+                self._session.finish(stream)
+            else:
+                self._reuse(stream, failed=False)
+
+    def _end_release(self, stream: Stream) -> None:
+        timer = self._releases.pop(stream, None)
+        if timer is not None:
+            timer.cancel()
+        if not stream.dead:
+            self._session.retire(stream)
+            self._peer.flush_soon()
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def close(self, error: ConnectionClosed) -> None:
+        """Fails every waiting call; each gets an exception of its own."""
+        self.is_ready = False
+        for timer in self._releases.values():
+            if timer is not None:
+                timer.cancel()
+        self._releases.clear()
+        streams = [stream for stream in self._session.streams.values() if stream.owner is not None]
+        for stream in streams:
+            if self._peer.is_ours(stream):
+                own = type(error)(
+                    error.message, local=error.local, cause=error.__cause__, maybe_executed=True
+                )
+                self.fail(stream, own)
+        self._idle.clear()
+        self._unsent_exports.clear()
+
+
+def _ended(message: str) -> ConnectionClosed:
+    return ConnectionClosed(f"{message}; it may or may not have run", maybe_executed=True)

@@ -1,0 +1,355 @@
+"""What the other side asks of us: chains run, answers sent, items streamed, releases taken.
+
+A chain that never waits is answered in the same turn, without a task. One that does runs as a
+task, which is its stream's `owner` until the answer has been sent; a reset of the stream cancels it.
+
+The exports of an answer are remembered in `_unconfirmed` until it is known to be read: the next
+request on that stream, or its FIN, says so. A reset before that takes them back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import sys
+from collections.abc import Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError
+from proxyables.objects.executor import Executor, Iteration, Suspended
+from proxyables.wire.dialect import ByReference, Chain, Dialect
+from proxyables.wire.instructions import EXECUTE, RELEASE, Message, Step
+from proxyables.yamux import Session, Stream
+
+from .tables import Tables
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+current: contextvars.ContextVar[Peer] = contextvars.ContextVar("proxyables.current_peer")
+_EAGER = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class Service:
+    """The serving half of a connection.
+
+    Args:
+        peer: The connection.
+        session: Its streams.
+        tables: Its references.
+        executor: Runs the chains.
+        by_reference: Types of results that always stay here.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        session: Session,
+        tables: Tables,
+        executor: Executor,
+        by_reference: tuple[type, ...],
+    ) -> None:
+        self._peer = peer
+        self._session = session
+        self._tables = tables
+        self._registry = tables.registry
+        self._executor = executor
+        self._limits = peer.limits
+        self._by_reference = frozenset(by_reference)
+        self._tasks: dict[Stream, asyncio.Task[None]] = {}
+        self._pumping: set[Stream] = set()
+        self._unconfirmed: dict[Stream, list[Any]] = {}
+        self._blocked: dict[Stream, asyncio.Future[None]] = {}
+        self.dialect: Dialect = peer.unknown_dialect
+        self.served = 0
+        """Requests answered so far."""
+        self.failed = 0
+        """Those of them that were answered with an exception."""
+
+    @property
+    def running(self) -> int:
+        """Requests that are being served."""
+        return len(self._tasks)
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def on_request(self, stream: Stream, message: Message) -> None:
+        """Takes a whole message that arrived on a stream of theirs."""
+        if self._unconfirmed:
+            self._unconfirmed.pop(stream, None)  # its last answer was read
+        if message[0] == RELEASE:
+            self._release(message[1])
+            if self._peer.is_classic and not stream.dead:
+                self._answer(stream, None)
+            return
+        if message[0] != EXECUTE or len(message) < 3:
+            raise PeerProtocolError(f"message {message[0]!r} where a request was due")
+        if stream.owner is not None:
+            raise PeerProtocolError(f"a second request on stream {stream.id} before the answer")
+        if stream.dead:  # reset in the same read: decoding it has counted what it lent us
+            self.dialect.chains = []
+            return
+        token = current.set(self._peer)
+        try:
+            if self.dialect.chains:
+                chains, self.dialect.chains = self.dialect.chains, []
+                self._start_task(stream, self._serve_chains(stream, message, chains))
+                return
+            result = self._executor.start(message[1], message[2])
+            if type(result) is Suspended or type(result) is Iteration:
+                self._start_task(stream, self._finish(stream, message[2], result))
+                return
+        except BaseException as error:  # the seam to exported code: SystemExit must not end us
+            self._fail(stream, error)
+        else:
+            self._answer(stream, result)
+        finally:
+            current.reset(token)
+
+    def _release(self, counts: object) -> None:
+        if type(counts) is not list or len(counts) % 2:
+            raise PeerProtocolError("malformed RELEASE")
+        for reference, count in zip(counts[::2], counts[1::2], strict=True):
+            known = type(reference) in (int, str) and type(count) is int
+            if (not known or not self._registry.delete(reference, count)) and (
+                not self._peer.is_classic  # those may release what an error already gave back
+            ):
+                raise PeerProtocolError(
+                    f"release of {str(count)[:20]} of reference {str(reference)[:40]}, "
+                    "more than were lent"
+                )
+
+    def _start_task(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._tasks) >= self._limits.max_calls:
+            work.close()
+            limit = self._limits.max_calls
+            raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
+        task = asyncio.Task(work, loop=self._peer.loop, **_EAGER)
+        if not task.done():
+            self._tasks[stream] = stream.owner = task
+
+    async def _serve_chains(self, stream: Stream, message: Message, chains: list[Chain]) -> None:
+        """Serves a request whose arguments are to be fetched over here first."""
+        try:
+            await self._substitute(message, chains)
+            result = self._executor.start(message[1], message[2])
+        except BaseException as error:  # the seam to exported code
+            self._end_task(stream, error)
+        else:
+            await self._finish(stream, message[2], result)
+
+    async def _finish(self, stream: Stream, steps: list[Step], result: Any) -> None:
+        """Awaits what a chain waits for, and answers."""
+        try:
+            result = await self._value(steps, result)
+            if type(result) is Iteration:
+                result = await self._pump(stream, result)
+        except BaseException as error:  # the seam to exported code
+            self._end_task(stream, error)
+            return
+        self._end_task(stream, None)
+        if not stream.dead:
+            self._answer(stream, result)
+
+    async def _value(self, steps: list[Step], result: Any) -> Any:
+        while type(result) is Suspended:
+            value = await result.awaitable
+            result = self._executor.proceed(value, steps, result.index)
+        return result
+
+    def _end_task(self, stream: Stream, error: BaseException | None) -> None:
+        self._tasks.pop(stream, None)
+        self._pumping.discard(stream)
+        stream.owner = None
+        if error is not None and not stream.dead:
+            self._fail(stream, error)
+
+    # -- chains that run here first ---------------------------------------------------------------
+
+    async def _substitute(self, message: Message, chains: list[Chain]) -> None:
+        """Runs `chains`, innermost first, and puts their values in their places in `message`."""
+        values: dict[int, Any] = {}
+        for chain in chains:
+            chain.steps = _replace(chain.steps, values)
+            result = self._executor.start(chain.target, chain.steps)
+            result = await self._value(chain.steps, result)
+            if type(result) is Iteration:
+                raise ProxyError("malformed chain: STREAM in an argument")
+            values[id(chain)] = result.value if type(result) is ByReference else result
+        message[:] = _replace(message, values)
+
+    async def resolve_answer(self, message: Message, chains: list[Chain]) -> Any:
+        """Returns the value of an answer that names paths on our own objects."""
+        await self._substitute(message, chains)
+        return message[1]
+
+    # -- answers --------------------------------------------------------------------------------
+
+    def _answer(self, stream: Stream, value: Any) -> None:
+        if self._by_reference and type(value) in self._by_reference:
+            value = ByReference(value)
+        try:
+            data = self.dialect.encode_return(value)
+        except Exception as error:  # what was returned cannot cross: told to the caller
+            self._fail(stream, error)
+            return
+        self.served += 1
+        self._send(stream, data)
+
+    def _fail(self, stream: Stream, error: BaseException) -> None:
+        self._tables.confirm_types(sent=False)
+        self._registry.roll_back(self._registry.take_journal())
+        self.served += 1
+        self.failed += 1
+        self._peer.log_failure(error)
+        self._send(stream, self.dialect.encode_throw(error))
+
+    def refuse(self, stream: Stream, error: ProxyError) -> None:
+        """Answers a request that could not even be decoded."""
+        if not stream.dead:
+            self._fail(stream, error)
+
+    def _send(self, stream: Stream, data: bytes) -> None:
+        whole = self._session.send(stream, data)
+        registry = self._registry
+        if registry.journal:
+            journal = registry.take_journal()
+            self._tables.confirm_types(sent=whole)
+            self._unconfirmed.setdefault(stream, []).extend(journal)
+        if stream.remote_closed and not stream.dead and stream not in self._pumping:
+            self._session.finish(stream)
+        if not whole:
+            self._peer.check_unsent()
+        if not self._peer.is_flushing:
+            self._peer.flush_soon()
+
+    # -- streams of items -------------------------------------------------------------------------
+
+    async def _pump(self, stream: Stream, iteration: Iteration) -> None:
+        """Sends the items of an iterable until it ends, or nobody listens any more."""
+        self._pumping.add(stream)
+        source = iteration.source
+        try:
+            if hasattr(type(source), "__aiter__"):
+                iterator = type(source).__aiter__(source)
+                await self._pump_async(stream, iterator, iteration.size)
+            else:
+                iterator = iter(source)
+                await self._pump_sync(stream, iterator, iteration.size)
+        except asyncio.CancelledError:
+            if stream.dead or not stream.remote_closed:
+                raise
+            # They half-closed the stream: they have enough, and wait for the end only.
+        finally:
+            if iteration.owned:
+                await _close(source)
+
+    async def _pump_sync(self, stream: Stream, iterator: Iterator[Any], size: int) -> None:
+        while True:
+            chunk: list[Any] = []
+            try:
+                for item in itertools.islice(iterator, size):
+                    chunk.append(item)  # noqa: PERF402  # what came before an exception counts
+            finally:
+                self._send_items(stream, chunk)
+            if len(chunk) < size:
+                return
+            await self._drained(stream)
+
+    async def _pump_async(self, stream: Stream, iterator: Any, size: int) -> None:
+        """Sends what comes without waiting as chunks, and the rest as it comes."""
+        chunk: list[Any] = []
+
+        def send() -> None:
+            items, chunk[:] = chunk[:], []
+            self._send_items(stream, items)
+
+        try:
+            async for item in iterator:
+                chunk.append(item)
+                if len(chunk) == 1:
+                    self._peer.loop.call_soon(send)
+                elif len(chunk) >= size:
+                    send()
+                    await self._drained(stream)
+        finally:
+            send()
+
+    def _send_items(self, stream: Stream, items: list[Any]) -> None:
+        if not items or stream.dead:
+            return
+        try:
+            data = self.dialect.encode_items(items)
+        except BaseException:
+            self._tables.confirm_types(sent=False)
+            self._registry.roll_back(self._registry.take_journal())
+            raise
+        self._send(stream, data)
+
+    async def _drained(self, stream: Stream) -> None:
+        """Lets the loop turn, and waits until what was sent has left."""
+        if stream.parked and not stream.dead:
+            self._blocked[stream] = blocked = self._peer.loop.create_future()
+            try:
+                await blocked
+            finally:
+                del self._blocked[stream]
+        else:
+            await asyncio.sleep(0)
+        await self._peer.writable()
+
+    # -- what happens to their streams --------------------------------------------------------------
+
+    def on_writable(self, stream: Stream) -> None:
+        """Everything parked on a stream of theirs has left."""
+        blocked = self._blocked.get(stream)
+        if blocked is not None and not blocked.done():
+            blocked.set_result(None)
+
+    def on_finished(self, stream: Stream) -> None:
+        """They half-closed a stream of theirs: they have read every answer so far."""
+        self._unconfirmed.pop(stream, None)
+        if stream in self._pumping:
+            self._tasks[stream].cancel()
+        elif stream.owner is None and not stream.dead:
+            self._session.finish(stream)
+
+    def on_reset(self, stream: Stream) -> None:
+        """They gave the call up, or retired the stream."""
+        task = self._tasks.get(stream)
+        if task is not None:
+            task.cancel()
+        journal = self._unconfirmed.pop(stream, None)
+        if journal:
+            self._registry.roll_back(journal)
+
+    def close(self) -> None:
+        """Cancels everything that is being served: the connection has ended."""
+        tasks, self._tasks = self._tasks, {}
+        for task in tasks.values():
+            task.cancel()
+        self._unconfirmed.clear()
+
+
+def _replace(value: Any, values: dict[int, Any]) -> Any:
+    """Returns `value` with each `Chain` inside replaced by its outcome; containers are rebuilt."""
+    kind = type(value)
+    if kind is Chain:
+        return values[id(value)]
+    if kind is list or kind is tuple or kind is set or kind is frozenset:
+        return kind(_replace(item, values) for item in value)
+    if kind is dict:
+        return {_replace(key, values): _replace(item, values) for key, item in value.items()}
+    return value
+
+
+async def _close(source: Any) -> None:
+    """Closes a generator that the chain itself made."""
+    aclose = getattr(type(source), "aclose", None)
+    if aclose is not None:
+        await aclose(source)
+        return
+    close = getattr(type(source), "close", None)
+    if close is not None and hasattr(type(source), "send"):
+        close(source)

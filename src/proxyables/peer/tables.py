@@ -1,0 +1,147 @@
+"""Both tables of references of one connection, as encoding, decoding and execution see them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from proxyables.errors import ReferenceNotFound
+from proxyables.limits import Limits
+from proxyables.objects.description import describe_type
+from proxyables.objects.imports import Imports
+from proxyables.objects.imports import Reference as Import
+from proxyables.objects.policy import Policy
+from proxyables.objects.registry import ObjectRegistry
+from proxyables.proxies.cursor import Caller, ProxyCursor, extend
+from proxyables.wire.dialect import Reference
+from proxyables.wire.instructions import Step
+
+_MAX_TYPES = 4096
+
+
+class Tables:
+    """Exports and imports of one connection.
+
+    Args:
+        caller: The peer that cursors on imports belong to.
+        registry: The exports.
+        policy: What may be lent; already bound to the root.
+        limits: This side's bounds.
+        wake: See `Imports`.
+        find_root: Returns our root object, or raises.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        registry: ObjectRegistry,
+        policy: Policy,
+        limits: Limits,
+        wake: Callable[[], None],
+        find_root: Callable[[], object],
+    ) -> None:
+        self._caller = caller
+        self._policy = policy
+        self._find_root = find_root
+        self.registry = registry
+        self.imports = Imports(wake, limit=limits.max_references)
+        self.borrowed: list[Import] = []
+        """What the message that is being decoded counted, in case that it must be undone."""
+        self.untold: list[int] = []
+        """Types whose description is in a message that has not left yet."""
+        self._type_numbers: dict[type, int] = {}
+        self._told: set[int] = set()
+
+    # -- what we lend (see `wire.dialect.References`) -----------------------------------------------
+
+    def lend(self, value: object) -> Reference:
+        """Exports `value` once more; raises as `wire.dialect.References.lend` says."""
+        if type(value) not in self._policy.harmless:
+            self._policy.check_value(value)
+        reference: Reference = self.registry.register(value)
+        return reference
+
+    def tell_type(self, value: object) -> list[Any]:
+        """Returns ``[type number]``, and the type's description behind it until it was sent."""
+        kind = type(value)
+        number = self._type_numbers.get(kind)
+        if number is None:
+            if len(self._type_numbers) >= _MAX_TYPES:
+                return [0]
+            number = self._type_numbers[kind] = len(self._type_numbers) + 1
+        if number in self._told:
+            return [number]
+        self.untold.append(number)
+        return [number, describe_type(kind, self._policy)]
+
+    def confirm_types(self, *, sent: bool) -> None:
+        """Notes whether the message that told the untold types has left before all later ones."""
+        if sent:
+            self._told.update(self.untold)
+        self.untold.clear()
+
+    def own(self, reference: Reference) -> object:
+        """Returns the object that we exported under `reference`; 0 is the root."""
+        if reference == 0:
+            return self._find_root()
+        found = self.registry.get(reference)
+        if found is None and reference not in self.registry:
+            raise ReferenceNotFound(
+                f"no object is exported under the reference {str(reference)[:40]}: "
+                "it was released, or never existed in this session"
+            )
+        return found
+
+    # -- what we borrow -----------------------------------------------------------------------------
+
+    def borrow(self, reference: Reference, kind: int, description: Any) -> ProxyCursor:
+        """Counts one more occurrence of the other side's object; returns its cursor."""
+        entry = self.imports.receive(reference, kind, description)
+        self.borrowed.append(entry)
+        cursor: ProxyCursor | None = entry.cursor()
+        if cursor is None:
+            cursor = ProxyCursor(self._caller, entry, [])
+            entry.cursor = weakref.ref(cursor)
+        return cursor
+
+    def undo_borrowing(self) -> None:
+        """Takes back what a failed decoding counted: the bytes will be decoded again."""
+        for entry in self.borrowed:
+            entry.count -= 1
+        self.borrowed.clear()
+
+    def path_to(self, value: object) -> tuple[Reference | None, list[Step]] | None:
+        """Returns the target and steps of a cursor of this connection, None for all else."""
+        if type(value) is not ProxyCursor or value._peer is not self._caller:
+            return None
+        entry = value._reference
+        if entry is None:
+            return None, value._steps
+        if entry.released:
+            raise ReferenceNotFound(f"{value!r} was released")
+        return entry.id, value._steps
+
+    # -- cursors as values (see `objects.executor.Borrowed`) ------------------------------------------
+
+    def is_relayed(self, value: object) -> bool:
+        """Whether `value` is a cursor of another connection."""
+        return type(value) is ProxyCursor and value._peer is not self._caller
+
+    def relay(self, cursor: ProxyCursor, steps: list[Step]) -> ProxyCursor:
+        """Returns the cursor that `steps` on `cursor` make."""
+        return extend(cursor, *steps)
+
+    def is_unfinished(self, value: object) -> bool:
+        """Whether `value` is a path on another connection, whose end was not fetched yet."""
+        return self.is_relayed(value) and bool(value._steps)  # type: ignore[attr-defined]
+
+    def is_awaited(self, value: object) -> bool:
+        """Whether a step's result is awaited here: any awaitable but our caller's own cursors."""
+        return hasattr(type(value), "__await__") and type(value) is not ProxyCursor
+
+    def clear(self) -> None:
+        """Drops everything: the connection has ended."""
+        self.registry.clear()
+        self.imports.clear()
+        self.borrowed.clear()

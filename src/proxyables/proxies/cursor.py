@@ -1,0 +1,189 @@
+"""The lazy, awaitable path to a value of the other side.
+
+A cursor is immutable: each attribute, item, call or operator gives a new one, with one more step,
+and neither sends nor exports anything. `await` sends the whole chain as one message.
+
+Nothing that local machinery does to an object by itself (repr, comparing, hashing, copying,
+pickling, probing for names that begin with an underscore) ever reaches the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from typing import Any, NoReturn, Protocol, TypeAlias
+
+from proxyables.objects.imports import Reference
+from proxyables.wire.instructions import CALL, GET, ITEM, OPERATE, REF, STREAM, Step
+
+from .operators import Operators
+
+RemoteValue: TypeAlias = Any
+"""What a call gives: a plain value, or a cursor on an object that stayed over there."""
+
+CHUNK = 1024
+"""Items that `async for` asks for at a time, at the most."""
+
+
+class Caller(Protocol):
+    """The peer, as far as a cursor knows it."""
+
+    address: str
+
+    def request(
+        self, reference: Reference | None, steps: list[Step]
+    ) -> Generator[Any, None, RemoteValue]: ...
+
+    def iterate(
+        self, reference: Reference | None, steps: list[Step], owner: object
+    ) -> AsyncIterator[RemoteValue]: ...
+
+
+class ProxyCursor(Operators):
+    """A path of steps from an object of the other side; `await` it for the value at its end.
+
+    If the awaiting task is cancelled, the call is cancelled over there; it may or may not have
+    run.
+    """
+
+    __slots__ = ("__weakref__", "_entered", "_peer", "_reference", "_steps")
+
+    _peer: Caller
+    _reference: Reference | None
+    _steps: list[Step]
+    _entered: list[ProxyCursor]  # the managers that `async with` has entered; unset until then
+
+    def __init__(self, peer: Caller, reference: Reference | None, steps: list[Step]) -> None:
+        _set_peer(self, peer)
+        _set_reference(self, reference)
+        _set_steps(self, steps)
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> ProxyCursor:
+        if name[0] == "_":
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: names that begin with "
+                "an underscore stay local"
+            )
+        return ProxyCursor(self._peer, self._reference, [*self._steps, [GET, name]])
+
+    def __getitem__(self, key: object) -> ProxyCursor:
+        return ProxyCursor(self._peer, self._reference, [*self._steps, [ITEM, key]])
+
+    def __call__(self, *args: object, **kwargs: object) -> ProxyCursor:
+        step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
+        return ProxyCursor(self._peer, self._reference, [*self._steps, step])
+
+    # -- the value ------------------------------------------------------------------------------
+
+    def __await__(self) -> Generator[Any, None, RemoteValue]:
+        return self._peer.request(self._reference, self._steps)
+
+    def __aiter__(self) -> AsyncIterator[RemoteValue]:
+        return self._peer.iterate(self._reference, [*self._steps, [STREAM, CHUNK]], self)
+
+    async def __aenter__(self) -> RemoteValue:
+        # The chain must run once: its manager is kept over there, and left where it was entered.
+        manager = await extend(self, [REF]) if self._steps else self
+        entered = await operate(manager, "aenter")
+        try:
+            self._entered.append(manager)
+        except AttributeError:
+            object.__setattr__(self, "_entered", [manager])
+        return entered
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return bool(await operate(self._entered.pop(), "aexit", error))
+
+    def _operate(self, name: str, *args: object) -> ProxyCursor:
+        return operate(self, name, *args)
+
+    # -- what stays local -------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {path_of(self)}>"
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(other) is not ProxyCursor:
+            return NotImplemented
+        return (
+            self._peer is other._peer
+            and self._reference is other._reference
+            and self._steps == other._steps
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self._peer), id(self._reference), len(self._steps)))
+
+    def __copy__(self) -> ProxyCursor:
+        return self
+
+    def __deepcopy__(self, memo: object) -> ProxyCursor:
+        return self
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise TypeError(
+            f"a cursor cannot be assigned to; await proxyables.assign(cursor.{name}, value)"
+        )
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise TypeError(f"a cursor cannot delete; await proxyables.delete(cursor.{name})")
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise TypeError(
+            f"a cursor cannot be assigned to; await proxyables.assign(cursor[{key!r}], value)"
+        )
+
+    def __delitem__(self, key: object) -> NoReturn:
+        raise TypeError(f"a cursor cannot delete; await proxyables.delete(cursor[{key!r}])")
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("a remote object is iterated with 'async for'")
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise TypeError("'in' asks the other side, and a cursor cannot wait: await proxyables.contains(cursor, item)")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a cursor cannot be pickled: it belongs to its connection")
+
+
+_set_peer = ProxyCursor.__dict__["_peer"].__set__
+_set_reference = ProxyCursor.__dict__["_reference"].__set__
+_set_steps = ProxyCursor.__dict__["_steps"].__set__
+
+
+def extend(cursor: ProxyCursor, *steps: Step) -> ProxyCursor:
+    """Returns `cursor` with more steps."""
+    return ProxyCursor(cursor._peer, cursor._reference, [*cursor._steps, *steps])
+
+
+def operate(cursor: ProxyCursor, name: str, *args: object) -> ProxyCursor:
+    """Returns the path to the outcome of one operation of the closed table."""
+    return extend(cursor, [OPERATE, name, list(args)])
+
+
+def path_of(cursor: ProxyCursor) -> str:
+    """Returns the path in Python's notation, without any I/O: ``root.items[0].name(…)``."""
+    reference = cursor._reference
+    if reference is None:
+        start = "root"
+    else:
+        told = reference.type
+        name = told.get("name") if isinstance(told, dict) else None
+        start = f"{name if isinstance(name, str) else 'object'}#{reference.id}"
+    text = "".join(_step_text(step) for step in cursor._steps)
+    address = cursor._peer.address
+    return f"{start}{text}" + (f" at {address}" if address else "")
+
+
+def _step_text(step: Step) -> str:
+    if step[0] == GET:
+        return f".{step[1]}"
+    if step[0] == ITEM:
+        key = step[1]
+        return f"[{key!r}]" if type(key) in (int, str) else "[…]"
+    if step[0] == CALL:
+        return "(…)" if step[1] or len(step) > 2 else "()"
+    return f"«{step[1]}»" if step[0] == OPERATE else "«…»"

@@ -1,0 +1,131 @@
+"""What one does to a cursor that is not a step of it: functions, so that no name hides a remote one.
+
+Each takes a cursor that was not awaited yet, or one that a call gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, overload
+
+from proxyables.wire.dialect import ByReference
+from proxyables.wire.instructions import (
+    CONSTRUCT,
+    COPY,
+    DEL,
+    DELITEM,
+    DESCRIBE,
+    GET,
+    ITEM,
+    OPERATE,
+    REF,
+    SET,
+    SETITEM,
+    Step,
+)
+
+from .cursor import Caller, ProxyCursor, RemoteValue, extend, operate
+
+_SETTERS = {GET: SET, ITEM: SETITEM}
+_DELETERS = {GET: DEL, ITEM: DELITEM}
+
+
+def _check(cursor: object, function: str) -> ProxyCursor:
+    if type(cursor) is not ProxyCursor:
+        raise TypeError(
+            f"{function} takes a cursor on a remote object, got a {type(cursor).__name__}"
+        )
+    return cursor
+
+
+def _split(cursor: object, function: str) -> tuple[ProxyCursor, Step]:
+    """Returns the cursor on the owner, and the last step, which names what it owns."""
+    cursor = _check(cursor, function)
+    if not cursor._steps or cursor._steps[-1][0] not in _SETTERS:
+        raise TypeError(f"{function} takes a path that ends in an attribute or an item")
+    owner = ProxyCursor(cursor._peer, cursor._reference, cursor._steps[:-1])
+    return owner, cursor._steps[-1]
+
+
+async def assign(target: ProxyCursor, value: object) -> None:
+    """Sets the remote attribute or item at the end of `target` to `value`, in one round trip."""
+    owner, last = _split(target, "assign")
+    await extend(owner, [_SETTERS[last[0]], last[1], value])
+
+
+async def delete(target: ProxyCursor) -> None:
+    """Deletes the remote attribute or item at the end of `target`, in one round trip."""
+    owner, last = _split(target, "delete")
+    await extend(owner, [_DELETERS[last[0]], last[1]])
+
+
+async def copy(target: ProxyCursor) -> RemoteValue:
+    """Returns the remote value itself, whatever the rule says.
+
+    Raises:
+        RemoteError: It has no form that travels by value.
+    """
+    return await extend(_check(target, "copy"), [COPY])
+
+
+@overload
+def ref(target: ProxyCursor) -> Awaitable[ProxyCursor]: ...
+@overload
+def ref(target: object) -> Any: ...
+def ref(target: object) -> Any:
+    """Keeps a value where it is, and lets a reference travel, whatever the rule says.
+
+    Of a cursor: an awaitable of the cursor on the object itself, which stays over there. Of
+    anything else: a wrapper to be given as an argument, or returned from a method.
+    """
+    if type(target) is ProxyCursor:
+        return extend(target, [REF])
+    return ByReference(target)
+
+
+async def describe(target: ProxyCursor) -> dict[str, Any]:
+    """Returns what the remote object offers: members, signatures, first lines of their docs.
+
+    It is read statically over there: no property runs, nothing is called.
+    """
+    told: dict[str, Any] = await extend(_check(target, "describe"), [DESCRIBE])
+    return told
+
+
+async def contains(target: ProxyCursor, item: object) -> bool:
+    """Returns whether `item` is in the remote container."""
+    return bool(await operate(_check(target, "contains"), "contains", item))
+
+
+async def perform(target: ProxyCursor, operation: str, *args: object) -> RemoteValue:
+    """Returns the outcome of one operation of the closed table, as in ``perform(x, "len")``.
+
+    The names are those of `operator` and of the builtins without their underscores: ``add``,
+    ``contains``, ``len``, ``str``, ``repr``, ``dir`` and so on; `docs/reference/protocol.md` has
+    the table.
+    """
+    return await extend(_check(target, "perform"), [OPERATE, operation, list(args)])
+
+
+def construct(target: ProxyCursor, *args: object, **kwargs: object) -> ProxyCursor:
+    """Returns the path to a new instance of the remote class at the end of `target`.
+
+    Calling the class does the same; some classic peers tell the two apart.
+    """
+    step = [CONSTRUCT, list(args), kwargs] if kwargs else [CONSTRUCT, list(args)]
+    return extend(_check(target, "construct"), step)
+
+
+def release(target: ProxyCursor) -> None:
+    """Gives the remote object back now, without waiting for the garbage collector.
+
+    Any later use of a cursor on it raises `ReferenceNotFound`. Doing it twice does no harm.
+    """
+    reference = _check(target, "release")._reference
+    if reference is not None:
+        reference.release()
+
+
+def peer_of(target: ProxyCursor) -> Caller:
+    """Returns the `Peer` that a cursor belongs to."""
+    return _check(target, "peer_of")._peer

@@ -1,0 +1,287 @@
+"""The px dialect: MessagePack arrays, values raw, extension types for what MessagePack lacks.
+
+How it works: `msgpack` does the walking in both directions, so that a message of plain values
+costs no Python-level call per value. Whatever it does not know comes to `_dump`, one extension
+to `_load`. Extensions whose payload is MessagePack again are packed with a packer of their own
+per depth, because a packer cannot be entered twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgpack
+from msgpack import ExtType, Packer, unpackb
+
+from proxyables.errors import EncodingError, LimitExceeded
+from proxyables.limits import Limits
+
+from .dialect import ByReference, Chain, Reference, References
+from .exceptions import dump_exception, load_exception
+from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step
+from .values import (
+    BIGINT,
+    CHAIN,
+    DUMPERS,
+    EXCEPTION,
+    LOADERS,
+    OWN,
+    REFERENCE,
+    Malformed,
+    Opaque,
+    dump_bigint,
+    find_dumper,
+    load_bigint,
+)
+
+# What a payload of valid MessagePack but of the wrong content raises while it is loaded.
+_BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
+
+
+class Compact:
+    """The px dialect of one connection.
+
+    Args:
+        references: The tables of the connection.
+        limits: This side's bounds.
+    """
+
+    __slots__ = (
+        "_depth",
+        "_lenient",
+        "_limits",
+        "_packers",
+        "_references",
+        "chains",
+        "largest",
+        "pack",
+    )
+
+    def __init__(self, references: References, limits: Limits) -> None:
+        self._references = references
+        self._limits = limits
+        self._depth = 0
+        self._lenient = False
+        self._packers: list[Any] = [self._make_packer()]
+        self.pack = self._packers[0].pack
+        self.chains: list[Chain] = []
+        self.largest = limits.max_message
+
+    # -- out ------------------------------------------------------------------------------------
+
+    def encode_request(self, target: Reference | None, steps: list[Step]) -> bytes:
+        """Returns ``[EXECUTE, target, steps]``.
+
+        Raises:
+            EncodingError: A value cannot cross, or contains itself.
+            LimitExceeded: The message is larger than the peer takes.
+        """
+        return self._encode([EXECUTE, target, steps])
+
+    def encode_return(self, value: object) -> bytes:
+        """Returns ``[RETURN, value]``; raises as `encode_request` does."""
+        return self._encode([RETURN, value])
+
+    def encode_items(self, items: list[Any]) -> bytes:
+        """Returns ``[ITEMS, items]``; raises as `encode_request` does."""
+        return self._encode([ITEMS, items])
+
+    def encode_throw(self, error: BaseException) -> bytes:
+        """Returns ``[THROW, map]``. Never raises for what the exception carries."""
+        return self._encode([THROW, self._dump_exception(error)])
+
+    def encode_release(self, counts: Sequence[tuple[Reference, int]]) -> list[bytes]:
+        """Returns messages that give back `counts` occurrences of each reference."""
+        chunks = [counts[start : start + 4096] for start in range(0, len(counts), 4096)]
+        return [
+            self._encode([RELEASE, [number for pair in chunk for number in pair]])
+            for chunk in chunks
+        ]
+
+    def encode_plain(self, message: Message) -> bytes:
+        """Returns a message that holds no references (HELLO, AUTH)."""
+        return self._encode(message)
+
+    def _encode(self, message: Message) -> bytes:
+        try:
+            data: bytes = self.pack(message)
+        except UnicodeEncodeError:
+            data = self._encode_surrogates(message)
+        except ValueError as error:
+            self._refuse(error)
+        finally:
+            self._depth = 0
+        if len(data) > self.largest:
+            raise LimitExceeded("max_message", self.largest, len(data), "message")
+        return data
+
+    def _encode_surrogates(self, message: Message) -> bytes:
+        """Packs a message that has a lone surrogate in a string, as Python's file names may.
+
+        msgpack's fast path for strings is the strict one, so only the message that needs the
+        other way pays for it.
+        """
+        self._depth = 0
+        strict, self._packers, self._lenient = self._packers, [], True
+        try:
+            data: bytes = self._packer().pack(message)
+        except ValueError as error:
+            self._refuse(error)
+        finally:
+            self._packers, self._lenient = strict, False
+        return data
+
+    @staticmethod
+    def _refuse(error: ValueError) -> None:
+        if isinstance(error, (LimitExceeded, EncodingError)):
+            raise error
+        if "recursion limit" in str(error):
+            message = "the value contains itself or is nested too deep; pass it with ref()"
+            raise EncodingError(message, error) from error
+        raise EncodingError(f"cannot encode: {error}", error) from error
+
+    def _make_packer(self) -> Any:
+        errors = "surrogatepass" if self._lenient else None
+        return Packer(default=self._dump, strict_types=True, unicode_errors=errors)
+
+    def _packer(self) -> Any:
+        depth = self._depth
+        while len(self._packers) <= depth:
+            self._packers.append(self._make_packer())
+        return self._packers[depth]
+
+    def _pack_inside(self, payload: Any) -> bytes:
+        if self._depth >= self._limits.max_depth:
+            message = (
+                f"the value contains itself or is nested deeper than {self._limits.max_depth}; "
+                "pass it with ref()"
+            )
+            raise EncodingError(message)
+        self._depth += 1
+        packed: bytes = self._packer().pack(payload)
+        self._depth -= 1
+        return packed
+
+    def _dump(self, value: Any) -> ExtType:
+        """Called by msgpack for each value that it does not know."""
+        kind = type(value)
+        row = DUMPERS.get(kind) or find_dumper(value)
+        if row is not None:
+            payload = row[1](value)
+            if payload is not None:
+                return ExtType(row[0], self._pack_inside(payload))
+        elif kind is int:  # more than 64 bits
+            return ExtType(BIGINT, dump_bigint(value, self._limits.max_integer_bits))
+        elif isinstance(value, BaseException):
+            return ExtType(EXCEPTION, self._pack_inside(self._dump_exception(value)))
+        elif kind is ByReference:
+            value = value.value
+        return self._dump_reference(value)
+
+    def _dump_reference(self, value: object) -> ExtType:
+        path = self._references.path_to(value)
+        if path is None:
+            reference = self._references.lend(value)
+            payload = [reference, *self._references.tell_type(value)]
+            return ExtType(REFERENCE, self._pack_inside(payload))
+        target, steps = path
+        if steps:
+            return ExtType(CHAIN, self._pack_inside([target, steps]))
+        return ExtType(OWN, self._pack_inside(0 if target is None else target))
+
+    def _dump_exception(self, error: BaseException) -> dict[str, Any]:
+        return dump_exception(error, self._limits)
+
+    # -- in -------------------------------------------------------------------------------------
+
+    def decode(self, data: bytes) -> Message:
+        """Returns the message in `data`, which must be exactly one.
+
+        Raises:
+            ValueError: `data` is no message, or its values are malformed, or it is incomplete.
+            LimitExceeded: A value in it is over a limit.
+            ReferenceNotFound: It names an object of ours that is not exported.
+        """
+        self._depth = 0
+        try:
+            # surrogatepass costs nothing here, and the sender may have needed it.
+            message: Message = unpackb(
+                data,
+                ext_hook=self._load,
+                strict_map_key=False,
+                unicode_errors="surrogatepass",
+            )
+        except TypeError as error:  # a key that cannot be hashed
+            raise Malformed(str(error)) from error
+        if type(message) is not list or len(message) < 2:
+            raise Malformed("not a message of this dialect")
+        return message
+
+    decode_request = decode
+    decode_answer = decode
+
+    def _load(self, number: int, data: bytes) -> Any:
+        """Called by msgpack for each extension."""
+        if number == REFERENCE:
+            return self._load_reference(self._unpack_inside(data))
+        if number == BIGINT:
+            return load_bigint(data, self._limits.max_integer_bits)
+        payload = self._unpack_inside(data)
+        if number == OWN:
+            return self._references.own(self._check_id(payload))
+        if number == CHAIN:
+            return self._load_chain(payload)
+        if number == EXCEPTION:
+            return load_exception(payload, self._limits)
+        return self._load_plain(number, payload)
+
+    @staticmethod
+    def _load_plain(number: int, payload: Any) -> Any:
+        load = LOADERS.get(number)
+        if load is None:
+            return Opaque(f"extension {number}", payload)
+        try:
+            return load(payload)
+        except _BAD_PAYLOAD as error:
+            raise Malformed(f"malformed value (extension {number}): {error}") from error
+
+    def _unpack_inside(self, data: bytes) -> Any:
+        if self._depth >= self._limits.max_depth:
+            raise LimitExceeded("max_depth", self._limits.max_depth, self._depth + 1, "value")
+        self._depth += 1
+        payload = unpackb(
+            data, ext_hook=self._load, strict_map_key=False, unicode_errors="surrogatepass"
+        )
+        self._depth -= 1
+        return payload
+
+    @staticmethod
+    def _check_id(reference: Any) -> int:
+        if type(reference) is not int or not 0 <= reference < 1 << 63:
+            raise Malformed(f"malformed reference {str(reference)[:40]!r}")
+        return reference
+
+    def _load_reference(self, payload: Any) -> object:
+        if type(payload) is not list or len(payload) not in (2, 3):
+            raise Malformed("malformed reference")
+        description = payload[2] if len(payload) == 3 else None
+        kind = self._check_id(payload[1])
+        return self._references.borrow(self._check_id(payload[0]), kind, description)
+
+    def _load_chain(self, payload: Any) -> Chain:
+        if type(payload) is not list or len(payload) != 2 or type(payload[1]) is not list:
+            raise Malformed("malformed chain")
+        target = None if payload[0] is None else self._check_id(payload[0])
+        chain = Chain(target, payload[1])
+        self.chains.append(chain)
+        return chain
+
+
+def is_incomplete(error: ValueError) -> bool:
+    """Whether `decode` failed only because the end of the message has not arrived yet.
+
+    A declared length that is longer than what is there counts as well: msgpack bounds lengths by
+    the bytes at hand, before it allocates. The scanner of `messages` tells for certain.
+    """
+    return type(error) is ValueError or isinstance(error, msgpack.OutOfData)

@@ -1,0 +1,360 @@
+"""Values that travel whole: what MessagePack lacks, as extension types.
+
+Each extension type has one row in `DUMPERS` (by exact type) and one in `LOADERS` (by number).
+Loading runs no code of the sender's choosing: constructors of this table's own types only, with
+arguments whose shape was checked. The numbers are part of the protocol.
+"""
+
+from __future__ import annotations
+
+import array
+import datetime
+import decimal
+import fractions
+import math
+import pathlib
+import struct
+import sys
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from typing import Any, Final
+
+from proxyables.errors import LimitExceeded
+
+# Extension numbers, 1 to 3 and 22 belong to `compact`.
+REFERENCE: Final = 1
+OWN: Final = 2
+CHAIN: Final = 3
+BIGINT: Final = 4
+TUPLE: Final = 5
+SET: Final = 6
+FROZENSET: Final = 7
+COMPLEX: Final = 8
+RANGE: Final = 9
+SLICE: Final = 10
+DATE: Final = 11
+TIME: Final = 12
+DATETIME: Final = 13
+TIMEDELTA: Final = 14
+DECIMAL: Final = 15
+FRACTION: Final = 16
+UUID: Final = 17
+PATH: Final = 18
+ENUM: Final = 19
+DATACLASS: Final = 20
+NAMEDTUPLE: Final = 21
+EXCEPTION: Final = 22
+ARRAY: Final = 23
+SINGLETON: Final = 24
+
+_COMPLEX = struct.Struct("!dd")
+_SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
+_PATHS: dict[str, type[pathlib.PurePath]] = {
+    "posix": pathlib.PurePosixPath,
+    "windows": pathlib.PureWindowsPath,
+}
+_MAX_EXPONENT = 1_000_000
+
+
+class Opaque:
+    """Stands for a value whose type this side does not know.
+
+    Attributes:
+        type_name: What the sender calls the type.
+        fields: What the sender told of it, as plain data.
+    """
+
+    __slots__ = ("fields", "type_name")
+
+    def __init__(self, type_name: str, fields: object) -> None:
+        self.type_name = type_name
+        self.fields = fields
+
+    def __repr__(self) -> str:
+        return f"<proxyables.Opaque {self.type_name}: {self.fields!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Opaque):
+            return NotImplemented
+        return self.type_name == other.type_name and self.fields == other.fields
+
+    __hash__ = None  # type: ignore[assignment]  # equal by fields, which may be unhashable
+
+
+class Malformed(ValueError):
+    """An extension's payload has not the shape that its number promises."""
+
+
+Dump = Callable[[Any], bytes]
+Load = Callable[[bytes], Any]
+
+
+def _want(condition: object, what: str) -> None:
+    if not condition:
+        raise Malformed(f"malformed {what}")
+
+
+def _fields(value: Any, count: int, what: str) -> list[Any]:
+    _want(isinstance(value, list) and len(value) == count, what)
+    fields: list[Any] = value
+    return fields
+
+
+def _whole(value: Any, what: str) -> int:
+    _want(type(value) is int, what)
+    number: int = value
+    return number
+
+
+# -- integers -------------------------------------------------------------------------------------
+
+
+def dump_bigint(value: int, max_bits: int) -> bytes:
+    """Returns two's complement, big-endian, as short as it can be."""
+    bits = value.bit_length()
+    if bits > max_bits:
+        raise LimitExceeded("max_integer_bits", max_bits, bits, "integer")
+    return value.to_bytes(bits // 8 + 1, "big", signed=True)
+
+
+def load_bigint(data: bytes, max_bits: int) -> int:
+    """The reverse of `dump_bigint`."""
+    if len(data) * 8 > max_bits + 8:
+        raise LimitExceeded("max_integer_bits", max_bits, len(data) * 8, "integer")
+    return int.from_bytes(data, "big", signed=True)
+
+
+# -- dates and times ------------------------------------------------------------------------------
+
+
+def _dump_zone(zone: datetime.tzinfo | None, moment: Any) -> Any:
+    """Returns None, an offset in seconds, or ``[key, offset]`` for a zone of the IANA database."""
+    if zone is None:
+        return None
+    offset = moment.utcoffset()
+    seconds = None if offset is None else offset.total_seconds()
+    key = getattr(zone, "key", None) if isinstance(zone, zoneinfo.ZoneInfo) else None
+    return seconds if key is None else [key, seconds]
+
+
+def _load_zone(value: Any) -> datetime.tzinfo | None:
+    key = None
+    if isinstance(value, list):
+        key, value = _fields(value, 2, "time zone")
+        _want(isinstance(key, str) and len(key) <= 64, "time zone")
+    if key is not None:
+        try:
+            return zoneinfo.ZoneInfo(key)
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+            pass  # this machine has no such zone: the offset that came with it keeps the moment
+    if value is None:
+        return None
+    _want(isinstance(value, (int, float)) and abs(value) < 86_400, "time zone")
+    return datetime.timezone(datetime.timedelta(seconds=value))
+
+
+def _dump_time(value: datetime.time) -> Any:
+    clock = [value.hour, value.minute, value.second, value.microsecond, value.fold]
+    return [*clock, _dump_zone(value.tzinfo, value)]
+
+
+def _load_time(value: Any) -> datetime.time:
+    hour, minute, second, microsecond, fold, zone = _fields(value, 6, "time")
+    return datetime.time(hour, minute, second, microsecond, _load_zone(zone), fold=fold)
+
+
+def _dump_datetime(value: datetime.datetime) -> Any:
+    date = [value.year, value.month, value.day]
+    clock = [value.hour, value.minute, value.second, value.microsecond, value.fold]
+    return [*date, *clock, _dump_zone(value.tzinfo, value)]
+
+
+def _load_datetime(value: Any) -> datetime.datetime:
+    *moment, fold, zone = _fields(value, 9, "datetime")
+    return datetime.datetime(*moment, tzinfo=_load_zone(zone), fold=fold)
+
+
+def _load_date(value: Any) -> datetime.date:
+    return datetime.date(*_fields(value, 3, "date"))
+
+
+def _load_timedelta(value: Any) -> datetime.timedelta:
+    days, seconds, microseconds = _fields(value, 3, "timedelta")
+    return datetime.timedelta(
+        _whole(days, "timedelta"), _whole(seconds, "timedelta"), _whole(microseconds, "timedelta")
+    )
+
+
+# -- numbers --------------------------------------------------------------------------------------
+
+
+def _load_decimal(value: Any) -> decimal.Decimal:
+    _want(isinstance(value, str) and len(value) <= 100_000, "decimal")
+    try:
+        number = decimal.Decimal(value)
+    except decimal.InvalidOperation:
+        raise Malformed("malformed decimal") from None
+    if number.is_finite():
+        # Arithmetic that mixes exponents a billion apart would take all memory.
+        _want(abs(number.adjusted()) <= _MAX_EXPONENT, "decimal")
+    return number
+
+
+def _load_fraction(value: Any) -> fractions.Fraction:
+    over, under = _fields(value, 2, "fraction")
+    _want(type(over) is int and type(under) is int and under != 0, "fraction")
+    return fractions.Fraction(over, under)
+
+
+def _load_range(value: Any) -> range:
+    start, stop, step = (_whole(number, "range") for number in _fields(value, 3, "range"))
+    return range(start, stop, step)
+
+
+# -- arrays ---------------------------------------------------------------------------------------
+
+
+def is_numpy(value: object) -> bool:
+    """Whether `value` is an array or a scalar of numpy. Never imports numpy."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+
+
+def _dump_numpy(value: Any) -> Any:
+    """Returns ``[form, dtype, shape, bytes]``; form 0 is array.array, 1 ndarray, 2 a scalar."""
+    numpy = sys.modules["numpy"]
+    if value.dtype.hasobject or value.dtype.names is not None:
+        return None
+    form = 1 if isinstance(value, numpy.ndarray) else 2
+    # tobytes is the one copy; it also puts a strided or Fortran-ordered array into C order.
+    return [form, value.dtype.str, list(value.shape), value.tobytes()]
+
+
+def _dump_array(value: array.array[Any]) -> Any:
+    order = "<" if sys.byteorder == "little" else ">"
+    return [0, order + value.typecode, [len(value)], value.tobytes()]
+
+
+def _load_array(value: Any) -> Any:
+    form, dtype, shape, data = _fields(value, 4, "array")
+    _want(isinstance(dtype, str) and len(dtype) <= 32, "array")
+    _want(isinstance(shape, list) and len(shape) <= 64, "array")
+    _want(all(type(n) is int and n >= 0 for n in shape) and isinstance(data, bytes), "array")
+    if form == 0:
+        return _load_plain_array(dtype, shape, data)
+    try:
+        import numpy
+    except ImportError:
+        return Opaque(f"numpy.ndarray[{dtype}]", {"shape": shape, "data": data})
+    _want(dtype[:1] in "<>|=" and dtype[1:2] in "biufcSUMmV", "array")
+    try:
+        kind = numpy.dtype(dtype)
+    except (TypeError, ValueError):
+        raise Malformed("malformed array") from None
+    _want(math.prod(shape) * kind.itemsize == len(data), "array")
+    # bytearray: what arrives may be written to, as an array made here could be.
+    loaded = numpy.frombuffer(bytearray(data), kind).reshape(shape)
+    return loaded if form == 1 else loaded[()]
+
+
+def _load_plain_array(dtype: str, shape: list[int], data: bytes) -> Any:
+    order, typecode = dtype[:1], dtype[1:]
+    _want(order in ("<", ">") and typecode in array.typecodes and len(shape) == 1, "array")
+    made = array.array(typecode)
+    _want(shape[0] * made.itemsize == len(data), "array")
+    made.frombytes(data)
+    if (order == "<") != (sys.byteorder == "little"):
+        made.byteswap()
+    return made
+
+
+# -- paths and the rest ---------------------------------------------------------------------------
+
+
+def _dump_path(value: pathlib.PurePath) -> Any:
+    flavour = "windows" if isinstance(value, pathlib.PureWindowsPath) else "posix"
+    return [flavour, str(value)]
+
+
+def _load_path(value: Any) -> pathlib.PurePath:
+    flavour, text = _fields(value, 2, "path")
+    _want(flavour in _PATHS and isinstance(text, str), "path")
+    return _PATHS[flavour](text)
+
+
+def _load_slice(value: Any) -> slice:
+    return slice(*_fields(value, 3, "slice"))
+
+
+def _load_singleton(value: Any) -> object:
+    _want(isinstance(value, str) and value in _SINGLETONS, "singleton")
+    return _SINGLETONS[value]
+
+
+def _load_uuid(value: Any) -> uuid.UUID:
+    _want(isinstance(value, bytes) and len(value) == 16, "uuid")
+    return uuid.UUID(bytes=value)
+
+
+def _load_complex(value: Any) -> complex:
+    _want(isinstance(value, bytes) and len(value) == _COMPLEX.size, "complex")
+    return complex(*_COMPLEX.unpack(value))
+
+
+def _load_list(value: Any) -> list[Any]:
+    _want(isinstance(value, list), "container")
+    items: list[Any] = value
+    return items
+
+
+DUMPERS: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
+    tuple: (TUPLE, list),
+    set: (SET, list),
+    frozenset: (FROZENSET, list),
+    complex: (COMPLEX, lambda value: _COMPLEX.pack(value.real, value.imag)),
+    range: (RANGE, lambda value: [value.start, value.stop, value.step]),
+    slice: (SLICE, lambda value: [value.start, value.stop, value.step]),
+    datetime.date: (DATE, lambda value: [value.year, value.month, value.day]),
+    datetime.time: (TIME, _dump_time),
+    datetime.datetime: (DATETIME, _dump_datetime),
+    datetime.timedelta: (TIMEDELTA, lambda value: [value.days, value.seconds, value.microseconds]),
+    decimal.Decimal: (DECIMAL, str),
+    fractions.Fraction: (FRACTION, lambda value: [value.numerator, value.denominator]),
+    uuid.UUID: (UUID, lambda value: value.bytes),
+    pathlib.PurePosixPath: (PATH, _dump_path),
+    pathlib.PureWindowsPath: (PATH, _dump_path),
+    pathlib.PosixPath: (PATH, _dump_path),
+    pathlib.WindowsPath: (PATH, _dump_path),
+    array.array: (ARRAY, _dump_array),
+    type(...): (SINGLETON, lambda value: "Ellipsis"),
+    type(NotImplemented): (SINGLETON, lambda value: "NotImplemented"),
+}
+"""By exact type: the extension's number, and what is packed as its payload."""
+
+LOADERS: Final[dict[int, Callable[[Any], Any]]] = {
+    TUPLE: lambda value: tuple(_load_list(value)),
+    SET: lambda value: set(_load_list(value)),
+    FROZENSET: lambda value: frozenset(_load_list(value)),
+    COMPLEX: _load_complex,
+    RANGE: _load_range,
+    SLICE: _load_slice,
+    DATE: _load_date,
+    TIME: _load_time,
+    DATETIME: _load_datetime,
+    TIMEDELTA: _load_timedelta,
+    DECIMAL: _load_decimal,
+    FRACTION: _load_fraction,
+    UUID: _load_uuid,
+    PATH: _load_path,
+    ARRAY: _load_array,
+    SINGLETON: _load_singleton,
+}
+"""By extension number: from the unpacked payload to the value."""
+
+
+def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
+    """Returns the row for a value whose exact type is not in `DUMPERS`, if there is one."""
+    if is_numpy(value):
+        return (ARRAY, _dump_numpy)
+    return None

@@ -1,0 +1,134 @@
+"""One stream: its two windows, and what of our data waits for credit.
+
+The two directions end independently, so the state is two flags and not one list of names::
+
+                     finish(), parked data gone        their FIN
+    sending half:    open ── FIN is sent ──▶ ended
+    receiving half:  open ── FIN arrives ──▶ ended
+    both ended, or RST from either side, or abandoned here:  dead, out of the session's table
+
+A half that has ended has the window `CLOSED`, which is smaller than any amount of data. So the
+comparison with the window, which the fast paths make anyway, refuses data for an ended half too.
+
+Only `proxyables.yamux.session` changes a stream; `owner` and `auto_credit` are the driver's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+CLOSED: Final = -1
+UNLIMITED: Final = 1 << 62
+"""The window towards a peer that gives no credit: more than any process will send."""
+
+StreamOwner: TypeAlias = Any
+
+
+class Stream:
+    """One stream of a session; made by the session only.
+
+    Attributes:
+        id: Odd if the Yamux client opened it.
+        owner: The driver's own object for this stream; the session never looks at it.
+        send_window: Bytes that the peer is ready to take.
+        receive_window: Bytes that the peer may still send; below zero only from a peer that
+            ignores windows.
+        consumed: Bytes that the driver has taken without their credit being announced yet.
+        parked: Bytes given to `send` that wait for credit. Keeps its number when the stream dies:
+            what is parked then never leaves.
+        auto_credit: True if data counts as consumed when it is handed out. Set it to False to give
+            credit by `Session.credit` as the data is really used.
+        acked: True if the peer accepted the stream, or opened it.
+        local_closed: True once we said that we send no more; FIN leaves after the parked data.
+        remote_closed: True once the peer's FIN has arrived.
+        dead: True once the stream has left the session's table, for whatever reason.
+    """
+
+    __slots__ = (
+        "_waiting",
+        "acked",
+        "auto_credit",
+        "consumed",
+        "dead",
+        "id",
+        "local_closed",
+        "owner",
+        "parked",
+        "receive_window",
+        "remote_closed",
+        "send_window",
+    )
+
+    def __init__(
+        self, stream_id: int, *, send_window: int, receive_window: int, acked: bool
+    ) -> None:
+        self.id = stream_id
+        self.owner: StreamOwner = None
+        self.send_window = send_window
+        self.receive_window = receive_window
+        self.consumed = 0
+        self.parked = 0
+        self.auto_credit = True
+        self.acked = acked
+        self.local_closed = False
+        self.remote_closed = False
+        self.dead = False
+        self._waiting: deque[memoryview] | None = None
+
+    @property
+    def fin_sent(self) -> bool:
+        """Whether our half has ended on the wire as well."""
+        return self.local_closed and not self.parked
+
+    def park(self, data: bytes) -> None:
+        """Put data behind what is parked already. It is not copied."""
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(memoryview(data))
+        self.parked += len(data)
+
+    def unpark(self, limit: int) -> Iterator[memoryview]:
+        """Take out, and count as sent, what the send window allows: pieces of at most ``limit``."""
+        waiting = self._waiting
+        while waiting and self.send_window > 0:
+            view = waiting[0]
+            size = min(len(view), limit, self.send_window)
+            if size == len(view):
+                waiting.popleft()
+            else:
+                waiting[0] = view[size:]
+            self.send_window -= size
+            self.parked -= size
+            yield view[:size]
+
+    def replenish(self, window: int) -> int:
+        """Open the receive window to its full size again; returns the delta to announce."""
+        delta = window - self.receive_window
+        self.receive_window = window
+        self.consumed = 0
+        return delta
+
+    def consume(self, size: int, window: int) -> int:
+        """Count data as used; returns the delta to announce, 0 while it is under half a window."""
+        unused = window - self.receive_window - self.consumed
+        if not 0 <= size <= unused:
+            raise ValueError(f"stream {self.id} has {unused} bytes to give credit for, not {size}")
+        delta = self.consumed + size
+        if delta < window // 2:
+            self.consumed = delta
+            return 0
+        self.receive_window += delta
+        self.consumed = 0
+        return delta
+
+    def end(self) -> None:
+        """Mark the stream as dead, and let go of the data that was parked."""
+        self.dead = True
+        self.send_window = self.receive_window = CLOSED
+        self._waiting = None
+
+    def __repr__(self) -> str:
+        halves = f"local_closed={self.local_closed}, remote_closed={self.remote_closed}"
+        return f"<Stream {self.id}: {'dead' if self.dead else halves}, parked={self.parked}>"

@@ -1,0 +1,138 @@
+"""The typer tree, made from the tables of the commands."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from proxyables_cli import call, console, demo, ls, ping, serve
+from proxyables_cli.exits import Code, Failure
+from proxyables_cli.options import Command, Common, Row, build, merge, rows
+
+COMMANDS: tuple[Command, ...] = (
+    *serve.COMMANDS,
+    *console.COMMANDS,
+    *call.COMMANDS,
+    *ls.COMMANDS,
+    *ping.COMMANDS,
+    *demo.COMMANDS,
+)
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Reads a command line, runs its command and returns the exit code.
+
+    Raises:
+        Failure: The command line does not fit, or the command failed in a way that it explains.
+    """
+    try:
+        # Not standalone: typer would print usage errors over several lines, and end the process.
+        code = tree()(args=list(argv), prog_name="proxyables", standalone_mode=False)
+    except Failure:
+        raise
+    except typer.BadParameter as error:
+        raise _usage(error) from None
+    except Exception as error:
+        if _is_usage_error(error):
+            raise _usage(error) from None
+        raise
+    return int(code or 0)
+
+
+def tree() -> typer.Typer:
+    """Makes the application: one typer command for each row of `COMMANDS`."""
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # addresses are full of brackets, which are markup to rich
+        context_settings=_SETTINGS,
+    )
+    app.callback(invoke_without_command=True)(_root())
+    for command in COMMANDS:
+        app.command(command.name, help=command.help, epilog=command.epilog)(_function(command))
+    return app
+
+
+def _root() -> Callable[..., None]:
+    def root(context: typer.Context, **typed: object) -> None:
+        """Remote Python objects that feel local: serve one, call it, open a prompt on it."""
+        if typed.pop("version"):
+            from proxyables.version import __version__
+
+            typer.echo(f"proxyables {__version__}")
+            raise typer.Exit(Code.OK)
+        context.obj = build(Common, typed)
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help(), err=True)
+            raise typer.Exit(Code.USAGE)
+
+    version = Row(("--version",), "Print the version and end.")
+    return _with_rows(root, [("version", version), *rows(Common)])
+
+
+def _function(command: Command) -> Callable[..., None]:
+    def function(context: typer.Context, **typed: object) -> None:
+        options = merge(context.obj, build(command.options, typed))
+        raise typer.Exit(command.run(options))
+
+    return _with_rows(function, rows(command.options))
+
+
+def _with_rows(
+    function: Callable[..., None], table: Sequence[tuple[str, Row]]
+) -> Callable[..., None]:
+    """Gives a function the signature that typer reads, from rows of the option table.
+
+    `inspect.signature` honours ``__signature__``, and it is all that typer looks at.
+    """
+    context = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    parameters = [context, *(_parameter(name, row) for name, row in table)]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {each.name: each.annotation for each in parameters}
+    return function
+
+
+def _parameter(name: str, row: Row) -> inspect.Parameter:
+    kind: Any = bool if row.is_switch else list[str] if row.many else str
+    default: Any = False if row.is_switch else None
+    if row.names:
+        declared = typer.Option(
+            *row.names, help=row.help, metavar=row.metavar or None, show_default=False
+        )
+    else:
+        declared = typer.Argument(metavar=row.metavar, help=row.help, show_default=False)
+        default = inspect.Parameter.empty if row.required else None
+    optional = kind if row.is_switch or default is inspect.Parameter.empty else kind | None
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[optional, declared],
+    )
+
+
+def _is_usage_error(error: Exception) -> bool:
+    """Recognises typer's own errors, whose base class it does not export in every release.
+
+    They are what knows its exit code and its text.
+    """
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def _usage(error: Any) -> Failure:
+    context = getattr(error, "ctx", None)
+    command: str = context.command_path if context else "proxyables"
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    name = command.removeprefix("proxyables").strip()
+    told = f"{name}: {message}" if name else message[:1].lower() + message[1:]
+    return Failure(Code.USAGE, told, "" if told.endswith("?") else f"see '{command} --help'")
+
+
+__all__ = ["COMMANDS", "run", "tree"]

@@ -1,0 +1,105 @@
+"""``repl``: the command that opens a session on remote objects; the session itself is ``repl/``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from proxyables_cli.exits import Code, Failure
+from proxyables_cli.loops import LOOPS
+from proxyables_cli.options import Command, Common, choice, duration, switch, value, words
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplOptions(Common):
+    """The command line of ``repl``."""
+
+    words: tuple[str, ...] = words(
+        "[NAME=]ADDRESS",
+        text="Where the objects are; then, perhaps, the FILE of a script and its own words."
+        " Without an address: the built-in demo object. Words for the script that begin with a"
+        " dash follow --.",
+    )
+    code: str | None = value(
+        "-c", "--code", metavar="CODE", text="Run this and print what its expressions give."
+    )
+    name: str = value(
+        "--name", metavar="NAME", text="What the remote object is called. Else obj.", default="obj"
+    )
+    plain: bool = switch("--plain", text="No colours, menus or key bindings; plain input lines.")
+    no_await: bool = switch("--no-await", text="Leave remote calls as awaitables; you await.")
+    timeout: float = value(
+        "--timeout",
+        metavar="DURATION",
+        text="How long connecting may take, such as 500ms or 3s. Else 5s.",
+        convert=duration,
+        default=5.0,
+    )
+    loop: str = value(
+        "--loop",
+        metavar="LOOP",
+        text="auto (the default: uvloop if it is installed), uvloop or asyncio.",
+        convert=choice(*LOOPS),
+        default="auto",
+    )
+
+
+def run(options: ReplOptions) -> int:
+    """Runs the session; its exit code is the command's."""
+    addresses, file, arguments = split(options.words)
+    if options.code is not None and file is not None:
+        raise Failure(Code.USAGE, f"-c and the script {file!r} exclude each other")
+    if not options.name.isidentifier() or options.name.startswith("_"):
+        raise Failure(Code.USAGE, f"--name takes a Python name, got {options.name!r}")
+    from proxyables_cli.repl import session
+
+    return session.run(
+        addresses,
+        code=options.code,
+        file=file,
+        arguments=arguments,
+        plain=options.plain,
+        auto_await=not options.no_await,
+        name=options.name,
+        timeout=options.timeout,
+        loop=options.loop,
+    )
+
+
+def split(written: tuple[str, ...]) -> tuple[list[str], str | None, list[str]]:
+    """Splits the words into addresses, the script's file, and the script's own arguments.
+
+    A path may be a socket or a script: it is a script if it is a regular file, or ends in
+    ``.py``. The first script ends the addresses.
+
+    Raises:
+        Failure: A word is neither an address nor a file; the line says what is wrong with it.
+    """
+    from proxyables.net.addresses import parse
+
+    addresses: list[str] = []
+    for at, word in enumerate(written):
+        if os.path.isfile(word) or (word.endswith(".py") and not word.startswith("exec:")):
+            return addresses, word, list(written[at + 1 :])
+        name, equals, address = word.partition("=")
+        named = bool(equals) and name.isidentifier()
+        try:
+            parse(address if named else word)
+        except ValueError as error:
+            raise Failure(Code.USAGE, str(error)) from None
+        addresses.append(word)
+    return addresses, None, []
+
+
+COMMANDS = (
+    Command(
+        "repl",
+        ReplOptions,
+        run,
+        help="Open a Python prompt on remote objects. With -c, a FILE, or piped input: run that"
+        " and end.",
+        epilog="Example: proxyables repl :9000 -c 'obj.add(2, 3)'",
+    ),
+)
+
+__all__ = ["COMMANDS", "ReplOptions", "run", "split"]

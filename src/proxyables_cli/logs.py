@@ -1,0 +1,49 @@
+"""What the library logs, as lines on standard error."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+from proxyables_cli.exits import printable, talk
+from proxyables_cli.options import Common
+
+
+class _TalkingHandler(logging.Handler):
+    """Prints each record as one line that no remote text can break out of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            told = f"{record.levelname.lower()}: {record.getMessage()}"
+        except Exception:  # a record that cannot be formatted must not stop what logged it
+            self.handleError(record)
+            return
+        if record.exc_info and record.exc_info[1] is not None:
+            if self.level <= logging.DEBUG:
+                for text in "".join(traceback.format_exception(record.exc_info[1])).splitlines():
+                    talk(printable(text), name="")
+            else:
+                told = f"{told}: {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        talk(printable(told))
+
+
+def configure(options: Common) -> None:
+    """Sends the log of the library to standard error, from the level that the options ask for.
+
+    The root logger is left alone: it belongs to the exported program, which may set it up while
+    it is imported.
+    """
+    level = logging.WARNING
+    if options.debug:
+        level = logging.DEBUG
+    elif options.verbose:
+        level = logging.INFO
+    elif options.quiet:
+        level = logging.ERROR
+    logger = logging.getLogger("proxyables")
+    logger.setLevel(level)
+    logger.propagate = False
+    logger.addHandler(_TalkingHandler(level))
+
+
+__all__ = ["configure"]

@@ -1,0 +1,227 @@
+"""The table of command-line options, and nothing that reads it.
+
+A command is a frozen dataclass whose fields are the rows: each field says how it is written
+(`switch`, `value`, `repeated`, `word`, `words`) and how its text becomes a value. Two parsers are
+generated from it: typer's (``app.py``), which also writes the help, and argparse's
+(``fastpath.py``), for the paths that must start before typer could be imported. Both leave every
+value as the text that was typed; `build` alone converts, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from proxyables_cli.exits import Code, Failure
+
+_ROW = "row"
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one field is written on the command line.
+
+    Attributes:
+        names: The flags, as ``("-l", "--listen")``; empty for a positional word.
+        help: One sentence or two for the help and the manual.
+        metavar: What stands for the value; empty for a switch.
+        many: The option may be repeated, or the word may be followed by more.
+        required: A positional word that must be there.
+        convert: Makes the value from the text; its ValueError is a usage error.
+    """
+
+    names: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    many: bool = False
+    required: bool = False
+    convert: Callable[[str], object] | None = None
+
+    @property
+    def is_switch(self) -> bool:
+        """True if the flag takes no value."""
+        return bool(self.names) and not self.metavar
+
+    @property
+    def title(self) -> str:
+        """How an error names this row."""
+        return self.names[-1] if self.names else self.metavar
+
+
+def switch(*names: str, text: str) -> Any:
+    """Declares a flag without a value."""
+    return dataclasses.field(default=False, metadata={_ROW: Row(names, text)})
+
+
+def value(
+    *names: str,
+    metavar: str,
+    text: str,
+    convert: Callable[[str], object] | None = None,
+    default: object = None,
+) -> Any:
+    """Declares an option with one value; the last one given wins."""
+    row = Row(names, text, metavar, convert=convert)
+    return dataclasses.field(default=default, metadata={_ROW: row})
+
+
+def repeated(*names: str, metavar: str, text: str) -> Any:
+    """Declares an option that may be given several times."""
+    row = Row(names, text, metavar, many=True)
+    return dataclasses.field(default=(), metadata={_ROW: row})
+
+
+def word(metavar: str, *, text: str, required: bool = True) -> Any:
+    """Declares a positional word."""
+    row = Row((), text, metavar, required=required)
+    return dataclasses.field(default="", metadata={_ROW: row})
+
+
+def words(metavar: str, *, text: str) -> Any:
+    """Declares what is left of the command line."""
+    return dataclasses.field(default=(), metadata={_ROW: Row((), text, metavar, many=True)})
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """Makes a converter that takes one of some words."""
+
+    def convert(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"takes one of {', '.join(allowed)}, got {text!r}")
+        return text
+
+    return convert
+
+
+def number(text: str) -> int:
+    """Converts a whole number that is not negative."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(f"takes a whole number, got {text!r}")
+    return int(text)
+
+
+_SECONDS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"": 1, "B": 1, "kB": 1000, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20}
+_BYTES |= {"GB": 10**9, "GiB": 1 << 30}
+
+
+def duration(text: str) -> float:
+    """Converts ``500ms``, ``3s``, ``2m``, ``1h`` or a number of seconds to seconds."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(us|ms|s|m|h)?", text)
+    if match is None:
+        raise ValueError(f"takes a duration such as 500ms, 3s or 2m, got {text!r}")
+    return float(match[1]) * _SECONDS[match[2] or ""]
+
+
+def size(text: str) -> int:
+    """Converts ``16MiB``, ``64kB`` or a number of bytes to bytes; at least one byte."""
+    match = re.fullmatch(r"([0-9]{1,12}) ?(B|kB|KiB|MB|MiB|GB|GiB)?", text)
+    if match is None or not int(match[1]):
+        raise ValueError(f"takes a size such as 64KiB or 16MiB, got {text!r}")
+    return int(match[1]) * _BYTES[match[2] or ""]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What every command understands, before its name or after it."""
+
+    debug: bool = switch("--debug", text="Show tracebacks and log everything.")
+    verbose: bool = switch("-v", "--verbose", text="Say more on standard error.")
+    quiet: bool = switch("-q", "--quiet", text="Say nothing but errors on standard error.")
+    color: str = value(
+        "--color",
+        metavar="WHEN",
+        text="auto (the default), always or never.",
+        convert=choice("auto", "always", "never"),
+        default="auto",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of the program.
+
+    Attributes:
+        name: The word that calls it.
+        options: Its dataclass of rows.
+        run: What it does; returns the exit code.
+        help: Its help text, the first sentence of which stands in the list of commands.
+        epilog: What follows the options in the help, such as an example.
+    """
+
+    name: str
+    options: type[Common]
+    run: Callable[[Any], int]
+    help: str
+    epilog: str = ""
+
+
+def rows(options: type[Any]) -> list[tuple[str, Row]]:
+    """Lists the rows of a dataclass with their field names: its own first, then the common."""
+    common = {field.name for field in dataclasses.fields(Common)}
+    fields = sorted(dataclasses.fields(options), key=lambda field: field.name in common)
+    return [(field.name, field.metadata[_ROW]) for field in fields]
+
+
+def build(options: type[Options], typed: Mapping[str, object]) -> Options:
+    """Makes the dataclass from what a parser read, converting every text.
+
+    Args:
+        options: The dataclass.
+        typed: By field name, a bool, a str, a list of str, or None where nothing was given.
+
+    Raises:
+        Failure: A text that its row does not take; the code is for bad usage.
+    """
+    made: dict[str, Any] = {}
+    for name, row in rows(options):
+        given = typed.get(name)
+        if given is None or given == []:
+            continue
+        if row.is_switch or row.convert is None:
+            made[name] = tuple(given) if isinstance(given, list) else given
+            continue
+        try:
+            made[name] = row.convert(str(given))
+        except ValueError as error:
+            raise Failure(Code.USAGE, f"{row.title} {error}") from None
+    return options(**made)
+
+
+def merge(outer: Common | None, inner: Options) -> Options:
+    """Gives a command the common options that were written before its name.
+
+    What stands after the name is nearer, so it wins.
+    """
+    if outer is None:
+        return inner
+    made = {
+        field.name: getattr(outer, field.name)
+        for field in dataclasses.fields(Common)
+        if getattr(inner, field.name) == field.default
+    }
+    return dataclasses.replace(inner, **made)  # type: ignore[type-var]
+
+
+__all__ = [
+    "Command",
+    "Common",
+    "Row",
+    "build",
+    "choice",
+    "duration",
+    "merge",
+    "number",
+    "repeated",
+    "rows",
+    "size",
+    "switch",
+    "value",
+    "word",
+    "words",
+]

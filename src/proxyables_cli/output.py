@@ -1,0 +1,132 @@
+"""Printing values: comfort on a terminal, stable bytes in a pipe.
+
+Standard output is data. In a pipe that is one line of compact JSON per value, always UTF-8
+whatever the locale, with everything escaped that could steer a terminal later.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sys
+from typing import Any
+
+from proxyables_cli import forms
+from proxyables_cli.exits import Code, Failure, OutputClosed, printable
+
+FORMATS = ("auto", "pretty", "json", "raw", "repr")
+
+# JSON escapes C0 by itself. DEL and C1 steer terminals, U+2028/9 end lines in some readers, and
+# a lone surrogate has no UTF-8.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class Printer:
+    """Writes values in one format.
+
+    Args:
+        format: One of `FORMATS`; ``auto`` is ``pretty`` on a terminal, else ``json``.
+        color: ``auto``, ``always`` or ``never``.
+    """
+
+    def __init__(self, format: str = "auto", color: str = "auto") -> None:  # noqa: A002
+        if format == "auto":
+            format = "pretty" if is_terminal() else "json"  # noqa: A001
+        self.format = format
+        self._color = color
+
+    def value(self, value: Any) -> None:
+        """Prints one value.
+
+        Raises:
+            OutputClosed: Nobody reads any more.
+            Failure: It cannot be written for another reason, such as a full disk.
+        """
+        if self.format == "pretty":
+            write(self._pretty(value) + b"\n")
+        elif self.format == "repr":
+            write(repr(value).encode("utf-8", "backslashreplace") + b"\n")
+        elif self.format == "raw" and isinstance(value, (bytes, bytearray, memoryview)):
+            write(bytes(value))
+        elif self.format == "raw" and isinstance(value, str):
+            write(value.encode("utf-8", "backslashreplace") + b"\n")
+        else:
+            write(json_line(value))
+
+    def _pretty(self, value: Any) -> bytes:
+        from io import StringIO
+
+        from rich.console import Console
+        from rich.pretty import Pretty
+
+        made = StringIO()
+        console = Console(
+            file=made,
+            force_terminal=wants_color(self._color),
+            no_color=not wants_color(self._color),
+            width=None if is_terminal() else 100,
+            emoji=False,
+            markup=False,
+        )
+        console.print(Pretty(value), end="")
+        return made.getvalue().rstrip("\n").encode("utf-8", "backslashreplace")
+
+
+def json_line(value: Any) -> bytes:
+    """Makes one line of compact JSON, its line end included."""
+    text = json.dumps(forms.dump(value), ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n"
+
+
+def write(data: bytes) -> None:
+    """Writes to standard output at once.
+
+    Raises:
+        OutputClosed: Nobody reads any more, or standard output was closed from the start.
+        Failure: It cannot be written for another reason, such as a full disk.
+    """
+    if sys.stdout is None:
+        raise OutputClosed
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        raise OutputClosed from None
+    except OSError as error:
+        _forget_stdout()
+        if error.errno == errno.EBADF:
+            raise OutputClosed from None
+        why = (error.strerror or str(error)).lower()
+        raise Failure(Code.LOST, f"cannot write to standard output: {why}") from None
+
+
+def line(text: str) -> None:
+    """Writes one line of text, made fit for a terminal."""
+    write(printable(text, clip=100_000).encode("utf-8", "replace") + b"\n")
+
+
+def is_terminal() -> bool:
+    """Tells whether a person looks at standard output."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def wants_color(when: str) -> bool:
+    """Decides about colour: the option first, then NO_COLOR and TERM, then the terminal."""
+    if when != "auto":
+        return when == "always"
+    dumb = os.environ.get("TERM", "dumb") in ("", "dumb")
+    return is_terminal() and not dumb and not os.environ.get("NO_COLOR")
+
+
+def _forget_stdout() -> None:
+    """Points standard output at nothing, or the interpreter complains once more at its exit."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
+
+
+__all__ = ["FORMATS", "Printer", "is_terminal", "json_line", "line", "wants_color", "write"]

@@ -1,0 +1,177 @@
+"""From source text to code that can be run: parsing, auto-await, display of values.
+
+Source texts are kept in `linecache` under names such as ``<repl:3>``, so tracebacks show the lines
+that were typed.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import ast
+import codeop
+import linecache
+import re
+import warnings
+from dataclasses import dataclass
+from enum import Enum
+from types import CodeType
+
+from proxyables_cli.repl.rewriting import rewrite, temporary_prefix
+
+DISPLAY = "__px_display__"
+"""The name of the coroutine function that a cell calls with the values that it shows."""
+
+COMMAND = "__px_command__"
+"""The name of the coroutine function that runs a ``%`` line inside a script."""
+
+_FUTURE_FLAGS = 0
+for _name in __future__.all_feature_names:
+    _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
+
+
+class Shows(Enum):
+    """Which of a cell's top-level expressions are displayed."""
+
+    NOTHING = "nothing"
+    LAST = "last"
+    ALL = "all"
+
+
+class Completeness(Enum):
+    """What a text that somebody is typing needs."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Code that is ready to run.
+
+    Attributes:
+        code: To be evaluated; gives a coroutine if `is_coroutine`.
+        filename: What tracebacks call it.
+        temporaries: The beginning of the global names that it invents.
+    """
+
+    code: CodeType
+    filename: str
+    temporaries: str
+
+    @property
+    def is_coroutine(self) -> bool:
+        return bool(self.code.co_flags & 0x80)  # inspect.CO_COROUTINE; inspect is slow to import
+
+
+class Compiler:
+    """Compiles the cells of one session; remembers the features they took from ``__future__``.
+
+    Args:
+        auto_await: Rewrite cells so that remote chains are awaited; can be changed.
+    """
+
+    def __init__(self, *, auto_await: bool = True) -> None:
+        self.auto_await = auto_await
+        self._flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        self._cells = 0
+
+    def compile(
+        self, source: str, *, filename: str | None = None, shows: Shows = Shows.LAST
+    ) -> Cell:
+        """Compiles one cell.
+
+        Args:
+            source: Complete Python source; ``await`` may stand at the top level.
+            filename: The file that it comes from; without, it becomes the next ``<repl:N>``.
+            shows: Which values the cell hands to the function named `DISPLAY`.
+
+        Raises:
+            SyntaxError: It is not Python. `ValueError`, `OverflowError` and `RecursionError` come
+                from sources that Python's parser gives up on.
+        """
+        self._cells += 1
+        if filename is None:
+            filename = f"<repl:{self._cells}>"
+            lines = source.splitlines(keepends=True)
+            linecache.cache[filename] = (len(source), None, lines, filename)
+        with warnings.catch_warnings():
+            # Shown once here; the second compilation, of the rewritten tree, would repeat them.
+            tree = self._parse(source, filename)
+            warnings.simplefilter("ignore", SyntaxWarning)
+            if self.auto_await:
+                tree = rewrite(tree, cell=self._cells)
+            _show(tree, shows)
+            code = compile(tree, filename, "exec", flags=self._flags, dont_inherit=True)
+        self._flags |= code.co_flags & _FUTURE_FLAGS
+        return Cell(code, filename, temporary_prefix(self._cells))
+
+    def completeness(self, source: str) -> Completeness:
+        """Tells whether a text can be run, needs more lines, or never becomes Python.
+
+        A compound statement is complete when a blank line follows it, as in Python's own prompt.
+        """
+        compiler = codeop.CommandCompiler()
+        compiler.compiler.flags |= self._flags
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                code = compiler(source, "<input>", "exec")
+                if code is None:
+                    return Completeness.INCOMPLETE
+                tree = self._parse(source, "<input>")
+        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+            return Completeness.INVALID
+        last_line = source.rsplit("\n", 1)[-1]
+        compound = tree.body and hasattr(tree.body[-1], "body")
+        open_block = compound and last_line.strip() != ""
+        return Completeness.INCOMPLETE if open_block else Completeness.COMPLETE
+
+    def _parse(self, source: str, filename: str) -> ast.Module:
+        flags = self._flags | ast.PyCF_ONLY_AST
+        tree = compile(source, filename, "exec", flags=flags, dont_inherit=True)
+        assert isinstance(tree, ast.Module)
+        return tree
+
+
+def with_commands(source: str) -> str:
+    """Turns the ``%`` lines of a script into calls; a script without any comes back unchanged.
+
+    A line that begins with ``%`` cannot begin a statement, but it can continue one or stand in a
+    string. So a script that is Python as it stands is left alone, and elsewhere only lines that
+    follow a blank line, a complete line or another command are taken.
+    """
+    if not re.search(r"^%", source, re.MULTILINE):
+        return source
+    try:
+        compile(source, "<script>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError):
+        pass  # not Python as it stands, so its % lines are commands
+    else:
+        return source
+    lines = [
+        f"await {COMMAND}({line[1:].strip()!r})" if line.startswith("%") else line
+        for line in source.split("\n")
+    ]
+    return "\n".join(lines)
+
+
+def _show(tree: ast.Module, shows: Shows) -> None:
+    wanted = tree.body[-1:] if shows is Shows.LAST else tree.body
+    for statement in wanted if shows is not Shows.NOTHING else ():
+        if isinstance(statement, ast.Expr) and not _is_command(statement.value):
+            function = ast.Name(DISPLAY, ast.Load())
+            call = ast.Await(ast.Call(function, [statement.value], []))
+            statement.value = ast.copy_location(call, statement.value)
+    ast.fix_missing_locations(tree)
+
+
+def _is_command(node: ast.expr) -> bool:
+    match node:
+        case ast.Await(value=ast.Call(func=ast.Name(id=name))):
+            return name == COMMAND
+    return False
+
+
+__all__ = ["COMMAND", "DISPLAY", "Cell", "Compiler", "Completeness", "Shows", "with_commands"]

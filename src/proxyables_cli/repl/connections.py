@@ -1,0 +1,161 @@
+"""The connections of a session: opened, named, watched, opened again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import proxyables
+from proxyables_cli.exits import Code, Failure
+from proxyables_cli.repl.scope import Scope
+
+if TYPE_CHECKING:
+    from proxyables import Peer
+
+
+@dataclass(slots=True)
+class Connection:
+    """One connection of a session.
+
+    Attributes:
+        name: The variable that holds its root.
+        address: Where it leads, as it can be given again.
+        peer: What speaks over it now; another one after it was opened again.
+        watch: The task that tells when it ends.
+        closing: True if its end is wanted.
+    """
+
+    name: str
+    address: str
+    peer: Peer
+    watch: asyncio.Task[None] | None = None
+    closing: bool = False
+
+
+class Connections:
+    """The named connections; each root is a variable in `scope`, the current one has two.
+
+    Args:
+        scope: Gets the roots, ``conn`` and ``conns``.
+        name: What the current connection's root is called.
+        timeout: Seconds that opening one may take.
+        say: Tells the user something, at any time.
+    """
+
+    def __init__(
+        self, scope: Scope, *, name: str, timeout: float, say: Callable[[str], None]
+    ) -> None:
+        self.by_name: dict[str, Connection] = {}
+        self.current: Connection | None = None
+        self._scope = scope
+        self._name = name
+        self._timeout = timeout
+        self._say = say
+        self._peers: dict[str, Peer] = {}
+        scope.bind("conns", self._peers)
+
+    async def open(self, address: str, name: str | None = None) -> Connection:
+        """Opens a connection; the first one becomes the current one.
+
+        Raises:
+            Failure: The name cannot be a variable, or is taken.
+            proxyables.ProxyError: Nobody is there, or somebody unfit.
+            ValueError: The address cannot be understood.
+        """
+        if name is None:
+            name = self._free_name()
+        elif not name.isidentifier() or name.startswith("_"):
+            raise Failure(Code.USAGE, f"{name!r} cannot be the name of a connection")
+        elif name in self.by_name:
+            raise Failure(Code.USAGE, f"there is a connection called {name!r} already")
+        peer = await proxyables.connect(address, timeout=self._timeout)
+        connection = Connection(name, address, peer)
+        self.by_name[name] = connection
+        self._bind(connection)
+        if self.current is None:
+            self.use(name)
+        return connection
+
+    def use(self, name: str) -> Connection:
+        """Makes a connection the current one: ``obj`` and ``conn`` are its."""
+        connection = self.get(name)
+        self.current = connection
+        self._bind(connection)
+        return connection
+
+    async def reopen(self, name: str | None = None) -> Connection:
+        """Opens a connection again under its name. What the old one gave is gone."""
+        connection = self.get(name)
+        await self._end(connection)
+        connection.peer = await proxyables.connect(connection.address, timeout=self._timeout)
+        connection.closing = False
+        self._bind(connection)
+        return connection
+
+    async def close(self, name: str | None = None) -> Connection:
+        """Closes a connection and forgets its names."""
+        connection = self.get(name)
+        await self._end(connection)
+        del self.by_name[connection.name], self._peers[connection.name]
+        self._scope.unbind(connection.name)
+        if self.current is connection:
+            self.current = None
+            self._scope.unbind(self._name)
+            self._scope.unbind("conn")
+            for other in self.by_name:
+                self.use(other)
+                break
+        return connection
+
+    async def close_all(self) -> None:
+        """Closes every connection, at the end of the session."""
+        for connection in self.by_name.values():
+            await self._end(connection)
+
+    def get(self, name: str | None = None) -> Connection:
+        """Finds a connection by its name, or the current one.
+
+        Raises:
+            Failure: There is none.
+        """
+        found = self.current if not name else self.by_name.get(name)
+        if found is None:
+            known = ", ".join(self.by_name) or "none"
+            what = f"no connection is called {name!r}" if name else "no connection is open"
+            raise Failure(Code.USAGE, what, f"known: {known}; %open ADDRESS opens one")
+        return found
+
+    def _free_name(self) -> str:
+        if self._name not in self.by_name and not self.by_name:
+            return self._name
+        number = 2
+        while f"{self._name}{number}" in self.by_name:
+            number += 1
+        return f"{self._name}{number}"
+
+    def _bind(self, connection: Connection) -> None:
+        self._peers[connection.name] = connection.peer
+        self._scope.bind(connection.name, connection.peer.root)
+        if connection is self.current:
+            self._scope.bind(self._name, connection.peer.root)
+            self._scope.bind("conn", connection.peer)
+        if connection.watch is None or connection.watch.done():
+            connection.watch = asyncio.create_task(self._watch(connection))
+
+    async def _watch(self, connection: Connection) -> None:
+        await connection.peer.wait_closed()
+        if not connection.closing:
+            again = "%reconnect" if connection is self.current else f"%reconnect {connection.name}"
+            self._say(f"the connection to {connection.address} is lost; {again} opens it again")
+
+    async def _end(self, connection: Connection) -> None:
+        connection.closing = True
+        connection.peer.close()
+        await connection.peer.wait_closed()
+        if connection.watch is not None:
+            await connection.watch
+
+
+__all__ = ["Connection", "Connections"]

@@ -1,0 +1,131 @@
+"""Running cells: each as a task of the loop, with every way in which one can end told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from proxyables_cli.repl.compiling import COMMAND, DISPLAY, Cell, Compiler, Shows
+from proxyables_cli.repl.interrupts import interruptible
+from proxyables_cli.repl.resolution import UserValue
+from proxyables_cli.repl.scope import Scope
+
+
+class Ending(Enum):
+    """How a cell ended."""
+
+    DONE = "done"
+    RAISED = "raised"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed out"
+    EXITED = "exited"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a cell.
+
+    Attributes:
+        ending: How it ended.
+        seconds: How long it ran.
+        error: What it raised, for RAISED and EXITED.
+    """
+
+    ending: Ending
+    seconds: float = 0.0
+    error: BaseException | None = None
+
+
+class Evaluator:
+    """Runs cells in one scope, one after another.
+
+    Args:
+        scope: The names that cells see, and where they leave theirs.
+        compiler: Makes code of sources.
+        show: Displays one value.
+        command: Runs one ``%`` line of a script.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        compiler: Compiler,
+        show: Callable[[UserValue], Awaitable[None]],
+        command: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.limit: float | None = None
+        """Seconds that a cell may run; None for ever."""
+        self.compiler = compiler
+        self._scope = scope
+        self._context = contextvars.copy_context()
+        self._abandoned: set[asyncio.Task[Outcome]] = set()
+        scope.names[DISPLAY] = show
+        scope.names[COMMAND] = command
+
+    async def run(self, source: str, *, shows: Shows = Shows.LAST) -> Outcome:
+        """Compiles and runs a cell. Never raises what the cell does; see `Outcome`."""
+        try:
+            cell = self.compiler.compile(source, shows=shows)
+        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+            # The frames are the parser's and ours; the error names the place in the source.
+            self._scope.failed(error)
+            return Outcome(Ending.RAISED, error=error.with_traceback(None))
+        return await self.execute(cell)
+
+    async def execute(self, cell: Cell) -> Outcome:
+        """Runs a compiled cell. Ctrl-C ends it, and so does cancelling the caller."""
+        loop = asyncio.get_running_loop()
+        abandoned = loop.create_future()
+        work = self._evaluate(cell)
+        # One context for all cells, so that what one sets in a context variable is there later.
+        task = loop.create_task(work, context=self._context)
+        try:
+            with interruptible(task, abandoned):
+                await asyncio.wait({task, abandoned}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task})
+            raise
+        if not task.done():
+            self._abandoned.add(task)
+            task.add_done_callback(self._abandoned.discard)
+            return Outcome(Ending.ABANDONED)
+        outcome = task.result()
+        if outcome.error is not None and outcome.ending is Ending.RAISED:
+            self._scope.failed(outcome.error)
+        return outcome
+
+    async def _evaluate(self, cell: Cell) -> Outcome:
+        started = time.perf_counter()
+        ending, error = await self._guarded(cell)
+        self._scope.forget(cell.temporaries)
+        return Outcome(ending, time.perf_counter() - started, error)
+
+    async def _guarded(self, cell: Cell) -> tuple[Ending, BaseException | None]:
+        clock = asyncio.timeout(self.limit)
+        try:
+            async with clock:
+                result = eval(cell.code, self._scope.names)
+                if cell.is_coroutine:
+                    await result
+        except SystemExit as error:
+            return Ending.EXITED, error
+        except asyncio.CancelledError as error:
+            # One that the cell's code raised by itself is an error of that code.
+            task = asyncio.current_task()
+            asked = task is not None and task.cancelling()
+            return (Ending.CANCELLED, None) if asked else (Ending.RAISED, error)
+        except TimeoutError as error:
+            return (Ending.TIMED_OUT, None) if clock.expired() else (Ending.RAISED, error)
+        except BaseException as error:  # noqa: BLE001 - the seam: user code raises what it likes
+            # KeyboardInterrupt too: past this frame it would stop the loop under everybody.
+            return Ending.RAISED, error
+        return Ending.DONE, None
+
+
+__all__ = ["Ending", "Evaluator", "Outcome"]

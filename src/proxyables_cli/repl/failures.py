@@ -1,0 +1,82 @@
+"""How exceptions look: the user's own frames here, then the frames over there, then the error."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import traceback
+from collections.abc import Iterator
+
+import proxyables
+import proxyables_cli
+from proxyables.errors import RemoteError
+from proxyables_cli.repl.display import escaped
+
+_MESSAGE_CHARACTERS = 10_000
+_NESTED = 8
+"""Causes, contexts and group members below which no more are shown."""
+
+_INTERNAL = tuple(
+    os.path.dirname(os.path.abspath(str(package.__file__))) + os.sep
+    for package in (proxyables, proxyables_cli, asyncio)
+)
+
+
+def text_of(error: BaseException) -> str:
+    """The whole text of an exception with its causes; ends with a line end."""
+    return "".join(_lines(error, _NESTED, set()))
+
+
+def _lines(error: BaseException, depth: int, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    cause, context = error.__cause__, error.__context__
+    if cause is not None and id(cause) not in seen and depth:
+        yield from _lines(cause, depth - 1, seen)
+        yield "\nThe above exception was the direct cause of the following exception:\n\n"
+    elif context is not None and not error.__suppress_context__ and cause is None:
+        if id(context) not in seen and depth:
+            yield from _lines(context, depth - 1, seen)
+            yield "\nDuring handling of the above exception, another exception occurred:\n\n"
+    yield from _own_lines(error)
+    if isinstance(error, BaseExceptionGroup):
+        for number, member in enumerate(error.exceptions[:_NESTED], 1):
+            yield f"  +---- {number} of {len(error.exceptions)}\n"
+            if depth:
+                inner = "".join(_lines(member, depth - 1, seen))
+                yield "".join(f"  | {line}\n" for line in inner.splitlines())
+
+
+def _own_lines(error: BaseException) -> Iterator[str]:
+    remote = isinstance(error, RemoteError)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((*_INTERNAL, "<frozen "))
+    ]
+    if frames:
+        yield "Traceback (here):\n" if remote else "Traceback (most recent call last):\n"
+        yield from traceback.StackSummary.from_list(frames).format()
+    if not isinstance(error, RemoteError):
+        yield from traceback.format_exception_only(error)
+        return
+    if error.frames:
+        yield "Traceback (remote):\n"
+    for frame in error.frames:
+        where, inside = escaped(frame.file), escaped(frame.function)
+        yield f'  File "{where}", line {frame.line}, in {inside}\n'
+        if frame.text:
+            yield f"    {escaped(frame.text.strip())}\n"
+    yield f"{_headline(error)}\n"
+    for note in getattr(error, "__notes__", ()):
+        yield f"{escaped(str(note))}\n"
+
+
+def _headline(error: RemoteError) -> str:
+    name, message = error.type_name or type(error).__name__, error.message
+    if error.module not in ("", "builtins"):
+        name = f"{error.module}.{name}"
+    text = f"{name}: {message}" if message else name
+    return escaped(text, characters=_MESSAGE_CHARACTERS)
+
+
+__all__ = ["text_of"]

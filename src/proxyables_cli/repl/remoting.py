@@ -1,0 +1,96 @@
+"""The library, as the resolver needs it, and the functions that a session offers as ``px``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+
+import proxyables
+from proxyables_cli.repl.resolution import Deferred, Remoting, UserValue
+
+
+def is_remote(value: object) -> bool:
+    """Whether a value is a cursor."""
+    return isinstance(value, proxyables.ProxyCursor)
+
+
+def tools(open_: Callable[..., Awaitable[UserValue]]) -> SimpleNamespace:
+    """Makes ``px``: what one does to chains, in forms that auto-await awaits by itself.
+
+    Args:
+        open_: Opens one more connection and gives its root.
+    """
+
+    async def _gather(*chains: Awaitable[UserValue]) -> list[UserValue]:
+        return await asyncio.gather(*chains)
+
+    async def _wait(chain: Awaitable[UserValue]) -> UserValue:
+        return await chain
+
+    def gather(*chains: Awaitable[UserValue]) -> Deferred:
+        """Runs chains at the same time; gives the list of their values."""
+        return Deferred(_gather(*chains))
+
+    def spawn(chain: Awaitable[UserValue]) -> asyncio.Task[UserValue]:
+        """Runs a chain in the background; gives its task."""
+        return asyncio.get_running_loop().create_task(_wait(chain))
+
+    def copy(chain: proxyables.ProxyCursor) -> Deferred:
+        """Fetches the value itself of what a chain names, whatever the rule says."""
+        return Deferred(_wait(proxyables.copy(chain)))
+
+    def ref(chain: object) -> UserValue:
+        """Keeps what a chain names over there and gives a reference; also for arguments."""
+        return proxyables.ref(chain)
+
+    def describe(chain: proxyables.ProxyCursor) -> Deferred:
+        """Tells what a remote object offers, without running anything of it."""
+        return Deferred(_wait(proxyables.describe(chain)))
+
+    def release(chain: proxyables.ProxyCursor) -> None:
+        """Gives a remote object back now."""
+        proxyables.release(chain)
+
+    def open(address: str, name: str | None = None) -> Deferred:  # noqa: A001
+        """Opens one more connection; gives its root and binds it to `name`."""
+        return Deferred(_wait(open_(address, name)))
+
+    made = (gather, spawn, copy, ref, describe, release, open)
+    return SimpleNamespace(**{function.__name__: function for function in made})
+
+
+def remoting(px: SimpleNamespace) -> Remoting:
+    """The real library behind a resolver.
+
+    Args:
+        px: Made by `tools`; its functions take chains, not their values.
+    """
+    functions = (
+        proxyables.assign,
+        proxyables.construct,
+        proxyables.copy,
+        proxyables.delete,
+        proxyables.describe,
+        proxyables.peer_of,
+        proxyables.perform,
+        proxyables.ref,
+        proxyables.release,
+    )
+    return Remoting(
+        cursor=proxyables.ProxyCursor,
+        assign=proxyables.assign,
+        delete=proxyables.delete,
+        perform=proxyables.perform,
+        same_peer=lambda one, other: proxyables.peer_of(one) is proxyables.peer_of(other),
+        pipelines=_pipelines,
+        is_settled=lambda cursor: not cursor._steps,
+        takers=(*functions, *vars(px).values()),
+    )
+
+
+def _pipelines(cursor: proxyables.ProxyCursor) -> bool:
+    raise NotImplementedError
+
+
+__all__ = ["is_remote", "remoting", "tools"]

@@ -1,0 +1,266 @@
+"""``serve``: the daemon that exports one object on any number of addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from proxyables_cli import logs, loops, runtime, targets
+from proxyables_cli.exits import Code, Failure, printable, talk
+from proxyables_cli.options import (
+    Command,
+    Common,
+    choice,
+    duration,
+    number,
+    repeated,
+    size,
+    switch,
+    value,
+    word,
+)
+
+if TYPE_CHECKING:
+    from proxyables.net.endpoints import Server
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(Common):
+    """The command line of ``serve``."""
+
+    target: str = word("TARGET", text="module:attribute, path/file.py:attribute, or module.")
+    listen: tuple[str, ...] = repeated(
+        "-l",
+        "--listen",
+        metavar="ADDRESS",
+        text="Listen on any address of proxyables-address(7). Every listener may be repeated.",
+    )
+    tcp: tuple[str, ...] = repeated(
+        "--tcp", metavar="[HOST]:PORT", text="Listen on TCP; without HOST on 127.0.0.1."
+    )
+    unix: tuple[str, ...] = repeated(
+        "--unix", metavar="PATH", text="Listen on a Unix socket that only this user may open."
+    )
+    stdio: bool = switch(
+        "--stdio", text="Serve one peer over standard input and output; its end ends the server."
+    )
+    name: str = value(
+        "--name",
+        metavar="NAME",
+        text="What the server calls its object. Else the last word of TARGET.",
+        default="",
+    )
+    app_dir: str = value(
+        "--app-dir",
+        metavar="DIR",
+        text="Where modules are searched first. Else the working directory.",
+        default=".",
+    )
+    factory: bool = switch("--factory", text="TARGET is a function that makes the object.")
+    instance: str = value(
+        "--instance",
+        metavar="WHICH",
+        text="shared (the default), or connection: TARGET is called for each connection.",
+        convert=choice("shared", "connection"),
+        default="shared",
+    )
+    threads: int = value(
+        "--threads",
+        metavar="N",
+        text="Run sync methods on up to N worker threads. 0 (the default) runs them on the event"
+        " loop, one at a time; it is the only value yet.",
+        convert=number,
+        default=0,
+    )
+    loop: str = value(
+        "--loop",
+        metavar="LOOP",
+        text="auto (the default: uvloop if it is installed), uvloop or asyncio.",
+        convert=choice(*loops.LOOPS),
+        default="auto",
+    )
+    max_message: int | None = value(
+        "--max-message",
+        metavar="SIZE",
+        text="The largest message either way, such as 64MiB. Else 16MiB.",
+        convert=size,
+    )
+    grace: float = value(
+        "--grace",
+        metavar="DURATION",
+        text="How long calls may go on after the first SIGINT or SIGTERM. Else 10s.",
+        convert=duration,
+        default=10.0,
+    )
+    insecure: bool = switch(
+        "--insecure", text="Allow addresses that other machines or users can reach."
+    )
+
+
+def run(options: ServeOptions) -> int:
+    """Serves until a signal comes, or until the peer on standard input ends."""
+    logs.configure(options)
+    target = targets.parse(options.target)
+    addresses = _listeners(options, target)
+    if "stdio:" in addresses:
+        _claim_stdio()  # before the target can print while it is imported
+    exported: Any = targets.load(target, options.app_dir)
+    if (options.factory or options.instance == "connection") and not callable(exported):
+        flag = "--factory" if options.factory else "--instance connection"
+        raise Failure(
+            Code.NO_TARGET,
+            f"{options.target!r} cannot be called, as {flag} demands",
+            "name a class or a function",
+        )
+    with loops.runner(options.loop) as runner:
+        return runner.run(_serve(exported, addresses, options))
+
+
+async def _serve(exported: Any, addresses: Sequence[str], options: ServeOptions) -> int:
+    signals = StopSignals(asyncio.get_running_loop())
+    if options.factory and options.instance == "shared":
+        exported = await targets.make(exported, options.target)
+    server = await _open(exported, addresses, options)
+    try:
+        if not options.quiet:
+            _announce(options.target, server.addresses)
+        await _first(server.serve_forever(), signals.wait())
+    finally:
+        server.close()
+        await server.wait_closed()
+    return Code.OK
+
+
+async def _open(exported: object, addresses: Sequence[str], options: ServeOptions) -> Server:
+    import proxyables
+
+    bounds: dict[str, Any] = {"grace": options.grace}
+    if options.max_message is not None:
+        bounds["max_message"] = options.max_message
+    try:
+        return await proxyables.serve(
+            exported,
+            *addresses,
+            instance=options.instance,
+            factory=options.factory and options.instance == "connection",
+            limits=proxyables.Limits(**bounds),
+            threads=options.threads,
+            name=options.name or targets.parse(options.target).label,
+            insecure=options.insecure,
+        )
+    except proxyables.ProxyError:
+        raise
+    except PermissionError as error:
+        raise Failure(Code.REFUSED, str(error)) from error
+    except OSError as error:
+        raise Failure(Code.CANNOT_LISTEN, error.strerror or str(error)) from error
+
+
+async def _first(*work: Coroutine[Any, Any, None]) -> None:
+    """Waits until one of the coroutines ends, and cancels the others."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+class StopSignals:
+    """SIGINT and SIGTERM: the first asks for a clean stop, the second ends the process at once.
+
+    The handlers are Python's and not the loop's, because the exported object may be the very
+    thing that keeps the loop from turning: a handler of the loop would then never run, and the
+    second signal could not end anything. They stay until the process ends.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._asked = asyncio.Event()
+        self._count = 0
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, self._on_signal)
+
+    async def wait(self) -> None:
+        """Waits for the first signal."""
+        await self._asked.wait()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count > 1 or self._loop.is_closed():
+            os._exit(128 + number)
+        self._loop.call_soon_threadsafe(self._asked.set)
+
+
+def _listeners(options: ServeOptions, target: targets.Target) -> list[str]:
+    """Turns the listener options into canonical addresses; none given is a private socket."""
+    from proxyables.net import addresses
+
+    written = [
+        *options.listen,
+        *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
+        *(text if text.startswith("unix:") else f"unix:{text}" for text in options.unix),
+        *(["stdio:"] if options.stdio else []),
+    ]
+    if not written:
+        written.append(f"unix:{runtime.socket_path(options.name or target.label)}")
+    try:
+        canonical = [str(addresses.parse(text, listening=True)) for text in written]
+    except ValueError as error:
+        raise Failure(Code.USAGE, str(error)) from None
+    twice = {text for text in canonical if canonical.count(text) > 1 and not text.endswith(":0")}
+    if twice:
+        raise Failure(Code.USAGE, f"the listener {twice.pop()} is given twice")
+    return canonical
+
+
+def _claim_stdio() -> None:
+    if os.isatty(0) or os.isatty(1):
+        raise Failure(
+            Code.USAGE,
+            "--stdio speaks to a program, and this is a terminal",
+            "listen with --tcp :9000, or run it as exec:proxyables serve TARGET --stdio",
+        )
+    from proxyables.net.stdio import claim_stdio
+
+    claim_stdio()
+
+
+def _announce(target: str, addresses: Sequence[str]) -> None:
+    """Says that every listener accepts. Who was started with pipes knows without being told."""
+    dialled = [address for address in addresses if not address.startswith("stdio:")]
+    for address in dialled:
+        talk(printable(f"serving {target} on {address}"))
+    if dialled:
+        talk(f"try: proxyables repl {shlex.quote(_reachable(dialled[0]))}")
+
+
+def _reachable(address: str) -> str:
+    """Makes an address that can be dialled from one that stands for every interface."""
+    for everywhere in ("tcp://*:", "tcp://0.0.0.0:", "tcp://[::]:"):
+        if address.startswith(everywhere):
+            return f"tcp://127.0.0.1:{address.removeprefix(everywhere)}"
+    return address
+
+
+COMMANDS = (
+    Command(
+        "serve",
+        ServeOptions,
+        run,
+        help="Export an object on any number of addresses. Without a listener: on a socket of"
+        " this user's own, whose path is printed.",
+        epilog="Example: proxyables serve proxyables.demo:obj --tcp :9000",
+    ),
+)
+
+__all__ = ["COMMANDS", "ServeOptions", "StopSignals", "run"]
