@@ -10,6 +10,9 @@ and a child in that group would die before the calls in flight have ended; it is
 the wire does. A mere process group of its own would not do: a program that asks for a password on
 the terminal (ssh) would be stopped there in the background for good, where without a terminal it
 says so and exits.
+
+The child is started and waited for by the standard library's `subprocess`, whichever loop runs:
+under uvloop's own machinery a child inherits stray copies of the wire, and its end goes unnoticed.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ import os
 import shlex
 import signal
 import socket
+import subprocess
+import threading
 from collections.abc import Sequence
 
 from proxyables.errors import HandshakeFailed
@@ -44,7 +49,7 @@ class Child:
     """
 
     def __init__(
-        self, words: Sequence[str], process: asyncio.subprocess.Process, grace: float
+        self, words: Sequence[str], process: subprocess.Popen[bytes], grace: float
     ) -> None:
         self.words = tuple(words)
         self.was_signalled = False
@@ -52,7 +57,11 @@ class Child:
         self._process = process
         self._grace = grace
         self._is_unwired = asyncio.Event()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+        loop = asyncio.get_running_loop()
+        self._exited = loop.create_future()
+        self._waiter = threading.Thread(target=self._wait, args=(loop,), daemon=True)
+        self._waiter.start()
+        self._keeper = loop.create_task(self._keep())
 
     @property
     def pid(self) -> int:
@@ -93,21 +102,15 @@ class Child:
     async def _keep(self) -> None:
         try:
             await self._is_unwired.wait()
-            if not await self._exits_within(self._grace):
-                self._signal(signal.SIGTERM)
-                await self._exits_within(TERMINATION)
+            for seconds, number in ((self._grace, signal.SIGTERM), (TERMINATION, signal.SIGKILL)):
+                done, _ = await asyncio.wait([self._exited], timeout=seconds)
+                if done:
+                    return
+                self._signal(number)
         finally:
             # Also where the loop ends with the wire still up: no child is left behind.
             self._signal(signal.SIGKILL)
-            await self._process.wait()
-
-    async def _exits_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._process.wait()
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait([self._exited])
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is not None:
@@ -116,7 +119,19 @@ class Child:
         try:
             os.killpg(self._process.pid, number)  # its children too: a shell is often in between
         except ProcessLookupError:
-            pass  # it has just exited, and is about to be reaped
+            pass  # it has just been reaped
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Runs in a thread: there is no other way to wait for a process on every system."""
+        self._process.wait()
+        try:
+            loop.call_soon_threadsafe(self._on_exit)
+        except RuntimeError:
+            pass  # the loop is closed, and nobody waits any more
+
+    def _on_exit(self) -> None:
+        if not self._exited.done():
+            self._exited.set_result(None)
 
 
 async def start_child(
@@ -139,16 +154,13 @@ async def start_child(
     ours, theirs = socket.socketpair()
     try:
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *words, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
+            process = subprocess.Popen(  # noqa: ASYNC220 - it waits for exec only
+                words, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
             )
     except (OSError, ValueError) as error:
         ours.close()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise HandshakeFailed(f"cannot start {words[0]!r:.200}: {reason.lower()}") from error
-    except BaseException:
-        ours.close()
-        raise
     child = Child(words, process, grace)
     try:
         child.transport = await attach(ours, _Wire(child, protocol))

@@ -36,6 +36,19 @@ from proxyables.wire.instructions import (
 from .description import describe
 from .policy import Policy
 
+_COPIED: tuple[type[Any], ...] = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    bytearray,
+    bytes,
+    str,
+    bool,
+    int,
+    float,
+    complex,
+)
 _MAX_PLAIN_TYPES = 1024
 _MAX_CHUNK = 4096
 
@@ -118,6 +131,7 @@ class Executor:
         self._limits = limits
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
         self._rare: dict[int, Callable[[Any, Step], Any]] = {
+            CONSTRUCT: self._construct,
             ITEM: self._item,
             SET: self._set,
             DEL: self._delete,
@@ -172,14 +186,17 @@ class Executor:
                     if (type(value), name) not in passed:
                         policy.check_get(value, name)
                     value = getattr(value, name)
-                elif op == CALL or op == CONSTRUCT:  # noqa: PLR1714  # no tuple on this path
+                elif op == CALL:
                     args = step[1]
-                    keywords = step[2] if len(step) > 2 else None
                     if type(args) is not list:
                         raise ProxyError("malformed chain: CALL takes a list of arguments")
                     if type(value) not in policy.harmless:
                         policy.check_call(value)
-                    value = value(*args, **keywords) if keywords else value(*args)
+                    if len(step) > 2 and step[2]:
+                        policy.check_keywords(step[2])
+                        value = value(*args, **step[2])
+                    else:
+                        value = value(*args)
                 elif op == STREAM:
                     return self._stream(value, steps, place)
                 elif op != REF or place == len(steps) - 1:  # in mid-chain REF changes nothing
@@ -225,6 +242,9 @@ class Executor:
         return Suspended(self._borrowed.relay(cursor, rest), len(steps))
 
     # -- the rarer steps --------------------------------------------------------------------------
+
+    def _construct(self, value: Any, step: Step) -> Any:
+        return self._run(value, [[CALL, *step[1:]]], 0)
 
     def _item(self, value: Any, step: Step) -> Any:
         self._policy.check_item(value, step[1])
@@ -274,7 +294,7 @@ class Executor:
         """Gives containers of any make as the plain ones that travel by value."""
         if isinstance(value, dict):
             return dict(value)
-        for kind in (list, tuple, set, frozenset, str, bytes, int, float):
+        for kind in _COPIED:
             if isinstance(value, kind):
                 return kind(value)
         raise ProxyError(f"copy: a {type(value).__name__} has no form that travels by value")

@@ -29,9 +29,7 @@ class ObjectRegistry:
 
     __slots__ = ("_by_identity", "_entries", "_limit", "journal", "make_id")
 
-    def __init__(
-        self, make_id: Callable[[], Any] = make_muid, *, limit: int = 1_000_000
-    ) -> None:
+    def __init__(self, make_id: Callable[[], Any] = make_muid, *, limit: int = 1_000_000) -> None:
         self.make_id = make_id
         self._limit = limit
         self._entries: dict[Any, list[Any]] = {}  # reference -> [object, count]

@@ -52,6 +52,7 @@ class Calls:
 
     def __init__(self, peer: Peer, session: Session, tables: Tables) -> None:
         self._peer = peer
+        self._writer = peer.writer
         self._session = session
         self._tables = tables
         self._limits = peer.limits
@@ -72,9 +73,7 @@ class Calls:
 
     # -- asking ---------------------------------------------------------------------------------
 
-    def request(
-        self, reference: Reference | None, steps: list[Step]
-    ) -> Generator[Any, None, Any]:
+    def request(self, reference: Reference | None, steps: list[Step]) -> Generator[Any, None, Any]:
         """Sends one chain and waits for its value; see `Peer.request`."""
         if not self.is_ready or _get_running_loop() is not self.loop:
             yield from self.until_ready().__await__()
@@ -120,8 +119,8 @@ class Calls:
             self._after_exports(stream, whole=whole)
         self.waiting += 1
         self.made += 1
-        if not self._peer.is_flushing:
-            self._peer.flush_soon()
+        if not self._writer.is_pending:
+            self._writer.flush_soon()
         return stream
 
     def _open(self) -> Stream:
@@ -149,11 +148,9 @@ class Calls:
         exports = self._unsent_exports.pop(stream, None)
         if exports and not whole:
             self._registry.roll_back(exports)
-        self._peer.flush_soon()
+        self._writer.flush_soon()
 
-    def iterate(
-        self, reference: Reference | None, steps: list[Step], keep: object
-    ) -> Items:
+    def iterate(self, reference: Reference | None, steps: list[Step], keep: object) -> Items:
         """Returns the asynchronous iterator over the items of a chain that ends with STREAM."""
         return Items(self, reference, steps, keep)
 
@@ -170,7 +167,7 @@ class Calls:
         """Tells the producer that `size` bytes of its items have been used."""
         self._session.credit(stream, size)
         if self._session.outgoing:
-            self._peer.flush_soon()
+            self._writer.flush_soon()
 
     def stop_iteration(self, stream: Stream, unused: int) -> None:
         """Asks the producer to stop, and lets what it has sent already arrive.
@@ -184,7 +181,7 @@ class Calls:
             self._session.credit(stream, unused)
         stream.auto_credit = True
         self._session.finish(stream)
-        self._peer.flush_soon()
+        self._writer.flush_soon()
 
     def stop_iterations(self) -> None:
         """Stops what finalisers have asked to stop."""
@@ -202,25 +199,27 @@ class Calls:
                 return
             raise PeerProtocolError(f"an answer on stream {stream.id}, where nothing was asked")
         op = message[0]
-        if op == ITEMS:
-            if type(owner) is not Inbox or type(message[1]) is not list:
-                raise PeerProtocolError("items that nobody asked for")
-            owner.receive(message[1])
-            return
-        if op != RETURN and op != THROW:  # noqa: PLR1714  # no tuple on this path
-            raise PeerProtocolError(f"message {op!r} where an answer was due")
-        stream.owner = None
-        self.waiting -= 1
-        if self._unsent_exports:
-            self._unsent_exports.pop(stream, None)
         if op == RETURN:
             if self.dialect.chains:
                 self._peer.resolve_answer(owner, message)
             elif not owner.done():
                 owner.set_result(message[1])
-        elif not owner.done():
-            owner.set_exception(self.load_error(message[1]))
+        elif op == THROW:
+            if not owner.done():
+                owner.set_exception(self.load_error(message[1]))
+        else:
+            self._on_items(owner, message)
+            return
+        stream.owner = None
+        self.waiting -= 1
+        if self._unsent_exports:
+            self._unsent_exports.pop(stream, None)
         self._reuse(stream, failed=op == THROW)
+
+    def _on_items(self, owner: object, message: Message) -> None:
+        if message[0] != ITEMS or type(owner) is not Inbox or type(message[1]) is not list:
+            raise PeerProtocolError(f"message {message[0]!r} where an answer was due")
+        owner.receive(message[1])
 
     def load_error(self, told: object) -> RemoteError:
         """Returns the exception that a THROW tells of."""
@@ -266,6 +265,10 @@ class Calls:
         """The other side reset a stream of ours: it refused the call, or gave it up."""
         self.fail(stream, _ended("the peer reset the call's stream"))
 
+    def on_writable(self, stream: Stream) -> None:
+        """Everything parked on a stream of ours has left: the exports in it are theirs to count."""
+        self._unsent_exports.pop(stream, None)
+
     # -- giving back ----------------------------------------------------------------------------
 
     def send_releases(self) -> None:
@@ -291,7 +294,7 @@ class Calls:
             timer.cancel()
         if not stream.dead:
             self._session.retire(stream)
-            self._peer.flush_soon()
+            self._writer.flush_soon()
 
     # -- the end --------------------------------------------------------------------------------
 

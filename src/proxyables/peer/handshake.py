@@ -132,7 +132,7 @@ class Handshake:
         if self._token is None and self._theirs.demands:
             raise AuthenticationFailed("the peer demands a token, and none was given")
         if self._token is not None and self._theirs.demands != "token":
-            raise AuthenticationFailed("a token was given, and the peer has none to compare it with")
+            raise AuthenticationFailed("a token was given, and the peer has none to compare")
         if self._token is not None and self._theirs.nonce == self._hello.nonce:
             raise AuthenticationFailed("the peer sent this side's own nonce back")
 

@@ -24,37 +24,27 @@ from proxyables.errors import (
     ConnectionClosed,
     ConnectionLost,
     HandshakeFailed,
-    LimitExceeded,
     PeerProtocolError,
     ProxyError,
-    ReferenceNotFound,
 )
-from proxyables.limits import KIB, Limits
+from proxyables.limits import Limits
 from proxyables.muid import make_muid
 from proxyables.objects.executor import Executor, no_root
 from proxyables.objects.imports import Reference
 from proxyables.objects.policy import Policy
 from proxyables.objects.registry import ObjectRegistry
 from proxyables.proxies.cursor import ProxyCursor
-from proxyables.wire.assembly import Assembler
 from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
 from proxyables.wire.hello import PING, Hello
-from proxyables.wire.instructions import THROW, Message, Step
+from proxyables.wire.instructions import Message, Step
 from proxyables.yamux import (
-    DATA_RECEIVED,
-    FINISHED,
     INITIAL_WINDOW,
     NORMAL,
-    OPENED,
-    PINGED,
     PONGED,
     PROTOCOL_ERROR,
-    RESET,
     WENT_AWAY,
-    WRITABLE,
     Config,
-    Event,
     Session,
     Stream,
     YamuxError,
@@ -63,17 +53,16 @@ from proxyables.yamux import (
 from .accommodations import accommodate
 from .calls import Calls
 from .handshake import Handshake, Stage
+from .introduction import Introduction
+from .reader import Reader
 from .service import Service
 from .tables import Tables
+from .writer import Writer
 
 log = logging.getLogger("proxyables")
 NOTHING: Final = object()
 """Stands for "no root object" where None would be an object to export."""
-_FLUSH_EVERY = 64
-_JOIN_LIMIT = 64 * KIB
-_MAX_INTRODUCTION = 16 * KIB
 _CLASSIC_STREAMS = 200  # TypeScript takes 256 per session
-_READ_ERRORS = (ValueError, ReferenceNotFound)
 
 
 class Peer(asyncio.Protocol):
@@ -117,15 +106,14 @@ class Peer(asyncio.Protocol):
         self.address = address
         self.loop = asyncio.get_running_loop()
         self.is_classic = False
-        self.is_flushing = False
         self.most_streams = limits.max_streams
         self.closed = False
         self._export = export
         self._parity = 1 if client else 0
         self._on_closed = on_closed
         self._thread = threading.get_ident()
-        self._transport: asyncio.Transport | None = None
         self._session = Session(client=client, config=_config(limits))
+        self.writer = Writer(self._session, limits, self.loop, self._close_if_drained, self.abort)
         self._session.lenient = True  # until it has shown that it is not a classic peer
         policy = (Policy() if policy is None else policy).for_root(
             None if export is NOTHING else export
@@ -146,17 +134,34 @@ class Peer(asyncio.Protocol):
         )
         secret = token.encode() if isinstance(token, str) else token
         self._handshake = Handshake(hello, client=client, token=secret)
+        self._introduction = Introduction(
+            self._handshake,
+            self._session,
+            self._calls.pool,
+            self.unknown_dialect,
+            limits,
+            parity=self._parity,
+            on_done=self._on_introduced,
+        )
+        self._reader = Reader(
+            self._session,
+            self._calls,
+            self._service,
+            self._tables,
+            self.writer,
+            limits,
+            parity=self._parity,
+            on_session_event=self._on_session_event,
+        )
         self._ready: asyncio.Future[None] = self.loop.create_future()
         self._ended: asyncio.Future[None] = self.loop.create_future()
         self._error: ConnectionClosed | ProxyError | None = None
         self._closing = False
-        self._partial: dict[Stream, Assembler] = {}
         self._pings: dict[int, tuple[float, asyncio.Future[float]]] = {}
         self._last_ping = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writable: asyncio.Future[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
-        self._received = self._sent = 0
+        self._received = 0
         self.root = ProxyCursor(self, None, [])
 
     def _get_export(self) -> object:
@@ -173,12 +178,10 @@ class Peer(asyncio.Protocol):
         """What is known of the other side."""
         return self._handshake.info
 
-    def request(
-        self, reference: Reference | None, steps: list[Step]
-    ) -> Generator[Any, None, Any]:
+    def request(self, reference: Reference | None, steps: list[Step]) -> Generator[Any, None, Any]:
         """Runs a chain over there and returns its value; cursors call it.
 
-        If cancelled, the stream is reset: the remote call is cancelled, and may or may not have run.
+        If cancelled, the stream is reset: the remote call is cancelled; it may or may not have run.
 
         Raises:
             RemoteError: The other side's code raised.
@@ -204,7 +207,7 @@ class Peer(asyncio.Protocol):
         answer: asyncio.Future[float] = self.loop.create_future()
         self._pings[opaque] = (self.loop.time(), answer)
         self._session.ping(opaque)
-        self.flush_soon()
+        self.writer.flush_soon()
         try:
             return await answer
         finally:
@@ -224,7 +227,7 @@ class Peer(asyncio.Protocol):
             "calls_failed": self._service.failed,
             "calls_running": self._service.running,
             "bytes_received": self._received,
-            "bytes_sent": self._sent,
+            "bytes_sent": self.writer.sent,
             "streams": len(self._session.streams),
             "exports": exports["entries"],
             "export_retains": exports["retains"],
@@ -267,13 +270,13 @@ class Peer(asyncio.Protocol):
             return
         self._closing = True
         self._calls.is_ready = False
-        if self._transport is None or self._handshake.stage is not Stage.DONE:
+        if self.writer.transport is None or self._handshake.stage is not Stage.DONE:
             self.abort(ConnectionClosed(local=True))
             return
         if not self.is_classic:  # classic peers drop everything when they see one
             self._session.go_away(NORMAL)
         self._timers.append(self.loop.call_later(self.limits.grace, self.abort))
-        self.flush_soon()
+        self.writer.flush_soon()
 
     async def wait_closed(self) -> None:
         """Waits until the transport is gone and every table is empty."""
@@ -283,11 +286,11 @@ class Peer(asyncio.Protocol):
         """Ends the connection at once; calls in flight fail."""
         if self._error is None and error is not None:
             self._error = _as_proxy_error(error)
-        if self._transport is None:
+        if self.writer.transport is None:
             self._end(None)
         else:
             self._closing = True
-            self._transport.abort()
+            self.writer.transport.abort()
 
     async def __aenter__(self) -> Peer:
         await self.handshake()
@@ -301,13 +304,12 @@ class Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Says hello."""
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
+        self.writer.transport = transport  # type: ignore[assignment]
         if self.closed or self._error is not None:
-            self._transport.abort()  # type: ignore[union-attr]
+            self.writer.transport.abort()  # type: ignore[union-attr]
             return
         self._session.ping(PING)
-        self.flush()
+        self.writer.flush()
         self._timers.append(
             self.loop.call_later(self.limits.handshake_timeout, self._on_handshake_timeout)
         )
@@ -316,14 +318,16 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """The only way in."""
         self._received += len(data)
-        self.is_flushing = True  # what this read causes leaves together at its end
+        self.writer.is_pending = True  # what this read causes leaves together at its end
         try:
             events = self._session.receive_data(data)
             offence = None
         except YamuxError as error:
             events, offence = error.events, error
         try:
-            self._dispatch(events if self._calls.is_ready else self._introduce(events))
+            self._reader.dispatch(
+                events if self._calls.is_ready else self._introduction.take(events)
+            )
             if offence is not None:
                 self._on_offence(offence, data)
         except PeerProtocolError as error:
@@ -331,7 +335,7 @@ class Peer(asyncio.Protocol):
         except (HandshakeFailed, AuthenticationFailed) as error:
             self._fail(error)
         finally:
-            self.flush()
+            self.writer.flush()
 
     def eof_received(self) -> None:
         """The other side sends no more: the transport closes."""
@@ -342,119 +346,22 @@ class Peer(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The transport holds as much as it should."""
-        if self._writable is None:
-            self._writable = self.loop.create_future()
+        self.writer.pause()
 
     def resume_writing(self) -> None:
         """The transport takes more again."""
-        writable, self._writable = self._writable, None
-        if writable is not None and not writable.done():
-            writable.set_result(None)
+        self.writer.resume()
 
-    async def writable(self) -> None:
-        """Waits until the transport takes more."""
-        if self._writable is not None:
-            await asyncio.shield(self._writable)
+    # -- what happens -------------------------------------------------------------------------
 
-    # -- in -------------------------------------------------------------------------------------
-
-    def _dispatch(self, events: list[Event]) -> None:
-        calls, service, parity = self._calls, self._service, self._parity
-        read_answer, read_request = calls.dialect.decode_answer, service.dialect.decode_request
-        borrowed, partial = self._tables.borrowed, self._partial
-        handled = 0
-        for kind, stream, payload in events:
-            if kind != DATA_RECEIVED:
-                self._on_event(kind, stream, payload)
-                continue
-            ours = stream.id & 1 == parity
-            if not stream.auto_credit and stream.owner is not None:
-                stream.owner.on_bytes(len(payload))
-            if partial and stream in partial:
-                self._assemble(stream, payload)
-                continue
-            try:
-                message = read_answer(payload) if ours else read_request(payload)
-            except _READ_ERRORS:
-                self._assemble(stream, payload)
-                continue
-            if borrowed:
-                borrowed.clear()
-            if ours:
-                calls.on_answer(stream, message)
-            else:
-                service.on_request(stream, message)
-                handled += 1
-                if handled % _FLUSH_EVERY == 0:
-                    self.flush()
-                    self.is_flushing = True
-
-    def _assemble(self, stream: Stream, payload: bytes) -> None:
-        """Takes a piece that is not exactly one whole message, or is malformed."""
-        self._tables.undo_borrowing()
-        assembler = self._partial.pop(stream, None) or Assembler(self.limits.max_message)
-        try:
-            wholes = assembler.feed(payload)
-        except ValueError as error:
-            self._refuse(stream, error)
-            self._session.reset(stream)
-            return
-        if assembler.size and not stream.dead:
-            self._partial[stream] = assembler
-        for whole in wholes:
-            self._on_whole(stream, whole)
-
-    def _on_whole(self, stream: Stream, data: bytes) -> None:
-        ours = self.is_ours(stream)
-        dialect = self._calls.dialect
-        try:
-            message = dialect.decode_answer(data) if ours else dialect.decode_request(data)
-        except _READ_ERRORS as error:
-            # Not undone: the sender counts what it lent in this message, so it is given back.
-            self._refuse(stream, error)
-            return
-        finally:
-            self._tables.borrowed.clear()
-        if ours:
-            self._calls.on_answer(stream, message)
-        else:
-            self._service.on_request(stream, message)
-
-    def _refuse(self, stream: Stream, error: Exception) -> None:
-        """Answers, or ends, an exchange whose message cannot be understood."""
-        if not isinstance(error, ProxyError):
-            error = PeerProtocolError(f"malformed message: {error}")
-        self._calls.dialect.chains = []
-        if not self.is_ours(stream):
-            self._service.refuse(stream, error)
-            return
-        self._calls.fail(stream, error)
-        if not stream.dead:
-            self._session.retire(stream)
-
-    def _on_event(self, kind: int, stream: Stream | None, payload: Any) -> None:
-        """Deals with any event but data."""
+    def _on_session_event(self, kind: int, stream: Stream | None, payload: Any) -> None:
         if self.is_classic:
             accommodate(kind, payload, self._session, self._calls.pool)
-        if stream is not None:
-            self._on_stream_event(kind, stream)
-        elif kind == PONGED:
+        if kind == PONGED:
             self._on_pong(payload)
         elif kind == WENT_AWAY:
             self._calls.is_ready = False
             self._close_if_drained()
-
-    def _on_stream_event(self, kind: int, stream: Stream) -> None:
-        half = self._calls if self.is_ours(stream) else self._service
-        if kind == RESET:
-            self._partial.pop(stream, None)
-            half.on_reset(stream)
-        elif kind == FINISHED:
-            if self._partial.pop(stream, None) is not None:
-                self._refuse(stream, PeerProtocolError("truncated message"))
-            half.on_finished(stream)
-        elif kind == WRITABLE and half is self._service:
-            self._service.on_writable(stream)
 
     def _on_pong(self, opaque: int) -> None:
         if opaque not in self._pings and self.is_classic and self._pings:
@@ -469,86 +376,13 @@ class Peer(asyncio.Protocol):
             raise HandshakeFailed(f"not a proxyables peer: it sent {clipped!r}") from offence
         raise PeerProtocolError(str(offence)) from offence
 
-    # -- the handshake --------------------------------------------------------------------------
-
-    def _introduce(self, events: list[Event]) -> list[Event]:
-        """Takes events as far as the handshake needs them; returns the rest."""
-        for place, (kind, stream, payload) in enumerate(events):
-            stage = self._handshake.stage
-            if stage is Stage.DONE:
-                return events[place:]
-            if stage is Stage.WAITING:
-                if kind == PINGED:
-                    self._on_first_ping(payload)
-                else:
-                    software = accommodate(kind, payload, self._session, self._calls.pool)
-                    self._handshake.on_classic(software)
-                if self._handshake.stage is Stage.DONE:
-                    self._become_classic()
-                    return events[place:]
-            elif kind == DATA_RECEIVED:
-                self._on_introduction(stream, payload)
-            elif kind not in (PINGED, PONGED, OPENED) and stream is not None and kind != WRITABLE:
-                if kind in (RESET, FINISHED):
-                    raise HandshakeFailed("the peer gave the handshake up")
-        return []
-
-    def _on_first_ping(self, opaque: int) -> None:
-        first = self._handshake.on_first_ping(opaque)
-        if self._handshake.stage is Stage.HELLO:
-            self._session.lenient = False
-        if first is not None:
-            self._session.send(self._calls.pool.take(), self.unknown_dialect.encode_plain(first))
-
-    def _on_introduction(self, stream: Stream, payload: bytes) -> None:
-        assembler = self._partial.pop(stream, None) or Assembler(_MAX_INTRODUCTION)
-        try:
-            wholes = assembler.feed(payload)
-            messages: list[Message] = [self.unknown_dialect.decode(whole) for whole in wholes]
-        except _READ_ERRORS as error:
-            raise HandshakeFailed(f"the peer's HELLO is malformed: {error}") from error
-        if assembler.size:
-            self._partial[stream] = assembler
-        for message in messages:
-            if self._handshake.stage is Stage.DONE:
-                raise PeerProtocolError("a second message before the answer to the first")
-            if self.is_ours(stream):
-                self._on_introduction_answer(stream, message)
-            else:
-                self._on_introduction_request(stream, message)
-
-    def _on_introduction_answer(self, stream: Stream, message: Message) -> None:
-        following = self._handshake.on_answer(
-            [THROW, self._calls.load_error(message[1])] if message[0] == THROW else message
-        )
-        if following is not None:
-            self._session.send(stream, self.unknown_dialect.encode_plain(following))
-        else:
-            self._calls.pool.give(stream)
-            self._become_ready()
-
-    def _on_introduction_request(self, stream: Stream, message: Message) -> None:
-        try:
-            answer = self._handshake.on_request(message)
-        except ProxyError as error:
-            self._session.send(stream, self.unknown_dialect.encode_throw(error))
-            raise
-        self._session.send(stream, self.unknown_dialect.encode_plain(answer))
-        if self._handshake.stage is Stage.DONE:
-            self._become_ready()
-
-    def _become_classic(self) -> None:
-        self.is_classic = True
-        self.most_streams = _CLASSIC_STREAMS
-        dialect = Classic(self._tables, self.limits)
-        self._calls.dialect = self._service.dialect = dialect
-        self._tables.registry.make_id = make_muid
-        self._become_ready()
-
-    def _become_ready(self) -> None:
+    def _on_introduced(self) -> None:
+        """Both sides know each other: calls may be made and served from here on."""
         info = self._handshake.info
         assert info is not None
-        if not self.is_classic:
+        if info.dialect == "classic":
+            self._become_classic()
+        else:
             self.most_streams = min(info.max_streams, self.limits.max_streams)
             self.unknown_dialect.largest = info.max_message
         self._calls.loop = self.loop
@@ -556,51 +390,18 @@ class Peer(asyncio.Protocol):
         self._ready.set_result(None)
         log.debug("%s: introduced: %r", self, info)
 
+    def _become_classic(self) -> None:
+        self.is_classic = True
+        self.most_streams = _CLASSIC_STREAMS
+        dialect = Classic(self._tables, self.limits)
+        self._calls.dialect = self._service.dialect = dialect
+        self._tables.registry.make_id = make_muid
+
     def _on_handshake_timeout(self) -> None:
         if self._handshake.stage is not Stage.DONE:
             seconds = self.limits.handshake_timeout
             self._fail(HandshakeFailed(f"no answer to the hello within {seconds:g} s"))
-            self.flush()
-
-    # -- out ------------------------------------------------------------------------------------
-
-    def flush_soon(self) -> None:
-        """Has what is queued sent at the end of this turn of the loop, in one write."""
-        if not self.is_flushing:
-            self.is_flushing = True
-            self.loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Sends what is queued, in one write."""
-        self.is_flushing = False
-        outgoing = self._session.data_to_send()
-        transport = self._transport
-        if outgoing and transport is not None and not transport.is_closing():
-            if len(outgoing) == 1:
-                data = outgoing[0]
-                self._sent += len(data)
-                transport.write(data)
-            else:
-                size = sum(map(len, outgoing))
-                self._sent += size
-                if size <= _JOIN_LIMIT:
-                    transport.write(b"".join(outgoing))
-                else:
-                    transport.writelines(outgoing)
-            if self._writable is not None:
-                self.check_unsent()
-        if self._closing:
-            self._close_if_drained()
-
-    def check_unsent(self) -> None:
-        """Cuts a peer off that does not read what it asks for."""
-        transport = self._transport
-        waiting = sum(stream.parked for stream in self._session.streams.values())
-        waiting += transport.get_write_buffer_size() if transport is not None else 0
-        limit = self.limits.max_write_buffer
-        if waiting > limit:
-            error = LimitExceeded("max_write_buffer", limit, waiting, "the peer does not read")
-            self.abort(ConnectionLost(str(error), cause=error))
+            self.writer.flush()
 
     def wake(self) -> None:
         """Has the loop look at what finalisers have queued.
@@ -616,11 +417,11 @@ class Peer(asyncio.Protocol):
             pass  # the loop is closed, and with it the connection: nothing is left to give back
 
     def _keep_house(self) -> None:
-        if self.closed or self._transport is None:
+        if self.closed or self.writer.transport is None:
             return
         self._calls.stop_iterations()
         self._calls.send_releases()
-        self.flush_soon()
+        self.writer.flush_soon()
 
     def _tick(self) -> None:
         """Keeps the connection alive, and notices when it is dead."""
@@ -629,7 +430,7 @@ class Peer(asyncio.Protocol):
             silence = self.limits.keepalive + self.limits.keepalive_timeout
             self.abort(ConnectionLost(f"the peer has been silent for {silence:g} s"))
             return
-        self.flush_soon()
+        self.writer.flush_soon()
         self._timers[1:] = [self.loop.call_later(interval, self._tick)]
 
     # -- the end --------------------------------------------------------------------------------
@@ -665,10 +466,10 @@ class Peer(asyncio.Protocol):
                 future.set_result(value)
 
     def _close_if_drained(self) -> None:
-        if self._calls.waiting or self._service.running or self._tasks or self._transport is None:
+        if not self._closing or self.writer.transport is None:
             return
-        if self._closing:
-            self._transport.close()
+        if not (self._calls.waiting or self._service.running or self._tasks):
+            self.writer.transport.close()
 
     def _fail(self, error: ProxyError) -> None:
         """Ends the connection over an error of the peer; what is queued still leaves."""
@@ -678,9 +479,9 @@ class Peer(asyncio.Protocol):
             if self._handshake.stage is Stage.DONE and not self.is_classic:
                 self._session.go_away(PROTOCOL_ERROR)
         self._closing = True
-        self.flush()
-        if self._transport is not None:
-            self._transport.close()
+        self.writer.flush()
+        if self.writer.transport is not None:
+            self.writer.transport.close()
 
     def _end(self, cause: BaseException | None) -> None:
         """Everything at once: first the mark, then the tables, then whoever waits."""
@@ -699,8 +500,8 @@ class Peer(asyncio.Protocol):
             if not answer.done():
                 answer.set_exception(_again(lost))
         self._tables.clear()
-        self._partial.clear()
-        self.resume_writing()
+        self._reader.clear()
+        self.writer.resume()
         if not self._ready.done():
             self._ready.set_result(None)
         if not self._ended.done():
@@ -737,7 +538,7 @@ def _as_proxy_error(error: BaseException) -> ProxyError:
 
 
 def _again(error: ProxyError) -> ProxyError:
-    """Returns an error equal to `error`: one exception raised in two tasks mixes their tracebacks."""
+    """Returns an equal error: one exception raised in two tasks mixes their tracebacks."""
     copied: ProxyError
     if isinstance(error, ConnectionClosed):
         copied = type(error)(error.message, local=error.local, cause=error.__cause__)
@@ -758,5 +559,3 @@ def current_peer() -> Peer:
         return current.get()
     except LookupError:
         raise LookupError("current_peer() is for methods that a peer has called") from None
-
-

@@ -22,9 +22,7 @@ class StreamPool:
 
     __slots__ = ("idle", "max_streams", "reuse", "session")
 
-    def __init__(
-        self, session: Session, max_streams: int = MAX_IDLE, reuse: bool = True  # noqa: FBT001, FBT002
-    ) -> None:
+    def __init__(self, session: Session, max_streams: int = MAX_IDLE, reuse: bool = True) -> None:
         self.session = session
         self.max_streams = max_streams
         self.reuse = reuse

@@ -1,7 +1,8 @@
 """What the other side asks of us: chains run, answers sent, items streamed, releases taken.
 
 A chain that never waits is answered in the same turn, without a task. One that does runs as a
-task, which is its stream's `owner` until the answer has been sent; a reset of the stream cancels it.
+task, which is its stream's `owner` until the answer has been sent; a reset of the stream cancels
+it.
 
 The exports of an answer are remembered in `_unconfirmed` until it is known to be read: the next
 request on that stream, or its FIN, says so. A reset before that takes them back.
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 current: contextvars.ContextVar[Peer] = contextvars.ContextVar("proxyables.current_peer")
-_EAGER = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Service:
@@ -51,6 +51,7 @@ class Service:
         by_reference: tuple[type, ...],
     ) -> None:
         self._peer = peer
+        self._writer = peer.writer
         self._session = session
         self._tables = tables
         self._registry = tables.registry
@@ -125,7 +126,11 @@ class Service:
             work.close()
             limit = self._limits.max_calls
             raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
-        task = asyncio.Task(work, loop=self._peer.loop, **_EAGER)
+        if sys.version_info >= (3, 12):
+            # What does not wait after all is answered in this turn.
+            task = asyncio.Task(work, loop=self._peer.loop, eager_start=True)
+        else:
+            task = self._peer.loop.create_task(work)
         if not task.done():
             self._tasks[stream] = stream.owner = task
 
@@ -144,7 +149,8 @@ class Service:
         try:
             result = await self._value(steps, result)
             if type(result) is Iteration:
-                result = await self._pump(stream, result)
+                await self._pump(stream, result)
+                result = None
         except BaseException as error:  # the seam to exported code
             self._end_task(stream, error)
             return
@@ -165,7 +171,7 @@ class Service:
         if error is not None and not stream.dead:
             self._fail(stream, error)
 
-    # -- chains that run here first ---------------------------------------------------------------
+    # -- chains that run here first -------------------------------------------------------------
 
     async def _substitute(self, message: Message, chains: list[Chain]) -> None:
         """Runs `chains`, innermost first, and puts their values in their places in `message`."""
@@ -212,19 +218,19 @@ class Service:
 
     def _send(self, stream: Stream, data: bytes) -> None:
         whole = self._session.send(stream, data)
-        registry = self._registry
-        if registry.journal:
-            journal = registry.take_journal()
+        if self._registry.journal:
+            journal = self._registry.take_journal()
             self._tables.confirm_types(sent=whole)
-            self._unconfirmed.setdefault(stream, []).extend(journal)
+            if stream not in self._pumping:  # whoever takes items reads on to their end
+                self._unconfirmed[stream] = journal
         if stream.remote_closed and not stream.dead and stream not in self._pumping:
             self._session.finish(stream)
         if not whole:
-            self._peer.check_unsent()
-        if not self._peer.is_flushing:
-            self._peer.flush_soon()
+            self._writer.check_unsent()
+        if not self._writer.is_pending:
+            self._writer.flush_soon()
 
-    # -- streams of items -------------------------------------------------------------------------
+    # -- streams of items -----------------------------------------------------------------------
 
     async def _pump(self, stream: Stream, iteration: Iteration) -> None:
         """Sends the items of an iterable until it ends, or nobody listens any more."""
@@ -297,9 +303,9 @@ class Service:
                 del self._blocked[stream]
         else:
             await asyncio.sleep(0)
-        await self._peer.writable()
+        await self._writer.writable()
 
-    # -- what happens to their streams --------------------------------------------------------------
+    # -- what happens to their streams ----------------------------------------------------------
 
     def on_writable(self, stream: Stream) -> None:
         """Everything parked on a stream of theirs has left."""

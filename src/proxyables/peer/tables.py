@@ -53,7 +53,7 @@ class Tables:
         self._type_numbers: dict[type, int] = {}
         self._told: set[int] = set()
 
-    # -- what we lend (see `wire.dialect.References`) -----------------------------------------------
+    # -- what we lend (see `wire.dialect.References`) -------------------------------------------
 
     def lend(self, value: object) -> Reference:
         """Exports `value` once more; raises as `wire.dialect.References.lend` says."""
@@ -93,7 +93,7 @@ class Tables:
             )
         return found
 
-    # -- what we borrow -----------------------------------------------------------------------------
+    # -- what we borrow -------------------------------------------------------------------------
 
     def borrow(self, reference: Reference, kind: int, description: Any) -> ProxyCursor:
         """Counts one more occurrence of the other side's object; returns its cursor."""
@@ -122,7 +122,7 @@ class Tables:
             raise ReferenceNotFound(f"{value!r} was released")
         return entry.id, value._steps
 
-    # -- cursors as values (see `objects.executor.Borrowed`) ------------------------------------------
+    # -- cursors as values (see `objects.executor.Borrowed`) ------------------------------------
 
     def is_relayed(self, value: object) -> bool:
         """Whether `value` is a cursor of another connection."""

@@ -143,7 +143,9 @@ class ProxyCursor(Operators):
         raise TypeError("a remote object is iterated with 'async for'")
 
     def __contains__(self, item: object) -> NoReturn:
-        raise TypeError("'in' asks the other side, and a cursor cannot wait: await proxyables.contains(cursor, item)")
+        raise TypeError(
+            "'in' asks the other side, and a cursor cannot wait: await proxyables.contains(cursor, item)"
+        )
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a cursor cannot be pickled: it belongs to its connection")

@@ -1,4 +1,4 @@
-"""What one does to a cursor that is not a step of it: functions, so that no name hides a remote one.
+"""What one does to a cursor: functions, so that no method of a cursor hides a remote name.
 
 Each takes a cursor that was not awaited yet, or one that a call gave.
 """

@@ -14,6 +14,7 @@ import msgpack
 
 from proxyables.errors import EncodingError, LimitExceeded, NotSupported
 from proxyables.limits import Limits
+from proxyables.muid import make_muid
 
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import safe_text
@@ -32,7 +33,6 @@ from .instructions import (
 )
 from .kinds import ProxyInstructionKinds as Kind
 from .kinds import ProxyValueKinds as Value
-from proxyables.muid import make_muid
 from .values import Malformed
 
 # Plain ints: comparing with an IntEnum member costs a Python-level call less.

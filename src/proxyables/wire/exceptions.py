@@ -99,7 +99,11 @@ def _dump_type(error: BaseException, limits: Limits) -> dict[str, Any]:
         name, message = kind.__qualname__, safe_text(error, limits.max_text)
     told: dict[str, Any] = {"type": name, "module": module, "message": message}
     args = getattr(error, "args", ())
-    if type(args) is tuple and 0 < len(args) <= _MAX_ARGS and all(_is_plain(a, limits) for a in args):
+    if (
+        type(args) is tuple
+        and 0 < len(args) <= _MAX_ARGS
+        and all(_is_plain(a, limits) for a in args)
+    ):
         told["args"] = list(args)
     return told
 
@@ -139,14 +143,15 @@ def _is_internal(filename: str) -> bool:
 
 
 @functools.cache
-def _mixed(base: type[BaseException]) -> type[RemoteError]:
+def _mixed(name: str) -> type[RemoteError]:
     """Returns the class that is a `RemoteError` and a builtin exception at once."""
+    base = _BUILTINS[name]
 
     def get_state(self: RemoteError) -> tuple[Any, ...]:
         return (load_exception, ({"type": self.type_name, "message": self.message}, Limits()))
 
     namespace = {"__module__": __name__, "__slots__": (), "__reduce__": get_state}
-    return type(base.__name__, (RemoteError, base), namespace)
+    return type(name, (RemoteError, base), namespace)
 
 
 def load_exception(told: object, limits: Limits, *, depth: int = 0) -> RemoteError:
@@ -172,7 +177,7 @@ def _make(name: str, module: str, message: str, args: object) -> RemoteError:
     base = _BUILTINS.get(name) if module in ("builtins", "") else None
     if base is None:
         return RemoteError(message, type_name=name, module=module)
-    kind = _mixed(base)
+    kind = _mixed(name)
     given = tuple(args) if isinstance(args, list) and args else (message,)
     # Builtin constructors check their arguments (UnicodeDecodeError wants five); __new__ does
     # not, so a map that lies about them still gives the right type.
@@ -225,4 +230,3 @@ def _load_frames(frames: object, limits: Limits) -> tuple[RemoteFrame, ...]:
 
 def _text(value: object, limits: Limits) -> str:
     return value[: limits.max_text] if isinstance(value, str) else ""
-

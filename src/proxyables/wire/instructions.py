@@ -58,11 +58,11 @@ LOOKUP: Final = -1
 """The classic GET, which means attribute or item as the target decides. Never on the px wire."""
 
 
-def _swapped(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _swapped(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda a, b: function(b, a)
 
 
-_BINARY = {
+_BINARY: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,

@@ -14,7 +14,6 @@ from typing import Any
 import msgpack
 
 from proxyables.errors import EncodingError, ProxyError
-
 from proxyables.muid import make_muid
 
 

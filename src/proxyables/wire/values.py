@@ -172,7 +172,7 @@ def _dump_datetime(value: datetime.datetime) -> Any:
 
 def _load_datetime(value: Any) -> datetime.datetime:
     *moment, fold, zone = _fields(value, 9, "datetime")
-    return datetime.datetime(*moment, tzinfo=_load_zone(zone), fold=fold)
+    return datetime.datetime(*moment).replace(tzinfo=_load_zone(zone), fold=fold)
 
 
 def _load_date(value: Any) -> datetime.date:

@@ -1,0 +1,160 @@
+"""The way in, once both sides know each other: events of the session to requests and answers.
+
+Most messages arrive as exactly one data frame and are decoded where they lie. What cannot be
+decoded is either not whole yet or malformed; `Assembler` finds out which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from proxyables.errors import PeerProtocolError, ProxyError, ReferenceNotFound
+from proxyables.limits import Limits
+from proxyables.wire.assembly import Assembler
+from proxyables.yamux import DATA_RECEIVED, FINISHED, RESET, WRITABLE, Event, Session, Stream
+
+from .calls import Calls
+from .service import Service
+from .tables import Tables
+from .writer import Writer
+
+READ_ERRORS = (ValueError, ReferenceNotFound)
+"""What decoding raises for bytes that are no message, or not yet."""
+_FLUSH_EVERY = 64
+
+
+class Reader:
+    """Takes the events of one connection.
+
+    Args:
+        session: Where they come from.
+        calls: Takes the answers.
+        service: Takes the requests.
+        tables: What decoding a message counts.
+        writer: Sends what they cause.
+        limits: This side's bounds.
+        parity: The lowest bit of the ids of streams that this side opened.
+        on_session_event: Takes what belongs to no stream.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        calls: Calls,
+        service: Service,
+        tables: Tables,
+        writer: Writer,
+        limits: Limits,
+        *,
+        parity: int,
+        on_session_event: Callable[[int, Stream | None, Any], None],
+    ) -> None:
+        self._session = session
+        self._calls = calls
+        self._service = service
+        self._tables = tables
+        self._writer = writer
+        self._max_message = limits.max_message
+        self._parity = parity
+        self._on_session_event = on_session_event
+        self._partial: dict[Stream, Assembler] = {}
+
+    def dispatch(self, events: list[Event]) -> None:
+        """Deals with what one read brought.
+
+        Raises:
+            PeerProtocolError: The other side broke the rules; the connection has to end.
+        """
+        calls, service, parity = self._calls, self._service, self._parity
+        decode_answer, decode_request = calls.dialect.decode_answer, service.dialect.decode_request
+        borrowed, partial = self._tables.borrowed, self._partial
+        handled = 0
+        for kind, stream, payload in events:
+            if kind != DATA_RECEIVED:
+                self._on_event(kind, stream, payload)
+                continue
+            ours = stream.id & 1 == parity
+            if not stream.auto_credit and stream.owner is not None:
+                stream.owner.on_bytes(len(payload))
+            if partial and stream in partial:
+                self._assemble(stream, payload)
+                continue
+            try:
+                message = decode_answer(payload) if ours else decode_request(payload)
+            except READ_ERRORS:
+                self._assemble(stream, payload)
+                continue
+            if borrowed:
+                borrowed.clear()
+            if ours:
+                calls.on_answer(stream, message)
+            else:
+                service.on_request(stream, message)
+                handled += 1
+                if handled % _FLUSH_EVERY == 0:
+                    self._writer.flush()
+                    self._writer.is_pending = True  # more of this read is to come
+
+    def _assemble(self, stream: Stream, payload: bytes) -> None:
+        """Takes a piece that is not exactly one whole message, or is malformed."""
+        self._tables.undo_borrowing()
+        self._calls.dialect.chains = []
+        assembler = self._partial.pop(stream, None) or Assembler(self._max_message)
+        try:
+            wholes = assembler.feed(payload)
+        except ValueError as error:
+            self._refuse(stream, error)
+            self._session.reset(stream)
+            return
+        if assembler.size and not stream.dead:
+            self._partial[stream] = assembler
+        for whole in wholes:
+            self._on_whole(stream, whole)
+
+    def _on_whole(self, stream: Stream, data: bytes) -> None:
+        ours = stream.id & 1 == self._parity
+        dialect = self._calls.dialect
+        try:
+            message = dialect.decode_answer(data) if ours else dialect.decode_request(data)
+        except READ_ERRORS as error:
+            # Not undone: the sender counts what it lent in this message, so it is given back.
+            self._refuse(stream, error)
+            return
+        finally:
+            self._tables.borrowed.clear()
+        if ours:
+            self._calls.on_answer(stream, message)
+        else:
+            self._service.on_request(stream, message)
+
+    def _refuse(self, stream: Stream, error: Exception) -> None:
+        """Answers, or ends, an exchange whose message cannot be understood."""
+        if not isinstance(error, ProxyError):
+            error = PeerProtocolError(f"malformed message: {error}")
+        self._calls.dialect.chains = []
+        if stream.id & 1 != self._parity:
+            self._service.refuse(stream, error)
+            return
+        self._calls.fail(stream, error)
+        if not stream.dead:
+            self._session.retire(stream)
+
+    def _on_event(self, kind: int, stream: Stream | None, payload: Any) -> None:
+        self._on_session_event(kind, stream, payload)
+        if stream is None:
+            return
+        half = self._calls if stream.id & 1 == self._parity else self._service
+        if kind == RESET:
+            self._partial.pop(stream, None)
+            half.on_reset(stream)
+        elif kind == FINISHED:
+            if self._partial.pop(stream, None) is not None:
+                self._refuse(stream, PeerProtocolError("truncated message"))
+            half.on_finished(stream)
+        elif kind == WRITABLE:
+            half.on_writable(stream)
+
+    def clear(self) -> None:
+        """Forgets what is not whole: the connection has ended."""
+        self._partial.clear()

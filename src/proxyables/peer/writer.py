@@ -1,0 +1,112 @@
+"""The way out: what the session has queued leaves in one write per turn of the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from proxyables.errors import ConnectionLost, LimitExceeded
+from proxyables.limits import KIB, Limits
+from proxyables.yamux import Session
+
+_JOIN_LIMIT = 64 * KIB
+"""Up to here one copy is cheaper than a vector of many pieces."""
+
+
+class Writer:
+    """Writes to the transport of one connection.
+
+    Args:
+        session: What is queued.
+        limits: How much may wait.
+        loop: Whose turns count.
+        on_flushed: Called after each write.
+        on_stalled: Called when the other side does not read what it asks for.
+
+    Attributes:
+        transport: Where to; None before the connection is made.
+        is_pending: True while a flush is certain to come, so that none need be asked for.
+        sent: Bytes written so far.
+    """
+
+    __slots__ = (
+        "_limits",
+        "_loop",
+        "_on_flushed",
+        "_on_stalled",
+        "_session",
+        "_writable",
+        "is_pending",
+        "sent",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        session: Session,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        on_flushed: Callable[[], None],
+        on_stalled: Callable[[ConnectionLost], None],
+    ) -> None:
+        self._session = session
+        self._limits = limits
+        self._loop = loop
+        self._on_flushed = on_flushed
+        self._on_stalled = on_stalled
+        self._writable: asyncio.Future[None] | None = None
+        self.transport: asyncio.Transport | None = None
+        self.is_pending = False
+        self.sent = 0
+
+    def flush_soon(self) -> None:
+        """Has what is queued sent at the end of this turn of the loop."""
+        if not self.is_pending:
+            self.is_pending = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Sends what is queued, in one write."""
+        self.is_pending = False
+        transport = self.transport
+        outgoing = self._session.data_to_send()
+        if outgoing and transport is not None and not transport.is_closing():
+            if len(outgoing) == 1:
+                self.sent += len(outgoing[0])
+                transport.write(outgoing[0])
+            else:
+                size = sum(map(len, outgoing))
+                self.sent += size
+                if size <= _JOIN_LIMIT:
+                    transport.write(b"".join(outgoing))
+                else:
+                    transport.writelines(outgoing)
+            if self._writable is not None:
+                self.check_unsent()
+        self._on_flushed()
+
+    def check_unsent(self) -> None:
+        """Has a peer cut off that does not read what it asks for."""
+        waiting = sum(stream.parked for stream in self._session.streams.values())
+        if self.transport is not None:
+            waiting += self.transport.get_write_buffer_size()
+        limit = self._limits.max_write_buffer
+        if waiting > limit:
+            error = LimitExceeded("max_write_buffer", limit, waiting, "the peer does not read")
+            self._on_stalled(ConnectionLost(str(error), cause=error))
+
+    def pause(self) -> None:
+        """The transport holds as much as it should."""
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+
+    def resume(self) -> None:
+        """The transport takes more again, or nothing any more."""
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    async def writable(self) -> None:
+        """Waits until the transport takes more."""
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
