@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from proxyables_cli import call, console, demo, ls, ping, serve
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli.exits import Code, Failure, OutputClosed
 from proxyables_cli.options import Command, Common, Row, build, merge, rows
 
 COMMANDS: tuple[Command, ...] = (
@@ -21,27 +22,52 @@ COMMANDS: tuple[Command, ...] = (
     *demo.COMMANDS,
 )
 
+Result = TypeVar("Result")
+
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a command line asks for."""
+
+    command: Command
+    options: Common
 
 
 def run(argv: Sequence[str]) -> int:
     """Reads a command line, runs its command and returns the exit code.
 
+    The command runs after typer has returned, not inside of it: typer has its own ideas about
+    what an interrupt or a broken pipe means.
+
     Raises:
         Failure: The command line does not fit, or the command failed in a way that it explains.
+        OutputClosed: Nobody reads the help.
+    """
+    asked = parse(argv)
+    return asked.command.run(asked.options) if isinstance(asked, Invocation) else asked
+
+
+def parse(argv: Sequence[str]) -> Invocation | int:
+    """Reads a command line; returns an exit code where it asked for help or the version.
+
+    Raises:
+        Failure: It does not fit; the code is for bad usage.
+        OutputClosed: Nobody reads the help.
     """
     try:
         # Not standalone: typer would print usage errors over several lines, and end the process.
-        code = tree()(args=list(argv), prog_name="proxyables", standalone_mode=False)
-    except Failure:
-        raise
-    except typer.BadParameter as error:
-        raise _usage(error) from None
+        asked = tree()(args=list(argv), prog_name="proxyables", standalone_mode=False)
+    except SystemExit:
+        raise OutputClosed from None  # its answer to a broken pipe
     except Exception as error:
-        if _is_usage_error(error):
+        # typer's own errors, whose base class it does not export in every release, are what has
+        # a text for users and an exit code.
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             raise _usage(error) from None
         raise
-    return int(code or 0)
+    return asked if isinstance(asked, Invocation) else int(asked or Code.OK)
 
 
 def tree() -> typer.Typer:
@@ -75,17 +101,16 @@ def _root() -> Callable[..., None]:
     return _with_rows(root, [("version", version), *rows(Common)])
 
 
-def _function(command: Command) -> Callable[..., None]:
-    def function(context: typer.Context, **typed: object) -> None:
-        options = merge(context.obj, build(command.options, typed))
-        raise typer.Exit(command.run(options))
+def _function(command: Command) -> Callable[..., Invocation]:
+    def function(context: typer.Context, **typed: object) -> Invocation:
+        return Invocation(command, merge(context.obj, build(command.options, typed)))
 
     return _with_rows(function, rows(command.options))
 
 
 def _with_rows(
-    function: Callable[..., None], table: Sequence[tuple[str, Row]]
-) -> Callable[..., None]:
+    function: Callable[..., Result], table: Sequence[tuple[str, Row]]
+) -> Callable[..., Result]:
     """Gives a function the signature that typer reads, from rows of the option table.
 
     `inspect.signature` honours ``__signature__``, and it is all that typer looks at.
@@ -118,14 +143,6 @@ def _parameter(name: str, row: Row) -> inspect.Parameter:
     )
 
 
-def _is_usage_error(error: Exception) -> bool:
-    """Recognises typer's own errors, whose base class it does not export in every release.
-
-    They are what knows its exit code and its text.
-    """
-    return hasattr(error, "format_message") and hasattr(error, "exit_code")
-
-
 def _usage(error: Any) -> Failure:
     context = getattr(error, "ctx", None)
     command: str = context.command_path if context else "proxyables"
@@ -135,4 +152,4 @@ def _usage(error: Any) -> Failure:
     return Failure(Code.USAGE, told, "" if told.endswith("?") else f"see '{command} --help'")
 
 
-__all__ = ["COMMANDS", "run", "tree"]
+__all__ = ["COMMANDS", "Invocation", "parse", "run", "tree"]

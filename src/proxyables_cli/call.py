@@ -80,7 +80,7 @@ def _on_cursor(
                 options.printer.value(result)
         return 0
 
-    return connecting.run(work())
+    return connecting.run(work(), options)
 
 
 COMMANDS = (

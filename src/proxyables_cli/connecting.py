@@ -7,11 +7,14 @@ errors do not wait for it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxyables.net.addresses import parse
+from proxyables_cli import logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Common, choice, duration, value, word
 from proxyables_cli.output import FORMATS, Printer
@@ -55,10 +58,8 @@ def checked(address: str) -> str:
     Raises:
         Failure: It cannot be understood; the line teaches how to write it.
     """
-    from proxyables.net import addresses
-
     try:
-        return str(addresses.parse(address))
+        return str(parse(address))
     except ValueError as error:
         raise Failure(Code.USAGE, str(error)) from None
 
@@ -89,12 +90,13 @@ async def connected(address: str, timeout: float | None) -> AsyncIterator[Peer]:
         raise Failure(Code.TIMED_OUT, message, hint) from error
 
 
-def run(work: Coroutine[Any, Any, int]) -> int:
+def run(work: Coroutine[Any, Any, int], options: Common) -> int:
     """Runs the coroutine of a command that ends by itself.
 
     On asyncio's own loop: such a command makes a handful of calls, and importing uvloop would
     take longer than it saves.
     """
+    logs.configure(options, logging.ERROR)
     with asyncio.Runner() as runner:
         return runner.run(work)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 
+from proxyables.net.addresses import parse
+from proxyables_cli import logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.loops import LOOPS
 from proxyables_cli.options import Command, Common, choice, duration, switch, value, words
@@ -51,6 +54,7 @@ def run(options: ReplOptions) -> int:
         raise Failure(Code.USAGE, f"-c and the script {file!r} exclude each other")
     if not options.name.isidentifier() or options.name.startswith("_"):
         raise Failure(Code.USAGE, f"--name takes a Python name, got {options.name!r}")
+    logs.configure(options, logging.ERROR)
     from proxyables_cli.repl import session
 
     return session.run(
@@ -75,8 +79,6 @@ def split(written: tuple[str, ...]) -> tuple[list[str], str | None, list[str]]:
     Raises:
         Failure: A word is neither an address nor a file; the line says what is wrong with it.
     """
-    from proxyables.net.addresses import parse
-
     addresses: list[str] = []
     for at, word in enumerate(written):
         if os.path.isfile(word) or (word.endswith(".py") and not word.startswith("exec:")):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from dataclasses import dataclass
 
+from proxyables_cli import logs
 from proxyables_cli.exits import talk
 from proxyables_cli.options import Command, Common, switch, value
 
@@ -35,6 +37,7 @@ def address() -> str:
 
 def run(options: DemoOptions) -> int:
     """Opens the prompt; its exit code is the command's."""
+    logs.configure(options, logging.ERROR)
     from proxyables_cli.repl import session
 
     if options.code is None and not options.quiet and sys.stdin is not None and sys.stdin.isatty():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-import traceback
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -139,6 +138,8 @@ def printable(text: str, *, clip: int = CLIPPED) -> str:
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
+    import traceback  # rarely needed, and as dear as the rest of a short command
+
     yield from "".join(traceback.format_exception(error)).splitlines()
     frames = getattr(error, "frames", ())
     if frames:

@@ -27,13 +27,17 @@ class _TalkingHandler(logging.Handler):
         talk(printable(told))
 
 
-def configure(options: Common) -> None:
+def configure(options: Common, level: int = logging.WARNING) -> None:
     """Sends the log of the library to standard error, from the level that the options ask for.
 
     The root logger is left alone: it belongs to the exported program, which may set it up while
     it is imported.
+
+    Args:
+        options: Those of the command.
+        level: What is logged if they ask for nothing else. A command that dials gives ERROR: what
+            goes wrong there becomes its own line.
     """
-    level = logging.WARNING
     if options.debug:
         level = logging.DEBUG
     elif options.verbose:

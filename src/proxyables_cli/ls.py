@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from proxyables_cli import connecting, output, paths
+from proxyables_cli import connecting, paths, stdout
 from proxyables_cli.connecting import Connecting
 from proxyables_cli.exits import printable, talk
 from proxyables_cli.options import Command, word
@@ -33,7 +33,7 @@ def run(options: LsOptions) -> int:
         _show(found, options)
         return 0
 
-    return connecting.run(work())
+    return connecting.run(work(), options)
 
 
 def _show(found: dict[str, Any], options: LsOptions) -> None:
@@ -44,7 +44,7 @@ def _show(found: dict[str, Any], options: LsOptions) -> None:
             printer.value(member)
     elif printer.format == "pretty" and options.output == "auto":
         for text in columns(members, shutil.get_terminal_size().columns):
-            output.line(text)
+            stdout.line(text)
     else:
         printer.value(members)
     if found.get("truncated") and not options.quiet:

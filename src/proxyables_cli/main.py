@@ -1,11 +1,12 @@
-"""The entry point: the paths that need no typer, and the one place where errors become codes."""
+"""The entry point: the paths that need no typer, and the one place where errors become codes.
+
+Each path imports what it needs and no more, so nearly every import stands where it is used.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-
-from proxyables_cli import exits
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,19 +17,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
+        code = _run(words)
+        _flush()
     except (Exception, KeyboardInterrupt) as error:
-        return exits.report(error, debug="--debug" in words)
+        from proxyables_cli import exits, stdout
+
+        code = exits.report(error, debug="--debug" in words)
+        stdout.discard()
+    return code
 
 
 def _run(words: list[str]) -> int:
     if words == ["--version"]:
         from proxyables.version import __version__
 
-        return _print_version(__version__)
-    from proxyables_cli import loops
+        print(f"proxyables {__version__}")
+        return 0
+    from proxyables.net.stdio import open_standard_descriptors
 
-    loops.guard_descriptors()
+    open_standard_descriptors()  # before anything could open a file that takes their numbers
     from proxyables_cli import fastpath
 
     if fastpath.is_fast(words):
@@ -43,11 +50,15 @@ def _run(words: list[str]) -> int:
     return app.run(words)
 
 
-def _print_version(version: str) -> int:
-    from proxyables_cli import output
+def _flush() -> None:
+    """Sends off what was printed, while its failure can still be explained."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        from proxyables_cli import stdout
 
-    output.write(f"proxyables {version}\n".encode())
-    return exits.Code.OK
+        stdout.flush()  # fails in the same way, and says so in our words
 
 
 __all__ = ["main"]

@@ -6,15 +6,13 @@ whatever the locale, with everything escaped that could steer a terminal later.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import sys
 from typing import Any
 
 from proxyables_cli import forms
-from proxyables_cli.exits import Code, Failure, OutputClosed, printable
+from proxyables_cli.stdout import is_terminal, write
 
 FORMATS = ("auto", "pretty", "json", "raw", "repr")
 
@@ -80,40 +78,6 @@ def json_line(value: Any) -> bytes:
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n"
 
 
-def write(data: bytes) -> None:
-    """Writes to standard output at once.
-
-    Raises:
-        OutputClosed: Nobody reads any more, or standard output was closed from the start.
-        Failure: It cannot be written for another reason, such as a full disk.
-    """
-    if sys.stdout is None:
-        raise OutputClosed
-    try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-        raise OutputClosed from None
-    except OSError as error:
-        _forget_stdout()
-        if error.errno == errno.EBADF:
-            raise OutputClosed from None
-        why = (error.strerror or str(error)).lower()
-        raise Failure(Code.LOST, f"cannot write to standard output: {why}") from None
-
-
-def line(text: str) -> None:
-    """Writes one line of text, made fit for a terminal."""
-    write(printable(text, clip=100_000).encode("utf-8", "replace") + b"\n")
-
-
-def is_terminal() -> bool:
-    """Tells whether a person looks at standard output."""
-    return sys.stdout is not None and sys.stdout.isatty()
-
-
 def wants_color(when: str) -> bool:
     """Decides about colour: the option first, then NO_COLOR and TERM, then the terminal."""
     if when != "auto":
@@ -122,11 +86,4 @@ def wants_color(when: str) -> bool:
     return is_terminal() and not dumb and not os.environ.get("NO_COLOR")
 
 
-def _forget_stdout() -> None:
-    """Points standard output at nothing, or the interpreter complains once more at its exit."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
-    os.close(nothing)
-
-
-__all__ = ["FORMATS", "Printer", "is_terminal", "json_line", "line", "wants_color", "write"]
+__all__ = ["FORMATS", "Printer", "json_line", "wants_color"]

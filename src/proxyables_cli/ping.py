@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from proxyables_cli import connecting, output
+from proxyables_cli import connecting, stdout
 from proxyables_cli.connecting import Connecting
 from proxyables_cli.options import Command, number, value
 
@@ -43,7 +43,7 @@ def run(options: PingOptions) -> int:
         _show(found, options)
         return 0
 
-    return connecting.run(work())
+    return connecting.run(work(), options)
 
 
 def _show(found: dict[str, Any], options: PingOptions) -> None:
@@ -52,11 +52,11 @@ def _show(found: dict[str, Any], options: PingOptions) -> None:
         printer.value(found)
         return
     who = [str(found[key]) for key in ("software", "dialect", "object") if found.get(key)]
-    output.line(f"{found['address']}: {', '.join(who)}, connected in {found['connect_ms']} ms")
+    stdout.line(f"{found['address']}: {', '.join(who)}, connected in {found['connect_ms']} ms")
     times = found["round_trips_ms"]
     if times:
         told = f"{min(times)} ms at best, {sum(times) / len(times):.3f} ms on average"
-        output.line(f"{len(times)} round trips: {told}, {max(times)} ms at worst")
+        stdout.line(f"{len(times)} round trips: {told}, {max(times)} ms at worst")
 
 
 def _milliseconds(seconds: float) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from proxyables.net.addresses import MAX_SOCKET_PATH, parse
 from proxyables_cli import logs, loops, runtime, targets
 from proxyables_cli.exits import Code, Failure, printable, talk
 from proxyables_cli.options import (
@@ -203,24 +204,34 @@ class StopSignals:
 
 def _listeners(options: ServeOptions, target: targets.Target) -> list[str]:
     """Turns the listener options into canonical addresses; none given is a private socket."""
-    from proxyables.net import addresses
-
     written = [
         *options.listen,
         *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
-        *(text if text.startswith("unix:") else f"unix:{text}" for text in options.unix),
+        *map(_socket, options.unix),
         *(["stdio:"] if options.stdio else []),
     ]
     if not written:
         written.append(f"unix:{runtime.socket_path(options.name or target.label)}")
     try:
-        canonical = [str(addresses.parse(text, listening=True)) for text in written]
+        canonical = [str(parse(text, listening=True)) for text in written]
     except ValueError as error:
         raise Failure(Code.USAGE, str(error)) from None
     twice = {text for text in canonical if canonical.count(text) > 1 and not text.endswith(":0")}
     if twice:
         raise Failure(Code.USAGE, f"the listener {twice.pop()} is given twice")
     return canonical
+
+
+def _socket(text: str) -> str:
+    """Makes the address of a socket path; absolute, so that what is printed holds anywhere.
+
+    A path that would get too long for a socket that way stays relative.
+    """
+    path = text.removeprefix("unix:")
+    absolute = os.path.abspath(path)
+    if path.startswith(("@", "~")) or len(os.fsencode(absolute)) > MAX_SOCKET_PATH:
+        return f"unix:{path}"
+    return f"unix:{absolute}"
 
 
 def _claim_stdio() -> None:

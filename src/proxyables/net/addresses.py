@@ -28,6 +28,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
+from proxyables.errors import NotSupported
+
 # sun_path holds 108 bytes on Linux, the last of them a NUL.
 MAX_SOCKET_PATH = 107
 MAX_HOST = 253  # RFC 1035: 255 octets on the wire, two of them for lengths
@@ -263,6 +265,25 @@ def parse(text: str, *, listening: bool = False) -> Address:
         address = _unix(text, os.path.expanduser(address.path))
     address.check(listening=listening, text=text)
     return address
+
+
+def understand(address: str | Address, *, listening: bool) -> Address:
+    """As `parse`, for text and for addresses that have been parsed; to be opened.
+
+    Raises:
+        NotSupported: It is of a kind that this version cannot open.
+    """
+    if isinstance(address, Address):
+        address.check(listening=listening)
+        found = address
+    else:
+        found = parse(address, listening=listening)
+    if not isinstance(found, _OPENABLE):
+        raise NotSupported(
+            f"{str(found)!r:.200}: this version cannot open {found.scheme} addresses; "
+            "use tcp:, unix:, exec:, fd: or stdio:"
+        )
+    return found
 
 
 def is_loopback_host(host: str) -> bool:
@@ -550,6 +571,8 @@ def _refuse(text: str, hint: str) -> NoReturn:
     raise ValueError(f"{shown}: {hint}")
 
 
+_OPENABLE = (StdioAddress, TcpAddress, UnixAddress, FdAddress, ExecAddress)
+
 _SCHEMES: dict[str, Callable[[str, str], Address]] = {
     "stdio": _parse_stdio,
     "tcp": _parse_tcp,
@@ -577,4 +600,5 @@ __all__ = [
     "WebSocketAddress",
     "is_loopback_host",
     "parse",
+    "understand",
 ]

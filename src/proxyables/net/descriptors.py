@@ -97,7 +97,7 @@ def inherited_socket(address: FdAddress) -> socket.socket:
     try:
         mode = os.fstat(number).st_mode
     except OSError as error:
-        raise OSError(error.errno, f"{address}: no such descriptor is open") from error
+        raise OSError(f"{address}: no such descriptor is open") from error
     if not stat.S_ISSOCK(mode):
         raise OSError(f"{address}: is not a socket")
     sock = socket.socket(fileno=number)

@@ -92,11 +92,8 @@ class Child:
             self._signal(number)
         await self.wait_closed()
 
-    def add_end(self, protocol: asyncio.Protocol, error: Exception | None) -> None:
-        """Lets the protocol's connection end once the child has been reaped."""
-        self._keeper.add_done_callback(lambda _keeper: protocol.connection_lost(error))
-
     def on_wire_lost(self) -> None:
+        """Begins the child's end."""
         self._is_unwired.set()
 
     async def _keep(self) -> None:
@@ -139,9 +136,8 @@ async def start_child(
 ) -> Child:
     """Starts a program and gives the protocol its stdin and stdout.
 
-    If this side closes the connection, ``protocol.connection_lost`` is called when the child has
-    been reaped, so that whoever waits for the one has waited for the other. If the child ends
-    it, or it breaks, the call comes at once: nobody is to wait on a grace period for bad news.
+    ``protocol.connection_lost`` is called as soon as the wire is gone, while the child may still
+    have its grace before it: nobody is to wait for bad news. `Child.wait_closed` waits for both.
 
     Args:
         words: The program, looked up in ``PATH``, and its arguments. No shell is involved.
@@ -188,30 +184,23 @@ def describe_exit(child: Child) -> str:
 
 
 class _Wire(asyncio.Protocol):
-    """Stands between the wire and the protocol, and only sees the beginning and the end.
+    """Stands between the wire and the protocol, and only sees the end.
 
-    What arrives goes to the protocol's own bound method, at no cost.
+    Everything else goes to the protocol's own bound methods, at no cost.
     """
 
     def __init__(self, child: Child, protocol: asyncio.Protocol) -> None:
-        self.data_received = protocol.data_received  # type: ignore[method-assign]
         self.connection_made = protocol.connection_made  # type: ignore[method-assign]
+        self.data_received = protocol.data_received  # type: ignore[method-assign]
+        self.eof_received = protocol.eof_received  # type: ignore[method-assign]
         self.pause_writing = protocol.pause_writing  # type: ignore[method-assign]
         self.resume_writing = protocol.resume_writing  # type: ignore[method-assign]
         self._child = child
         self._protocol = protocol
-        self._is_ended_by_child = False
-
-    def eof_received(self) -> bool | None:
-        self._is_ended_by_child = True
-        return self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._child.on_wire_lost()
-        if self._is_ended_by_child or exc is not None:
-            self._protocol.connection_lost(exc)
-        else:
-            self._child.add_end(self._protocol, exc)
+        self._protocol.connection_lost(exc)
 
 
 __all__ = [

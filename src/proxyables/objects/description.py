@@ -17,6 +17,7 @@ from . import rules
 from .inspection import (
     UNREAD,
     find,
+    held_members,
     instance_dict,
     is_data_descriptor,
     is_descriptor,
@@ -117,7 +118,7 @@ def describe(obj: object, policy: Policy) -> dict[str, object]:
 
 def _rows(obj: object, kind: Kind, members: Iterable[tuple[str, object]]) -> list[dict[str, Any]]:
     """Describes members; a function is bound to the object unless the object itself holds it."""
-    held = instance_dict(obj)
+    held = held_members(obj)
     in_class = kind not in (Kind.MODULE, Kind.CLASS)
     return [
         _describe_member(name, raw, bound=in_class and held.get(name) is not raw)

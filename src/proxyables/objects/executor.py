@@ -92,6 +92,9 @@ class Iteration:
 class Borrowed(Protocol):
     """What the executor has to know of the other connections' cursors."""
 
+    cursor_type: type
+    """What only instances of can be a cursor."""
+
     def is_relayed(self, value: object) -> bool:
         """Whether `value` is a cursor of another connection: steps on it are passed on."""
 
@@ -128,10 +131,11 @@ class Executor:
         self._policy = policy
         self._find = find
         self._borrowed = borrowed
+        self._cursor_type = borrowed.cursor_type
         self._limits = limits
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
         self._rare: dict[int, Callable[[Any, Step], Any]] = {
-            CONSTRUCT: self._construct,
+            CONSTRUCT: self._call,
             ITEM: self._item,
             SET: self._set,
             DEL: self._delete,
@@ -174,10 +178,10 @@ class Executor:
 
     def _run(self, value: Any, steps: list[Step], index: int) -> Any:
         policy = self._policy
-        passed, plain = policy.passed, self._plain
+        passed, plain, cursor_type = policy.passed, self._plain, self._cursor_type
         for place in range(index, len(steps)):
             step = steps[place]
-            if type(value) not in plain and self._borrowed.is_relayed(value):
+            if type(value) is cursor_type and self._borrowed.is_relayed(value):
                 return self._relay(value, steps, place)
             try:
                 op = step[0]
@@ -187,16 +191,7 @@ class Executor:
                         policy.check_get(value, name)
                     value = getattr(value, name)
                 elif op == CALL:
-                    args = step[1]
-                    if type(args) is not list:
-                        raise ProxyError("malformed chain: CALL takes a list of arguments")
-                    if type(value) not in policy.harmless:
-                        policy.check_call(value)
-                    if len(step) > 2 and step[2]:
-                        policy.check_keywords(step[2])
-                        value = value(*args, **step[2])
-                    else:
-                        value = value(*args)
+                    value = self._call(value, step)
                 elif op == STREAM:
                     return self._stream(value, steps, place)
                 elif op != REF or place == len(steps) - 1:  # in mid-chain REF changes nothing
@@ -209,7 +204,7 @@ class Executor:
                 settled = self._settle(value, place + 1)
                 if type(settled) is Suspended:
                     return settled
-        if type(value) not in plain and self._borrowed.is_unfinished(value):
+        if type(value) is cursor_type and self._borrowed.is_unfinished(value):
             return Suspended(value, len(steps))
         return value
 
@@ -243,8 +238,17 @@ class Executor:
 
     # -- the rarer steps --------------------------------------------------------------------------
 
-    def _construct(self, value: Any, step: Step) -> Any:
-        return self._run(value, [[CALL, *step[1:]]], 0)
+    def _call(self, value: Any, step: Step) -> Any:
+        args = step[1]
+        if type(args) is not list:
+            raise ProxyError("malformed chain: CALL takes a list of arguments")
+        policy = self._policy
+        if type(value) not in policy.harmless:
+            policy.check_call(value)
+        if len(step) > 2 and step[2]:
+            policy.check_keywords(step[2])
+            return value(*args, **step[2])
+        return value(*args)
 
     def _item(self, value: Any, step: Step) -> Any:
         self._policy.check_item(value, step[1])

@@ -128,19 +128,24 @@ def class_members(cls: type) -> dict[str, object]:
     return members
 
 
-def instance_members(obj: object) -> dict[str, object]:
-    """Returns what attribute access on `obj` would find: what it holds, or its class defines."""
+def held_members(obj: object) -> dict[str, object]:
+    """Returns what the object itself holds, in its slots and its ``__dict__``.
+
+    What a data descriptor of its class goes before is left out, as attribute access would.
+    """
     members = class_members(type(obj))
+    held = {
+        name: value
+        for name, value in list(instance_dict(obj).items())
+        if type(name) is str and not (name in members and is_data_descriptor(members[name]))
+    }
     for name, raw in members.items():
         if type(raw) is MemberDescriptorType:  # a slot: reading one runs C code only
             try:
-                members[name] = raw.__get__(obj)
+                held[name] = raw.__get__(obj)
             except AttributeError:  # not set yet
-                members[name] = UNREAD
-    for name, value in list(instance_dict(obj).items()):
-        if type(name) is str and not (name in members and is_data_descriptor(members[name])):
-            members[name] = value
-    return members
+                held[name] = UNREAD
+    return held
 
 
 __all__ = [
@@ -149,8 +154,8 @@ __all__ = [
     "class_members",
     "enum_members",
     "find",
+    "held_members",
     "instance_dict",
-    "instance_members",
     "is_data_descriptor",
     "is_descriptor",
     "is_enumeration",

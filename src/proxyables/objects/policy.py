@@ -28,8 +28,8 @@ from .inspection import (
     UNREAD,
     class_members,
     find,
+    held_members,
     instance_dict,
-    instance_members,
     is_data_descriptor,
     is_descriptor,
     is_enumeration,
@@ -37,7 +37,7 @@ from .inspection import (
     qualname_of,
     wrapped_function,
 )
-from .markers import class_mark, mark_of, name_mark
+from .markers import Mark, class_mark, mark_of, name_mark
 from .names import Patterns, name_reason
 from .rules import Kind
 
@@ -262,17 +262,21 @@ class Policy:
 
     def visible_members(self, target: object) -> Iterator[tuple[str, object]]:
         """Yields each visible name of `target` with what stands there, no descriptor asked."""
-        cls = type(target)
-        kind = self._kind(cls)
+        kind = self._kind(type(target))
+        held: dict[str, object] = {}
+        defined: dict[str, object] = {}
         if kind is Kind.MODULE:
-            held = instance_dict(target)
-            members = {name: held.get(name, UNREAD) for name in self._offered}
+            names = instance_dict(target)
+            held = {name: names.get(name, UNREAD) for name in self._offered}
         elif kind is Kind.CLASS:
-            members = class_members(target)  # type: ignore[arg-type]  # a class, by its kind
+            defined = class_members(target)  # type: ignore[arg-type]  # a class, by its kind
         else:
-            members = instance_members(target)
-        for name, raw in members.items():
-            if self._get_reason(target, name) is None and self._is_visible(raw):
+            held = held_members(target)
+            defined = class_members(type(target))
+        for name, raw in (defined | held).items():
+            if self._get_reason(target, name) is not None:
+                continue
+            if self._may_tell(raw) if name in held else self._may_tell_defined(raw):
                 yield name, raw
 
     def type_members(self, cls: type) -> Iterator[tuple[str, object]]:
@@ -285,7 +289,7 @@ class Policy:
         for name, raw in class_members(cls).items():
             if type(raw) is MemberDescriptorType or self._type_reason(cls, name) is not None:
                 continue
-            if self._is_visible(raw):
+            if self._may_tell_defined(raw):
                 yield name, raw
 
     def offers(self, cls: type, method: str) -> bool:
@@ -296,12 +300,15 @@ class Policy:
         refused = self._type_patterns_reason(cls, method) or self._mark_reason(cls, method)
         return refused is None
 
-    def _is_visible(self, raw: object) -> bool:
-        """Whether what stands behind a name may be told; a property may, as nobody asked it."""
+    def _may_tell(self, value: object) -> bool:
+        return value is UNREAD or self._value_reason(value) is None
+
+    def _may_tell_defined(self, raw: object) -> bool:
+        """As `_may_tell`, for what a class defines; a property may, as nobody asked it."""
         behind = wrapped_function(raw)
         if behind is raw and is_descriptor(raw) and type(raw) is not FunctionType:
             return True
-        return behind is UNREAD or self._value_reason(behind) is None
+        return self._may_tell(behind)
 
     # -- reasons: None lets it pass ---------------------------------------------------------------
 
@@ -423,13 +430,7 @@ class Policy:
             return rules.operation_reason(name, target)
         if self._read_only and name in tables.IN_PLACE:
             return "the policy is read-only"
-        methods = tables.METHODS.get(name) or (f"__{name.strip('_')}__",)
-        for method in methods:
-            if method == methods[0] or find(cls, method) is not None:
-                reason = self._method_reason(target, method)
-                if reason is not None:
-                    return reason
-        return None
+        return self._method_reason(target, rules.method_behind(cls, name))
 
     def _value_reason(self, value: object, depth: int = 0) -> str | None:
         cls = type(value)
@@ -438,9 +439,9 @@ class Policy:
         kind = self._kind(cls)
         if kind in (Kind.REFUSED, Kind.MODULE):
             return f"a {qualname_of(cls)} is not lent"
-        mark = class_mark(value if kind is Kind.CLASS else cls)  # type: ignore[arg-type]
-        if mark is None and kind in (Kind.FUNCTION, Kind.BUILTIN):
-            mark = mark_of(value)
+        if kind is Kind.BUILTIN and rules.bound_name(value) in self.passed:
+            return None  # a method of a builtin object, whose name passed on its way here
+        mark = _value_mark(value, kind)
         if mark is not None and not mark.exposed:
             return f"{qualname_of(cls)}: hidden"
         if kind is Kind.PARTIAL:
@@ -494,6 +495,15 @@ class Policy:
                 self._kinds.clear()
             self._kinds[cls] = kind
         return kind
+
+
+def _value_mark(value: Any, kind: Kind) -> Mark | None:
+    """Returns what the author said of a value: of itself if it can carry a mark, or its class."""
+    if kind is Kind.FUNCTION:
+        return mark_of(value)
+    if kind is Kind.BUILTIN:
+        return None
+    return class_mark(value if kind is Kind.CLASS else type(value))
 
 
 def _denied(name: object, reason: str) -> AccessDenied:

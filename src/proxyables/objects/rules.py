@@ -165,22 +165,25 @@ def _is_defined(value: object, module: object) -> bool:
 
 def callable_module(value: object) -> str:
     """Returns the module that a function or class comes from, or an empty string."""
-    if type in mro_of(type(value)):
-        return module_of(value)  # type: ignore[arg-type]  # a class, just asked
+    module: Any
     if type(value) in (types.FunctionType, types.BuiltinFunctionType):
         module = value.__module__
+    elif type in mro_of(type(value)):
+        module = module_of(value)  # type: ignore[arg-type]  # a class, just asked
     else:
-        module = instance_dict(value).get("__module__")  # type: ignore[assignment]
+        module = instance_dict(value).get("__module__")
     return module if type(module) is str else ""
 
 
 def callable_name(value: object) -> str:
     """Returns the name under which a function or class was defined, or an empty string."""
-    if type in mro_of(type(value)):
-        return qualname_of(value)  # type: ignore[arg-type]  # a class, just asked
+    name: Any
     if type(value) in (types.FunctionType, types.BuiltinFunctionType):
-        return value.__name__  # type: ignore[attr-defined,no-any-return]
-    name = instance_dict(value).get("__name__")
+        name = value.__name__  # type: ignore[attr-defined]  # one of two C types
+    elif type in mro_of(type(value)):
+        name = qualname_of(value)  # type: ignore[arg-type]  # a class, just asked
+    else:
+        name = instance_dict(value).get("__name__")
     return name if type(name) is str else ""
 
 
@@ -220,6 +223,11 @@ def function_reason(value: object) -> str | None:
     return origin_reason(module, callable_name(value))
 
 
+def bound_name(value: Any) -> tuple[type, str]:
+    """Returns the type that a function written in C is bound to an instance of, and its name."""
+    return type(value.__self__), value.__name__
+
+
 def method_function(value: object) -> object:
     """Returns what a bound method calls."""
     slot: Any = types.MethodType.__dict__["__func__"]
@@ -245,6 +253,16 @@ def operation_reason(name: str, target: object) -> str | None:
         if is_enumeration(target):
             fitting = tables.OPERATIONS_ON_ENUMERATIONS
     return None if name in fitting else f"{name!r} of a {qualname_of(type(target))} is not lent"
+
+
+def method_behind(cls: type, operation: str) -> str:
+    """Returns the name of the special method that an operator on an instance of `cls` runs."""
+    methods = tables.METHODS.get(operation) or (f"__{operation.strip('_')}__",)
+    for method in methods:
+        found = find(cls, method)
+        if found is not None and found.owner is not object:  # whose own only ask for the next
+            return method
+    return methods[0]
 
 
 def is_standard_value(cls: type) -> bool:
@@ -281,6 +299,7 @@ def builtin_reason(value: types.BuiltinFunctionType) -> str | None:
 
 __all__ = [
     "Kind",
+    "bound_name",
     "builtin_reason",
     "callable_module",
     "callable_name",
@@ -292,6 +311,7 @@ __all__ = [
     "is_standard_value",
     "kind_of",
     "member_reason",
+    "method_behind",
     "method_function",
     "module_names",
     "operation_reason",

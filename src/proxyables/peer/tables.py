@@ -32,6 +32,8 @@ class Tables:
         find_root: Returns our root object, or raises.
     """
 
+    cursor_type = ProxyCursor
+
     def __init__(
         self,
         caller: Caller,

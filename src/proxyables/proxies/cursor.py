@@ -103,19 +103,20 @@ class ProxyCursor(Operators):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {path_of(self)}>"
 
+    # Cursors on one object are equal. Paths are not, however alike: each stands for a call yet to
+    # be made, and asyncio.gather makes one of all awaitables that are equal.
+
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if type(other) is not ProxyCursor:
             return NotImplemented
-        return (
-            self._peer is other._peer
-            and self._reference is other._reference
-            and self._steps == other._steps
-        )
+        if self._steps or other._steps:
+            return False
+        return self._peer is other._peer and self._reference is other._reference
 
     def __hash__(self) -> int:
-        return hash((id(self._peer), id(self._reference), len(self._steps)))
+        return id(self) if self._steps else hash((id(self._peer), id(self._reference)))
 
     def __copy__(self) -> ProxyCursor:
         return self
@@ -143,9 +144,7 @@ class ProxyCursor(Operators):
         raise TypeError("a remote object is iterated with 'async for'")
 
     def __contains__(self, item: object) -> NoReturn:
-        raise TypeError(
-            "'in' asks the other side, and a cursor cannot wait: await proxyables.contains(cursor, item)"
-        )
+        raise TypeError("'in' cannot wait for the other side: await proxyables.contains(…)")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a cursor cannot be pickled: it belongs to its connection")

@@ -361,7 +361,6 @@ class Session(Sender):
         self.go_away(PROTOCOL_ERROR)
         self._offence = YamuxError(message)
         self._interrupted = True
-        self._cut = None
         raise YamuxError(message, events=events)
 
     def tick(self, now: float) -> list[Event]:

@@ -5,7 +5,6 @@ that were typed.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -94,6 +93,7 @@ class Compiler:
         self._cells += 1
         if filename is None:
             filename = f"<repl:{self._cells}>"
+        if filename.startswith("<"):  # no file: tracebacks can only find the text here
             lines = source.splitlines(keepends=True)
             linecache.cache[filename] = (len(source), None, lines, filename)
         with warnings.catch_warnings():

@@ -68,22 +68,31 @@ class Evaluator:
         scope.names[COMMAND] = command
 
     async def run(self, source: str, *, shows: Shows = Shows.LAST) -> Outcome:
-        """Compiles and runs a cell. Never raises what the cell does; see `Outcome`."""
-        try:
-            cell = self.compiler.compile(source, shows=shows)
-        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-            # The frames are the parser's and ours; the error names the place in the source.
-            self._scope.failed(error)
-            return Outcome(Ending.RAISED, error=error.with_traceback(None))
-        return await self.execute(cell)
+        """Compiles and runs a cell under supervision."""
+        return await self.supervise(lambda: self.inline(source, shows=shows))
 
-    async def execute(self, cell: Cell) -> Outcome:
-        """Runs a compiled cell. Ctrl-C ends it, and so does cancelling the caller."""
+    async def inline(self, source: str, *, shows: Shows) -> None:
+        """Compiles and runs a cell as part of the caller; raises what it raises."""
+        await self.execute(self.compiler.compile(source, shows=shows))
+
+    async def execute(self, cell: Cell) -> None:
+        """Runs a compiled cell as part of the caller; raises what it raises."""
+        try:
+            result = eval(cell.code, self._scope.names)
+            if cell.is_coroutine:
+                await result
+        finally:
+            self._scope.forget(cell.temporaries)
+
+    async def supervise(self, work: Callable[[], Awaitable[None]]) -> Outcome:
+        """Runs something of the user's as a task that Ctrl-C ends, and tells how it ended.
+
+        Raises nothing that `work` raises. If the caller is cancelled, so is the work.
+        """
         loop = asyncio.get_running_loop()
         abandoned = loop.create_future()
-        work = self._evaluate(cell)
         # One context for all cells, so that what one sets in a context variable is there later.
-        task = loop.create_task(work, context=self._context)
+        task = loop.create_task(self._timed(work), context=self._context)
         try:
             with interruptible(task, abandoned):
                 await asyncio.wait({task, abandoned}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,24 +104,25 @@ class Evaluator:
             self._abandoned.add(task)
             task.add_done_callback(self._abandoned.discard)
             return Outcome(Ending.ABANDONED)
+        if task.cancelled():  # before its first step
+            return Outcome(Ending.CANCELLED)
         outcome = task.result()
-        if outcome.error is not None and outcome.ending is Ending.RAISED:
+        if outcome.ending is Ending.RAISED and outcome.error is not None:
             self._scope.failed(outcome.error)
         return outcome
 
-    async def _evaluate(self, cell: Cell) -> Outcome:
+    async def _timed(self, work: Callable[[], Awaitable[None]]) -> Outcome:
         started = time.perf_counter()
-        ending, error = await self._guarded(cell)
-        self._scope.forget(cell.temporaries)
+        ending, error = await self._guarded(work)
         return Outcome(ending, time.perf_counter() - started, error)
 
-    async def _guarded(self, cell: Cell) -> tuple[Ending, BaseException | None]:
+    async def _guarded(
+        self, work: Callable[[], Awaitable[None]]
+    ) -> tuple[Ending, BaseException | None]:
         clock = asyncio.timeout(self.limit)
         try:
             async with clock:
-                result = eval(cell.code, self._scope.names)
-                if cell.is_coroutine:
-                    await result
+                await work()
         except SystemExit as error:
             return Ending.EXITED, error
         except asyncio.CancelledError as error:
@@ -122,10 +132,17 @@ class Evaluator:
             return (Ending.CANCELLED, None) if asked else (Ending.RAISED, error)
         except TimeoutError as error:
             return (Ending.TIMED_OUT, None) if clock.expired() else (Ending.RAISED, error)
-        except BaseException as error:  # noqa: BLE001 - the seam: user code raises what it likes
+        except BaseException as error:  # the seam: user code raises what it likes
             # KeyboardInterrupt too: past this frame it would stop the loop under everybody.
-            return Ending.RAISED, error
+            return Ending.RAISED, _unwrapped(error)
         return Ending.DONE, None
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """Python turns a StopIteration that leaves a coroutine, as cells are, into a RuntimeError."""
+    cause = error.__cause__
+    wrapped = isinstance(error, RuntimeError) and isinstance(cause, StopIteration)
+    return cause if wrapped and cause is not None else error
 
 
 __all__ = ["Ending", "Evaluator", "Outcome"]

@@ -16,6 +16,9 @@ _MESSAGE_CHARACTERS = 10_000
 _NESTED = 8
 """Causes, contexts and group members below which no more are shown."""
 
+_CAUSED = "The above exception was the direct cause of the following exception"
+_MEANWHILE = "During handling of the above exception, another exception occurred"
+
 _INTERNAL = tuple(
     os.path.dirname(os.path.abspath(str(package.__file__))) + os.sep
     for package in (proxyables, proxyables_cli, asyncio)
@@ -29,14 +32,10 @@ def text_of(error: BaseException) -> str:
 
 def _lines(error: BaseException, depth: int, seen: set[int]) -> Iterator[str]:
     seen.add(id(error))
-    cause, context = error.__cause__, error.__context__
-    if cause is not None and id(cause) not in seen and depth:
-        yield from _lines(cause, depth - 1, seen)
-        yield "\nThe above exception was the direct cause of the following exception:\n\n"
-    elif context is not None and not error.__suppress_context__ and cause is None:
-        if id(context) not in seen and depth:
-            yield from _lines(context, depth - 1, seen)
-            yield "\nDuring handling of the above exception, another exception occurred:\n\n"
+    before, link = _before(error)
+    if before is not None and id(before) not in seen and depth:
+        yield from _lines(before, depth - 1, seen)
+        yield f"\n{link}:\n\n"
     yield from _own_lines(error)
     if isinstance(error, BaseExceptionGroup):
         for number, member in enumerate(error.exceptions[:_NESTED], 1):
@@ -44,6 +43,12 @@ def _lines(error: BaseException, depth: int, seen: set[int]) -> Iterator[str]:
             if depth:
                 inner = "".join(_lines(member, depth - 1, seen))
                 yield "".join(f"  | {line}\n" for line in inner.splitlines())
+
+
+def _before(error: BaseException) -> tuple[BaseException | None, str]:
+    if error.__cause__ is not None:
+        return error.__cause__, _CAUSED
+    return None if error.__suppress_context__ else error.__context__, _MEANWHILE
 
 
 def _own_lines(error: BaseException) -> Iterator[str]:

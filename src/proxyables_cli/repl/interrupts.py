@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -25,52 +25,66 @@ PATIENCE = 3
 
 
 @contextmanager
-def interruptible(
-    task: asyncio.Task[Any], abandoned: asyncio.Future[None]
-) -> Iterator[None]:
+def interruptible(task: asyncio.Task[Any], abandoned: asyncio.Future[None]) -> Iterator[None]:
     """Has Ctrl-C act on `task` inside the block; elsewhere than in the main thread, nothing.
 
     Args:
         task: The cell's task.
         abandoned: Gets its result when the user has lost patience.
     """
+    target = _Target(task, abandoned)
+    with _handling(target.on_signal):
+        yield
+
+
+@contextmanager
+def listening(on_interrupt: Callable[[], None]) -> Iterator[None]:
+    """Has Ctrl-C call a function, on the loop, inside the block."""
+    loop = asyncio.get_running_loop()
+    with _handling(lambda number, frame: _discard(loop.call_soon_threadsafe(on_interrupt))):
+        yield
+
+
+class _Target:
+    """What a cell's Ctrl-C acts on, and how often it was pressed."""
+
+    def __init__(self, task: asyncio.Task[Any], abandoned: asyncio.Future[None]) -> None:
+        self._task = task
+        self._loop = task.get_loop()
+        self._abandoned = abandoned
+        self._pressed = 0
+        self._delivered = 0
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stuck = self._delivered < self._pressed
+        self._pressed += 1
+        if stuck or asyncio.current_task(self._loop) is self._task:
+            self._delivered = self._pressed
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        self._delivered = self._pressed
+        self._task.cancel()
+        if self._pressed >= PATIENCE and not self._abandoned.done():
+            self._abandoned.set_result(None)
+
+
+@contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop = task.get_loop()
-    pressed, delivered = 0, 0
-
-    def cancel(times: int) -> None:
-        nonlocal delivered
-        delivered = times
-        task.cancel()
-        if times >= PATIENCE and not abandoned.done():
-            abandoned.set_result(None)
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed += 1
-        if delivered < pressed - 1 or _current_task(loop) is task:
-            delivered_now(pressed)
-            raise KeyboardInterrupt
-        loop.call_soon_threadsafe(cancel, pressed)
-
-    def delivered_now(times: int) -> None:
-        nonlocal delivered
-        delivered = times
-
-    before = signal.signal(signal.SIGINT, on_signal)
+    before = signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _current_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task(loop)
-    except RuntimeError:
-        return None  # no task runs: the loop is between callbacks
+def _discard(_: object) -> None:
+    """Makes a statement's value None."""
 
 
-__all__ = ["PATIENCE", "interruptible"]
+__all__ = ["PATIENCE", "interruptible", "listening"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
+from typing import cast
 
 import proxyables
 from proxyables_cli.repl.resolution import Deferred, Remoting, UserValue
@@ -90,7 +91,7 @@ def remoting(px: SimpleNamespace) -> Remoting:
 
 
 def _pipelines(cursor: proxyables.ProxyCursor) -> bool:
-    raise NotImplementedError
+    return not cast(proxyables.Peer, proxyables.peer_of(cursor)).is_classic
 
 
 __all__ = ["is_remote", "remoting", "tools"]

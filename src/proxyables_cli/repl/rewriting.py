@@ -32,10 +32,11 @@ RESOLVER = "__px__"
 """The name under which rewritten code finds its `Resolver`."""
 
 Chain = ast.Attribute | ast.Subscript | ast.Call
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _CHAIN = (ast.Attribute, ast.Subscript, ast.Call)
 _ASKING = frozenset(
-    "all any bool dir enumerate frozenset len list max min next repr set sorted str sum tuple "
-    "zip".split()
+    {"all", "any", "bool", "dir", "enumerate", "frozenset", "len", "list", "max", "min", "next"}
+    | {"repr", "set", "sorted", "str", "sum", "tuple", "zip"}
 )
 """Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -131,8 +132,8 @@ class _Rewriter(ast.NodeTransformer):
             # Python forbids := anywhere inside a comprehension's iterable. What the chain begins
             # with decides in its place: at worst an argument is fetched that could have stayed.
             root = _root(node)
-            simple = isinstance(root, ast.Name)
-            return node, _at(node, _load(root.id) if simple else ast.Constant(None))
+            known = _load(root.id) if isinstance(root, ast.Name) else ast.Constant(None)
+            return node, _at(node, known)
         name = self._temporary()
         named = _at(node, ast.NamedExpr(_at(node, ast.Name(name, ast.Store())), node))
         return named, _at(node, _load(name))
@@ -199,7 +200,9 @@ class _Rewriter(ast.NodeTransformer):
             return node
         return self._operation(node)
 
-    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> ast.expr:
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> ast.expr:
         for generator in node.generators:
             with self._inside_iterable():
                 iterable = self._raw(generator.iter)
@@ -262,9 +265,7 @@ class _Rewriter(ast.NodeTransformer):
             written: ast.expr = ast.Attribute(_load(owner), target.attr, ast.Store())
         else:
             key = self._temporary()
-            value = self._key(target.slice, _at(target, _load(owner)))
-            if isinstance(value, ast.Slice):
-                value = self._call("make_slice", target, *_bounds(value))
+            value = self._as_value(self._key(target.slice, _at(target, _load(owner))))
             statements += self._store(_at(target, ast.Name(key, ast.Store())), value)
             read = ast.Subscript(_load(owner), _load(key), ast.Load())
             written = ast.Subscript(_load(owner), _load(key), ast.Store())
@@ -304,7 +305,7 @@ class _Rewriter(ast.NodeTransformer):
                 call = self._await("set_attribute", target, value, self._raw(target.value), name)
                 return [_at(target, ast.Expr(call))]
             case ast.Subscript():
-                owner, key = self._owner_and_key(target, before=value)
+                owner, key = self._owner_and_key(target)
                 call = self._await("set_item", target, value, owner, key)
                 return [_at(target, ast.Expr(call))]
             case ast.Tuple() | ast.List() if not _is_plain(target):
@@ -312,19 +313,17 @@ class _Rewriter(ast.NodeTransformer):
                 return [_at(target, ast.Assign([names], value)), *stores]
         return [_at(target, ast.Assign([target], value))]
 
-    def _owner_and_key(
-        self, target: ast.Subscript, before: ast.expr | None = None
-    ) -> tuple[ast.expr, ast.expr]:
+    def _owner_and_key(self, target: ast.Subscript) -> tuple[ast.expr, ast.expr]:
         owner, shared = self._shared(self._raw(target.value), wanted=_is_late(target.slice))
-        key = self._key(target.slice, shared)
+        return owner, self._as_value(self._key(target.slice, shared))
+
+    def _as_value(self, key: ast.expr) -> ast.expr:
+        """A subscript's key as an expression of its own: ``1:2`` is none."""
         if isinstance(key, ast.Slice):
-            key = self._call("make_slice", target, *_bounds(key))
-        elif isinstance(key, ast.Tuple):
-            key.elts = [
-                self._call("make_slice", part, *_bounds(part)) if isinstance(part, ast.Slice) else part
-                for part in key.elts
-            ]
-        return owner, key
+            return self._call("make_slice", key, *_bounds(key))
+        if isinstance(key, ast.Tuple):
+            key.elts = [self._as_value(part) for part in key.elts]
+        return key
 
     def _stand_ins(self, target: ast.expr) -> tuple[ast.expr, list[ast.stmt]]:
         """Replaces the parts of a target by names; the statements then fill the parts in order."""

@@ -1,0 +1,6 @@
+"""The two ends of an address: `connect` dials it, `serve` listens on it."""
+
+from proxyables.net.dialing import Connecting, DialledPeer, connect
+from proxyables.net.serving import Server, serve
+
+__all__ = ["Connecting", "DialledPeer", "Server", "connect", "serve"]

@@ -1,0 +1,307 @@
+"""`serve`: an object for everybody who connects."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import secrets
+import socket
+import ssl as tls
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any, Literal
+
+from proxyables.errors import ConnectionClosed, NotSupported
+from proxyables.limits import Limits
+from proxyables.net.addresses import (
+    Address,
+    FdAddress,
+    StdioAddress,
+    TcpAddress,
+    UnixAddress,
+    understand,
+)
+from proxyables.net.descriptors import attach_descriptors, inherited_socket
+from proxyables.net.dialing import attach_or_close
+from proxyables.net.listeners import (
+    Listener,
+    is_listening,
+    listen_inherited,
+    listen_tcp,
+    listen_unix,
+)
+from proxyables.net.stdio import STANDARD_STREAMS
+from proxyables.net.transports import set_nodelay
+from proxyables.objects.policy import Policy
+from proxyables.peer.peer import Peer
+
+log = logging.getLogger("proxyables")
+
+
+def serve(
+    obj: Any,
+    *where: str | Address,
+    instance: Literal["shared", "connection"] = "shared",
+    factory: bool = False,
+    policy: Policy | None = None,
+    limits: Limits | None = None,
+    threads: int = 0,
+    token: str | bytes | None = None,
+    ssl: tls.SSLContext | None = None,
+    name: str = "",
+    by_reference: tuple[type, ...] = (),
+    insecure: bool = False,
+) -> Server:
+    """Serves an object: ``async with serve(…) as server:``, or ``server = await serve(…)``.
+
+    Args:
+        obj: The root object of every connection; or what makes it, see ``instance``.
+        *where: Any number of addresses. ``stdio:`` and a connected ``fd:`` are one connection
+            each, and a server with nothing else ends with them.
+        instance: ``"shared"``: one object for all. ``"connection"``: ``obj`` is a class or a
+            function, and each connection gets what it returns.
+        factory: ``obj`` is called for the shared object as well. It may be a coroutine function.
+        policy: What the other sides may touch.
+        limits: The bounds of each connection.
+        threads: How many threads run synchronous methods; only 0, the loop itself, is there yet.
+        token: The secret that both sides must know.
+        ssl: Makes every ``tcp://`` address a TLS one.
+        name: What the root is called.
+        by_reference: Types whose instances always stay here when a method returns one.
+        insecure: Allows other machines to connect without a token and without TLS.
+
+    Raises:
+        ValueError, TypeError: At once, for arguments that make no sense.
+        NotSupported: At once, for what this version cannot do.
+        AuthenticationFailed: On start; see ``insecure``.
+        OSError: On start, if an address cannot be listened on. Then none is.
+    """
+    if not where:
+        raise TypeError("serve() takes at least one address, such as 'tcp://127.0.0.1:9000'")
+    if token is not None and not token:
+        raise ValueError("token is empty, which is no secret")
+    if instance not in ("shared", "connection"):
+        raise ValueError(f"instance is 'shared' or 'connection', got {instance!r:.80}")
+    if (factory or instance == "connection") and not callable(obj):
+        raise TypeError(f"expected a class or a function that makes objects, got {obj!r:.200}")
+    if threads != 0:
+        raise NotSupported(f"threads={threads!r:.80}: this version runs methods on the loop only")
+    make_peer = functools.partial(
+        Peer,
+        client=False,
+        policy=policy,
+        limits=limits,
+        token=token,
+        name=name,
+        by_reference=by_reference,
+        instance=secrets.token_hex(8),
+    )
+    return Server(
+        [understand(address, listening=True) for address in where],
+        make_peer,
+        obj,
+        is_made_once=factory and instance == "shared",
+        is_made_for_each=instance == "connection",
+        is_safe=insecure or token is not None or ssl is not None,
+        ssl=ssl,
+    )
+
+
+class Server:
+    """An object on any number of addresses; made by `serve`.
+
+    A peer belongs to the server until its connection has ended. Closing the server ends them all,
+    each with its grace for the calls in flight.
+    """
+
+    def __init__(
+        self,
+        where: list[Address],
+        make_peer: Callable[..., Peer],
+        obj: Any,
+        *,
+        is_made_once: bool,
+        is_made_for_each: bool,
+        is_safe: bool,
+        ssl: tls.SSLContext | None,
+    ) -> None:
+        self._where = where
+        self._make_peer = make_peer
+        self._obj = obj
+        self._is_made_once = is_made_once
+        self._is_made_for_each = is_made_for_each
+        self._is_safe = is_safe
+        self._ssl = ssl
+        self._addresses: list[str] = []
+        self._listeners: list[Listener] = []
+        self._peers: set[Peer] = set()
+        # Connections on their way to become peers: one task each.
+        self._arrivals: set[asyncio.Task[None]] = set()
+        self._is_started = False
+        self._is_open = False
+        self._is_closing = False
+        self._ended = asyncio.Event()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closing else "open" if self._is_started else "new"
+        where = ", ".join(self._addresses or map(str, self._where))
+        return f"<proxyables.Server {where:.200} {state}>"
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the server listens: canonical, with the real ports, ready to be dialled."""
+        return list(self._addresses)
+
+    @property
+    def peers(self) -> list[Peer]:
+        """The peers that are connected now."""
+        return [peer for peer in self._peers if not peer.closed]
+
+    def __await__(self) -> Generator[Any, None, Server]:
+        return self._start().__await__()
+
+    async def __aenter__(self) -> Server:
+        return await self._start()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        await self.wait_closed()
+
+    async def serve_forever(self) -> None:
+        """Serves until the server is closed. Cancelling this alone does not close it."""
+        await self._start()
+        await self._ended.wait()
+
+    def close(self) -> None:
+        """Stops listening and begins the end of every connection. Safe to call twice."""
+        self._is_closing = True
+        for listener in self._listeners:
+            listener.close()
+        for arrival in self._arrivals:
+            arrival.cancel()
+        for peer in list(self._peers):
+            peer.close()
+        self._end_if_done()
+
+    async def wait_closed(self) -> None:
+        """Waits until the server has been closed and every connection has ended.
+
+        If cancelled after `close`, the connections that are left end at once.
+        """
+        try:
+            await self._ended.wait()
+        except BaseException:
+            if self._is_closing:
+                for peer in list(self._peers):
+                    peer.abort()
+            raise
+
+    async def _start(self) -> Server:
+        if self._is_closing:
+            raise RuntimeError("the server is closed; call serve() again")
+        if self._is_started:
+            return self
+        self._is_started = True
+        try:
+            if self._is_made_once:
+                self._obj = await _made(self._obj)
+            for address in self._where:
+                self._addresses += await self._open(address)
+            if self._is_closing:
+                raise ConnectionClosed("the server was closed while it started", local=True)
+        except BaseException:
+            self.close()
+            await self._ended.wait()
+            raise
+        for listener in self._listeners:
+            listener.start(self._on_accept)
+        self._is_open = True
+        self._end_if_done()
+        return self
+
+    async def _open(self, address: Address) -> list[str]:
+        """Listens, or makes the one connection that the address is; returns what to show."""
+        if isinstance(address, (TcpAddress, UnixAddress)):
+            if isinstance(address, TcpAddress):
+                listeners = await listen_tcp(address, is_safe=self._is_safe)
+            else:
+                listeners = [await listen_unix(address)]
+            self._listeners += listeners
+            return list(dict.fromkeys(listener.address for listener in listeners))
+        if isinstance(address, StdioAddress):
+            peer = await self._new_peer(str(address))
+            await attach_descriptors(*STANDARD_STREAMS.take(), peer)
+        elif isinstance(address, FdAddress):
+            sock = inherited_socket(address)
+            if is_listening(sock):
+                self._listeners.append(listen_inherited(address, sock, is_safe=self._is_safe))
+                return [self._listeners[-1].address]
+            try:
+                peer = await self._new_peer(str(address))
+            except BaseException:
+                sock.close()
+                raise
+            await attach_or_close(sock, peer)
+        return [str(address)]
+
+    async def _new_peer(self, shown: str) -> Peer:
+        root = await _made(self._obj) if self._is_made_for_each else self._obj
+        peer = self._make_peer(export=root, address=shown, on_closed=self._on_peer_closed)
+        self._peers.add(peer)
+        return peer
+
+    def _on_accept(self, sock: socket.socket, listener: Listener) -> None:
+        task = asyncio.get_running_loop().create_task(self._welcome(sock, listener))
+        self._arrivals.add(task)
+        task.add_done_callback(functools.partial(self._on_arrived, sock))
+
+    async def _welcome(self, sock: socket.socket, listener: Listener) -> None:
+        set_nodelay(sock)
+        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
+        shown = str(TcpAddress(*sock.getpeername()[:2])) if is_tcp else listener.address
+        peer = await self._new_peer(shown)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: peer, sock, ssl=self._ssl if is_tcp else None
+            )
+        except BaseException:
+            peer.abort()
+            raise
+
+    def _on_arrived(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        self._arrivals.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            sock.close()
+        if isinstance(error, OSError):
+            log.info("a connection failed before it began: %s", error)
+        elif error is not None:
+            log.error("making the object of a connection failed", exc_info=error)
+        self._end_if_done()
+
+    def _on_peer_closed(self, peer: Peer) -> None:
+        self._peers.discard(peer)
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._peers or self._arrivals:
+            return
+        if self._is_closing:
+            self._ended.set()
+        elif self._is_open and not self._listeners:
+            self.close()  # its only connections were those that it was started with
+
+
+async def _made(factory: Callable[[], Any]) -> Any:
+    made = factory()
+    return await made if inspect.isawaitable(made) else made
+
+
+__all__ = ["Server", "serve"]

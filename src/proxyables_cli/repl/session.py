@@ -1,0 +1,294 @@
+"""One run of the REPL: its connections, its names, and where its input comes from."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import proxyables
+from proxyables_cli import loops
+from proxyables_cli.exits import Failure, OutputClosed, explain, talk
+from proxyables_cli.repl import commands, failures, scripts
+from proxyables_cli.repl.compiling import Cell, Compiler, Shows
+from proxyables_cli.repl.connections import Connections
+from proxyables_cli.repl.display import Display
+from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
+from proxyables_cli.repl.remoting import is_remote, remoting, tools
+from proxyables_cli.repl.resolution import Resolver, UserValue
+from proxyables_cli.repl.scope import Scope
+
+SHOWN_CHARACTERS = 20_000
+"""Characters of one value at a prompt."""
+
+_QUESTION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(\?\??)$")
+_LEAVING = frozenset({"exit", "quit"})
+
+
+def run(
+    addresses: Sequence[str],
+    *,
+    code: str | None = None,
+    file: str | None = None,
+    arguments: Sequence[str] = (),
+    plain: bool = False,
+    auto_await: bool = True,
+    name: str = "obj",
+    timeout: float = 5.0,
+    loop: str = "auto",
+) -> int:
+    """Connects, then reads and runs Python until its source ends; returns the exit code.
+
+    Args:
+        addresses: Each ``ADDRESS`` or ``NAME=ADDRESS``; none for the built-in demo object.
+        code: Source to run in place of a prompt.
+        file: A script to run in place of a prompt.
+        arguments: What the code or the script finds in ``sys.argv``.
+        plain: Prompt with plain lines even on a terminal, and even from a pipe.
+        auto_await: Await remote chains where their values are wanted.
+        name: What the first connection's root is called.
+        timeout: Seconds that connecting may take.
+        loop: ``auto``, ``uvloop`` or ``asyncio``.
+
+    Raises:
+        Failure: An address or a script cannot be used.
+        proxyables.ProxyError: A connection could not be made.
+        SyntaxError: Never; a script that is not Python is told on standard error.
+    """
+    script = _script(code, file, arguments, plain=plain)
+    session = Session(name=name, timeout=timeout, auto_await=auto_await, prompts=script is None)
+    if not addresses:
+        from proxyables_cli import demo
+
+        addresses = [demo.address()]
+    cell = None
+    if script is not None:
+        try:
+            cell = session.compiled(script)
+        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+            talk(failures.text_of(error.with_traceback(None)).rstrip("\n"), name="")
+            return 1
+    work = session.main(addresses, cell, plain=plain)
+    return _driven(work, loop)
+
+
+def _driven(work: Coroutine[Any, Any, int], loop_name: str) -> int:
+    with loops.runner(loop_name) as runner:
+        loop = runner.get_loop()
+        main = loop.create_task(work)
+        while True:
+            try:
+                return loop.run_until_complete(main)
+            except KeyboardInterrupt:
+                # Ctrl-C ended synchronous code outside of any cell, a callback for example. That
+                # stops the loop; the session goes on where it was.
+                if main.done():
+                    raise
+
+
+def _script(
+    code: str | None, file: str | None, arguments: Sequence[str], *, plain: bool
+) -> scripts.Script | None:
+    if code is not None:
+        return scripts.from_code(code, arguments)
+    if file is not None:
+        return scripts.from_file(file, arguments)
+    if not plain and not _is_terminal(sys.stdin):
+        return scripts.from_input()
+    return None
+
+
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and bool(stream.isatty())
+
+
+class Session:
+    """What all inputs share: the scope, the connections, and one way to run and to report.
+
+    Args:
+        name: What the current connection's root is called.
+        timeout: Seconds that connecting may take.
+        auto_await: Await remote chains where their values are wanted.
+        prompts: Somebody sits there: values are cut and broken to the width of the terminal.
+    """
+
+    def __init__(
+        self, *, name: str = "obj", timeout: float = 5.0, auto_await: bool = True, prompts: bool
+    ) -> None:
+        self.name = name
+        self.typed: list[str] = []
+        """The inputs of this session."""
+        self.exit_code: int | None = None
+        """Set when the session is to end."""
+        px = tools(self._open)
+        self.scope = Scope(Resolver(remoting(px)))
+        self.scope.bind("px", px)
+        self.connections = Connections(self.scope, name=name, timeout=timeout, say=self.say)
+        self.display = Display(
+            is_remote,
+            _remote_repr,
+            width=(lambda: shutil.get_terminal_size().columns) if prompts else None,
+            characters=SHOWN_CHARACTERS if prompts else None,
+        )
+        compiler = Compiler(auto_await=auto_await)
+        self.evaluator = Evaluator(self.scope, compiler, self.show, self.command)
+
+    def compiled(self, script: scripts.Script) -> Cell:
+        """Compiles a whole script and gives it its arguments."""
+        sys.argv = list(script.argv)
+        if script.shows is Shows.NOTHING:
+            self.scope.names["__file__"] = script.filename
+            sys.path.insert(0, os.path.dirname(os.path.abspath(script.filename)))
+        return self.evaluator.compiler.compile(
+            script.source, filename=script.filename, shows=script.shows
+        )
+
+    async def main(self, addresses: Sequence[str], cell: Cell | None, *, plain: bool) -> int:
+        """Connects, runs the cell or prompts, and closes everything again."""
+        try:
+            with self.scope.as_main():
+                await self._connect(addresses)
+                if cell is not None:
+                    script = cell
+                    outcome = await self.evaluator.supervise(lambda: self._script(script))
+                    return scripts.exit_code(outcome)
+                return await self._prompt(plain=plain)
+        finally:
+            await self.connections.close_all()
+
+    async def _script(self, cell: Cell) -> None:
+        await self.evaluator.execute(cell)
+        flush()
+
+    async def _connect(self, addresses: Sequence[str]) -> None:
+        async def connect() -> None:
+            for word in addresses:
+                name, equals, address = word.partition("=")
+                named = bool(equals) and name.isidentifier()
+                await self.connections.open(*((address, name) if named else (word,)))
+
+        outcome = await self.evaluator.supervise(connect)
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.ending is not Ending.DONE:
+            raise KeyboardInterrupt
+
+    async def _prompt(self, *, plain: bool) -> int:
+        dumb = os.environ.get("TERM", "") in ("", "dumb")
+        if plain or dumb or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+            from proxyables_cli.repl import plain as lines
+
+            return await lines.interact(self)
+        from proxyables_cli.repl import terminal
+
+        return await terminal.interact(self)
+
+    # ---- running
+
+    async def enter(self, source: str) -> None:
+        """Runs one input of a prompt: a ``%`` command, ``name?``, or a cell. Raises nothing."""
+        text = source.strip()
+        if not text:
+            return
+        self.typed.append(text)
+        if text in _LEAVING and text not in self.scope.names:
+            self.leave()
+            return
+        question = _QUESTION.match(text)
+        if text.startswith("%"):
+            outcome = await self.evaluator.supervise(lambda: self.command(text[1:]))
+        elif question is not None:
+            asked = "ls" if question[2] == "??" else "desc"
+            line = f"{asked} {question[1]}"
+            outcome = await self.evaluator.supervise(lambda: self.command(line))
+        else:
+            outcome = await self.evaluator.run(source)
+        self.report(outcome)
+
+    async def command(self, line: str) -> None:
+        """Runs one ``%`` line, given without its ``%``; raises what it raises."""
+        await commands.run(self, line)
+
+    async def cell(self, source: str, *, shows: Shows) -> None:
+        """Runs code as part of a command; raises what it raises."""
+        await self.evaluator.inline(source, shows=shows)
+
+    async def chain(self, source: str) -> UserValue:
+        """What an expression names, with nothing awaited: a remote chain stays one.
+
+        Raises:
+            Exception: What the expression raises.
+        """
+        code = compile(source.strip(), "<command>", "eval", dont_inherit=True)
+        return eval(code, self.scope.names)
+
+    def leave(self, code: int = 0) -> None:
+        """Has the session end after the input that runs now."""
+        self.exit_code = code
+
+    async def _open(self, address: str, name: str | None) -> UserValue:
+        return (await self.connections.open(address, name)).peer.root
+
+    # ---- telling
+
+    async def show(self, value: UserValue) -> None:
+        """Displays a value, and keeps it as ``_``."""
+        text = await self.display.text_of(value)
+        self.scope.displayed(value)
+        if text:
+            self.write(text)
+
+    def write(self, text: str) -> None:
+        """Writes one text to standard output.
+
+        Raises:
+            OutputClosed: Nobody reads any more.
+        """
+        try:
+            print(text)
+        except BrokenPipeError:
+            raise OutputClosed from None
+        except UnicodeEncodeError:
+            encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+            print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+    def say(self, text: str) -> None:
+        """Tells the user something that no input asked for."""
+        flush()
+        talk(text)
+
+    def report(self, outcome: Outcome) -> None:
+        """Tells what went wrong with an input, if anything did."""
+        flush()
+        match outcome.ending:
+            case Ending.CANCELLED:
+                talk(f"cancelled after {outcome.seconds:.1f}s", name="")
+            case Ending.TIMED_OUT:
+                talk(f"timed out after {outcome.seconds:.1f}s", name="")
+            case Ending.ABANDONED:
+                talk("it does not end; it goes on in the background", name="")
+            case Ending.EXITED:
+                self.leave(scripts.code_of_exit(outcome.error))
+            case Ending.RAISED if isinstance(outcome.error, Failure):
+                talk(explain(outcome.error)[1], name="")
+            case Ending.RAISED if outcome.error is not None:
+                talk(failures.text_of(outcome.error).rstrip("\n"), name="")
+
+
+def flush() -> None:
+    """Sends off what was printed, so that it stands before what is told on standard error."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
+async def _remote_repr(cursor: proxyables.ProxyCursor) -> object:
+    return await proxyables.perform(cursor, "repr")
+
+
+__all__ = ["Session", "run"]
