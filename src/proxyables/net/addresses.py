@@ -38,6 +38,8 @@ TLS_PARAMETERS = ("ca", "cert", "key", "server_name", "verify")
 _BARE_PATHS = ("/", "./", "../", "~/")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]+")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"({_BYTE}\.){{3}}{_BYTE}")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _DIGITS = re.compile(r"[0-9]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -288,19 +290,15 @@ def understand(address: str | Address, *, listening: bool) -> Address:
 
 def is_loopback_host(host: str) -> bool:
     """Whether a host, given as a name or as an IP address, is this machine and only it."""
-    if host == "localhost":
-        return True
-    if ":" not in host and not _looks_like_ipv4(host):
+    if ":" not in host:
+        return host == "localhost" or bool(_IPV4.fullmatch(host) and host.startswith("127."))
+    if not _is_ipv6(host):
         return False
     import ipaddress
 
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
+    address = ipaddress.IPv6Address(host)
     # ::ffff:127.0.0.1 is the IPv4 loopback address, but is_loopback says so from 3.13 on only.
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    return (address.ipv4_mapped or address).is_loopback
 
 
 def _parse(text: str) -> Address:
@@ -517,14 +515,9 @@ def _host(text: str, host: str) -> str:
         _refuse(text, f"{host!r} is a scheme, and a scheme is never a host")
     if not _HOST.fullmatch(host) or len(host) > MAX_HOST:
         _refuse(text, f"{host!r:.80} is not a host (ASCII letters, digits, '-', '_' and '.')")
-    if _looks_like_ipv4(host):
-        import ipaddress
-
-        # inet_aton would also take "127.1" and "0x7f.1", which no reader expects.
-        try:
-            return str(ipaddress.IPv4Address(host))
-        except ValueError:
-            _refuse(text, f"{host!r:.80} is not an IPv4 address (four numbers from 0 to 255)")
+    # The resolver would also take "127.1" and "0x7f.1", which no reader expects.
+    if _looks_like_ipv4(host) and not _IPV4.fullmatch(host):
+        _refuse(text, f"{host!r:.80} is not an IPv4 address (four numbers from 0 to 255)")
     return host.lower()
 
 

@@ -37,6 +37,7 @@ from .description import describe
 from .policy import Policy
 
 _COPIED: tuple[type[Any], ...] = (
+    dict,
     list,
     tuple,
     set,
@@ -228,13 +229,29 @@ class Executor:
         """Passes the rest of the chain on, as one message, to the peer that owns the object."""
         rest = steps[index:]
         for step in rest:
-            if step[0] in (GET, SET, DEL):
-                self._policy.check_get(cursor, step[1])
+            self._check_relayed(cursor, step)
         if rest[-1][0] == STREAM:
             size = self._chunk_size(rest[-1])
             source = self._borrowed.relay(cursor, rest[:-1]) if len(rest) > 1 else cursor
             return Iteration(source, size, owned=True)
         return Suspended(self._borrowed.relay(cursor, rest), len(steps))
+
+    def _check_relayed(self, cursor: Any, step: Any) -> None:
+        """Holds a step that is passed on to our policy as well, as far as its form tells."""
+        if not _is_well_formed(step):
+            raise ProxyError(f"malformed chain: no such step: {str(step)[:40]}")
+        checks: dict[int, Callable[[Any, Any], None]] = {
+            GET: self._policy.check_get,
+            SET: self._policy.check_set,
+            DEL: self._policy.check_delete,
+            ITEM: self._policy.check_item,
+            SETITEM: self._policy.check_set_item,
+            DELITEM: self._policy.check_delete_item,
+        }
+        if step[0] in checks:
+            checks[step[0]](cursor, step[1])
+        elif step[0] == OPERATE:
+            self._policy.check_operation(step[1], cursor)
 
     # -- the rarer steps --------------------------------------------------------------------------
 
@@ -284,9 +301,9 @@ class Executor:
     def _look_up(self, value: Any, step: Step) -> Any:
         """The classic GET: an item of a container, else an attribute."""
         key = step[1]
-        if isinstance(value, dict) and key in value:
+        if issubclass(type(value), dict) and key in value:
             return self._item(value, step)
-        if isinstance(value, (list, tuple)) and (type(key) is int or key.isdecimal()):
+        if issubclass(type(value), (list, tuple)) and (type(key) is int or key.isdecimal()):
             return self._item(value, [ITEM, int(key)])
         if type(key) is int:
             return self._item(value, step)
@@ -296,10 +313,9 @@ class Executor:
 
     def _copy(self, value: Any, step: Step) -> Any:
         """Gives containers of any make as the plain ones that travel by value."""
-        if isinstance(value, dict):
-            return dict(value)
+        self._policy.check_operation("iter", value)
         for kind in _COPIED:
-            if isinstance(value, kind):
+            if issubclass(type(value), kind):  # isinstance would ask the object itself
                 return kind(value)
         raise ProxyError(f"copy: a {type(value).__name__} has no form that travels by value")
 

@@ -65,7 +65,6 @@ REFUSED_NAMES = frozenset(
         "os._Environ",
         "string.Formatter",
         "typing._Final",
-        "typing._BaseGenericAlias",
     }
 )
 REFUSED_PACKAGES = frozenset(
@@ -83,8 +82,6 @@ REFUSED_PACKAGES = frozenset(
         "bdb",
         "code",
         "codeop",
-        "pdb",
-        "runpy",
         # memory
         "_cffi_backend",
         "_ctypes",
@@ -158,7 +155,7 @@ LENT_STANDARD = _names(
     "enum fractions hashlib heapq hmac html ipaddress itertools json keyword math "
     "numbers random secrets statistics struct textwrap time unicodedata uuid zlib"
 )
-LENT_PATHS = _names("PurePath PurePosixPath PureWindowsPath")
+LENT_PATHS = _names("PurePath PurePathBase PurePosixPath PureWindowsPath")
 
 # What makes sense on a module or a class: neither calls a method of an author's own.
 OPERATIONS_ON_ANYTHING = _names("bool dir eq hash ne")

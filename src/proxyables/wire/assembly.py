@@ -30,8 +30,7 @@ class Assembler:
         """Bytes collected of the message that is not whole yet."""
 
     def _make_scanner(self) -> msgpack.Unpacker:
-        # One more than is allowed: the bound is ours to report, and is checked before feeding.
-        return msgpack.Unpacker(max_buffer_size=self._max_message + 1)
+        return msgpack.Unpacker(max_buffer_size=self._max_message)
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Returns the messages that `piece` makes whole, in order.
@@ -43,12 +42,11 @@ class Assembler:
         whole: list[bytes] = []
         while piece:
             allowed = self._max_message - self.size
-            taken = piece if len(piece) <= allowed else piece[: max(allowed, 0) + 1]
-            self._scanner.feed(taken)
+            self._scanner.feed(piece if len(piece) <= allowed else piece[:allowed])
             try:
                 self._scanner.skip()
             except msgpack.OutOfData:
-                if self.size + len(piece) > self._max_message:
+                if len(piece) > allowed:
                     got = self.size + len(piece)
                     raise LimitExceeded("max_message", self._max_message, got, "message") from None
                 self._pieces.append(piece)

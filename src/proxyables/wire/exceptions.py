@@ -28,7 +28,7 @@ _MAX_GROUP = 64
 _MAX_FRAMES = 64
 _MAX_NOTES = 32
 _MAX_ARGS = 16
-_PLAIN = (type(None), bool, int, float, str, bytes)
+_MAX_NESTING = 4
 
 _BUILTINS: dict[str, type[BaseException]] = {
     name: value
@@ -88,7 +88,7 @@ def dump_exception(
 
 
 def _dump_type(error: BaseException, limits: Limits) -> dict[str, Any]:
-    if type(error).__module__ == __name__ and isinstance(error, RemoteError):
+    if isinstance(error, RemoteError) and not isinstance(error, tuple(_OURS.values())):
         # It came from a peer behind this one: pass on what it was there.
         name, module, message = error.type_name, error.module, error.message
     else:
@@ -98,22 +98,24 @@ def _dump_type(error: BaseException, limits: Limits) -> dict[str, Any]:
             module = _MODULE
         name, message = kind.__qualname__, safe_text(error, limits.max_text)
     told: dict[str, Any] = {"type": name, "module": module, "message": message}
-    args = getattr(error, "args", ())
-    if (
-        type(args) is tuple
-        and 0 < len(args) <= _MAX_ARGS
-        and all(_is_plain(a, limits) for a in args)
-    ):
+    args = error.args
+    if type(args) is tuple and _is_plain(args, limits):
         told["args"] = list(args)
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        told["filename"] = error.filename[: limits.max_text]  # not among its args
     return told
 
 
-def _is_plain(value: object, limits: Limits) -> bool:
-    if type(value) not in _PLAIN:
-        return False
-    if isinstance(value, (str, bytes)):
+def _is_plain(value: Any, limits: Limits, depth: int = 0) -> bool:
+    kind = type(value)
+    if kind is tuple:
+        few = len(value) <= _MAX_ARGS and depth < _MAX_NESTING
+        return few and all(_is_plain(each, limits, depth + 1) for each in value)
+    if kind is str or kind is bytes:
         return len(value) <= limits.max_text
-    return not isinstance(value, int) or value.bit_length() <= 63
+    if kind is int:
+        return bool(value.bit_length() <= 63)
+    return value is None or kind is bool or kind is float
 
 
 def _dump_frames(error: BaseException) -> list[list[Any]]:
@@ -161,6 +163,8 @@ def load_exception(told: object, limits: Limits, *, depth: int = 0) -> RemoteErr
     module = _text(fields.get("module"), limits)
     message = _text(fields.get("message"), limits)
     error = _make(name, module, message, fields.get("args"))
+    if isinstance(error, OSError) and isinstance(fields.get("filename"), str):
+        error.filename = _text(fields["filename"], limits)
     error.type_name, error.module, error.message = name, module, message
     error.frames = _load_frames(fields.get("frames"), limits)
     notes = fields.get("notes")
@@ -178,7 +182,7 @@ def _make(name: str, module: str, message: str, args: object) -> RemoteError:
     if base is None:
         return RemoteError(message, type_name=name, module=module)
     kind = _mixed(name)
-    given = tuple(args) if isinstance(args, list) and args else (message,)
+    given = tuple(args) if isinstance(args, list) else (message,)
     # Builtin constructors check their arguments (UnicodeDecodeError wants five); __new__ does
     # not, so a map that lies about them still gives the right type.
     error = kind.__new__(kind, *given)
@@ -192,8 +196,6 @@ def _set_fields(error: RemoteError, base: type[BaseException], given: tuple[Any,
     """Fills what a builtin's own constructor would have set from its arguments."""
     if issubclass(base, OSError) and len(given) >= 2:
         error.errno, error.strerror = given[0], given[1]  # type: ignore[attr-defined]
-        if len(given) >= 3:
-            error.filename = given[2]  # type: ignore[attr-defined]
         return
     try:
         base.__init__(error, *given)

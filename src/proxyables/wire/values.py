@@ -55,6 +55,7 @@ _PATHS: dict[str, type[pathlib.PurePath]] = {
     "windows": pathlib.PureWindowsPath,
 }
 _MAX_EXPONENT = 1_000_000
+_TYPECODES = frozenset("bBhHiIlLqQfd")
 
 
 class Opaque:
@@ -232,6 +233,8 @@ def _dump_numpy(value: Any) -> Any:
 
 
 def _dump_array(value: array.array[Any]) -> Any:
+    if value.typecode not in _TYPECODES:
+        return None  # the characters of "u" and "w" differ in size between machines
     order = "<" if sys.byteorder == "little" else ">"
     return [0, order + value.typecode, [len(value)], value.tobytes()]
 
@@ -260,7 +263,7 @@ def _load_array(value: Any) -> Any:
 
 def _load_plain_array(dtype: str, shape: list[int], data: bytes) -> Any:
     order, typecode = dtype[:1], dtype[1:]
-    _want(order in ("<", ">") and typecode in array.typecodes and len(shape) == 1, "array")
+    _want(order in ("<", ">") and typecode in _TYPECODES and len(shape) == 1, "array")
     made = array.array(typecode)
     _want(shape[0] * made.itemsize == len(data), "array")
     made.frombytes(data)

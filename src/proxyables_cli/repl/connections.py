@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import proxyables
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli.exits import Code, Failure, explain
 from proxyables_cli.repl.scope import Scope
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ class Connections:
         """Opens a connection; the first one becomes the current one.
 
         Raises:
-            Failure: The name cannot be a variable, or is taken.
-            proxyables.ProxyError: Nobody is there, or somebody unfit.
-            ValueError: The address cannot be understood.
+            Failure: The name cannot be a variable, or is taken, or nobody is there, or the address
+                cannot be understood.
         """
         if name is None:
             name = self._free_name()
@@ -70,7 +69,7 @@ class Connections:
             raise Failure(Code.USAGE, f"{name!r} cannot be the name of a connection")
         elif name in self.by_name:
             raise Failure(Code.USAGE, f"there is a connection called {name!r} already")
-        peer = await proxyables.connect(address, timeout=self._timeout)
+        peer = await self._connect(address)
         connection = Connection(name, address, peer)
         self.by_name[name] = connection
         self._bind(connection)
@@ -86,10 +85,14 @@ class Connections:
         return connection
 
     async def reopen(self, name: str | None = None) -> Connection:
-        """Opens a connection again under its name. What the old one gave is gone."""
+        """Opens a connection again under its name. What the old one gave is gone.
+
+        Raises:
+            Failure: There is no such connection, or nobody is there.
+        """
         connection = self.get(name)
         await self._end(connection)
-        connection.peer = await proxyables.connect(connection.address, timeout=self._timeout)
+        connection.peer = await self._connect(connection.address)
         connection.closing = False
         self._bind(connection)
         return connection
@@ -127,8 +130,16 @@ class Connections:
             raise Failure(Code.USAGE, what, f"known: {known}; %open ADDRESS opens one")
         return found
 
+    async def _connect(self, address: str) -> Peer:
+        try:
+            return await proxyables.connect(address, timeout=self._timeout)
+        except ValueError as error:
+            raise Failure(Code.USAGE, str(error)) from None
+        except (proxyables.ProxyError, OSError) as error:
+            raise Failure(*explain(error)) from error
+
     def _free_name(self) -> str:
-        if self._name not in self.by_name and not self.by_name:
+        if not self.by_name:
             return self._name
         number = 2
         while f"{self._name}{number}" in self.by_name:

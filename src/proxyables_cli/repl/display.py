@@ -7,7 +7,6 @@ characters are escaped, and a failure of it never hides the value.
 from __future__ import annotations
 
 import asyncio
-import pprint
 import re
 from collections.abc import Awaitable, Callable
 
@@ -97,6 +96,8 @@ class Display:
             return text
         if len(text) > 50_000:
             return text  # pprint is slow on such a text, which is cut anyway
+        import pprint  # slow to import, and only prompts come here
+
         return pprint.pformat(value, width=width, compact=True, sort_dicts=False)
 
     def _cut(self, text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import proxyables
 import proxyables_cli
-from proxyables.errors import RemoteError
+from proxyables.errors import ProxyError, RemoteError
 from proxyables_cli.repl.display import escaped
 
 _MESSAGE_CHARACTERS = 10_000
@@ -62,7 +62,10 @@ def _own_lines(error: BaseException) -> Iterator[str]:
         yield "Traceback (here):\n" if remote else "Traceback (most recent call last):\n"
         yield from traceback.StackSummary.from_list(frames).format()
     if not isinstance(error, RemoteError):
-        yield from traceback.format_exception_only(error)
+        lines = traceback.format_exception_only(error)
+        if isinstance(error, ProxyError):  # known by its name; where we keep it says nothing
+            lines[0] = lines[0].removeprefix(f"{type(error).__module__}.")
+        yield from lines
         return
     if error.frames:
         yield "Traceback (remote):\n"

@@ -14,7 +14,7 @@ import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proxyables_cli.exits import Code, Failure, explain, talk
+from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
 from proxyables_cli.repl import failures
 from proxyables_cli.repl.compiling import Shows, with_commands
 from proxyables_cli.repl.evaluation import Ending, Outcome
@@ -83,7 +83,9 @@ def exit_code(outcome: Outcome) -> int:
             return code_of_exit(outcome.error)
     error = outcome.error
     assert error is not None
-    if isinstance(error, (Failure, BrokenPipeError, KeyboardInterrupt)):
+    if isinstance(error, BrokenPipeError):
+        raise OutputClosed from None  # print() to a reader that went away
+    if isinstance(error, (Failure, OutputClosed, KeyboardInterrupt)):
         raise error
     talk(failures.text_of(error).rstrip("\n"), name="")
     code, _ = explain(error)

@@ -20,6 +20,7 @@ from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.remoting import is_remote, remoting, tools
 from proxyables_cli.repl.resolution import Resolver, UserValue
 from proxyables_cli.repl.scope import Scope
+from proxyables_cli.stdout import flush
 
 SHOWN_CHARACTERS = 20_000
 """Characters of one value at a prompt."""
@@ -54,9 +55,9 @@ def run(
         loop: ``auto``, ``uvloop`` or ``asyncio``.
 
     Raises:
-        Failure: An address or a script cannot be used.
-        proxyables.ProxyError: A connection could not be made.
-        SyntaxError: Never; a script that is not Python is told on standard error.
+        Failure: An address or a script cannot be used, or a connection could not be made.
+        OutputClosed: Nobody reads the output any more.
+        KeyboardInterrupt: Ctrl-C ended a script, or the connecting.
     """
     script = _script(code, file, arguments, plain=plain)
     session = Session(name=name, timeout=timeout, auto_await=auto_await, prompts=script is None)
@@ -276,15 +277,6 @@ class Session:
                 talk(explain(outcome.error)[1], name="")
             case Ending.RAISED if outcome.error is not None:
                 talk(failures.text_of(outcome.error).rstrip("\n"), name="")
-
-
-def flush() -> None:
-    """Sends off what was printed, so that it stands before what is told on standard error."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise OutputClosed from None
 
 
 async def _remote_repr(cursor: proxyables.ProxyCursor) -> object:

@@ -1,0 +1,368 @@
+"""The px dialect: every value comes back as what it was; what is malformed is refused."""
+
+from __future__ import annotations
+
+import array
+import datetime
+import decimal
+import fractions
+import math
+import pathlib
+import sys
+import uuid
+import zoneinfo
+from typing import Any
+
+import msgpack
+import numpy
+import pytest
+from lenders import Borrowed, Lender, Path
+
+from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound, RemoteError
+from proxyables.limits import Limits
+from proxyables.wire.compact import Compact
+from proxyables.wire.dialect import ByReference, Chain
+from proxyables.wire.instructions import CALL, EXECUTE, GET, ITEMS, RELEASE, RETURN, THROW
+from proxyables.wire.values import Opaque
+
+UTC = datetime.UTC
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+VALUES: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    2**63,
+    2**64 - 1,
+    2**64,
+    -(2**63) - 1,
+    10**300,
+    -(10**300),
+    1.5,
+    -0.0,
+    math.inf,
+    "",
+    "héllo\0",
+    "\ud800 alone",
+    b"",
+    b"\x00\xff",
+    [],
+    [1, [2, [3]]],
+    {},
+    {"a": 1, 2: b"x", None: 3, 1.5: 4, (1, "t"): 5, b"k": 6, frozenset({1}): 7},
+    (),
+    (1, (2, [3, (4,)])),
+    set(),
+    {1, "a", (2, 3)},
+    frozenset({1, frozenset({2})}),
+    complex(1, -2),
+    range(1, 10, 3),
+    slice(None, 5, None),
+    slice(1, (2, 3), -1),
+    ...,
+    NotImplemented,
+    datetime.date(2024, 2, 29),
+    datetime.time(1, 2, 3, 4, fold=1),
+    datetime.time(1, 2, tzinfo=UTC),
+    datetime.datetime(2024, 1, 2, 3, 4, 5, 6),
+    datetime.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=BERLIN),
+    datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=-3))),
+    datetime.timedelta(days=-1, seconds=5, microseconds=7),
+    decimal.Decimal("1.2300"),
+    decimal.Decimal("-Infinity"),
+    fractions.Fraction(-3, 7),
+    uuid.UUID(int=5),
+    pathlib.PurePosixPath("/a/b"),
+    pathlib.PureWindowsPath("c:\\a"),
+]
+
+
+def make(limits: Limits | None = None) -> tuple[Compact, Lender]:
+    lender = Lender()
+    return Compact(lender, limits or Limits()), lender
+
+
+def cross(value: Any, limits: Limits | None = None) -> Any:
+    codec, _ = make(limits)
+    message = codec.decode(codec.encode_return(value))
+    assert message[0] == RETURN
+    return message[1]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_values_come_back_as_what_they_were(value: Any) -> None:
+    loaded = cross(value)
+    assert type(loaded) is type(value)
+    assert loaded == value
+    assert repr(loaded) == repr(value)
+
+
+def test_nan_crosses() -> None:
+    assert math.isnan(cross(math.nan))
+    assert cross(decimal.Decimal("NaN")).is_nan()
+
+
+def test_zones_and_folds_are_kept() -> None:
+    moment = cross(datetime.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=BERLIN))
+    assert moment.tzinfo.key == "Europe/Berlin"
+    assert moment.utcoffset() == datetime.timedelta(hours=1)
+
+
+def test_a_zone_that_this_machine_lacks_keeps_its_offset() -> None:
+    codec, _ = make()
+    data = msgpack.packb([2024, 1, 2, 3, 4, 5, 6, 0, ["Mars/Olympus", 3600.0]])
+    loaded = codec.decode(msgpack.packb([RETURN, msgpack.ExtType(13, data)]))[1]
+    assert loaded.utcoffset() == datetime.timedelta(hours=1)
+
+
+@pytest.mark.parametrize("value", [bytearray(b"ab"), memoryview(b"ab")], ids=["array", "view"])
+def test_other_buffers_of_bytes_arrive_as_bytes(value: Any) -> None:
+    assert cross(value) == b"ab"
+
+
+def test_concrete_paths_arrive_as_pure_ones() -> None:
+    assert cross(pathlib.Path("/a")) == pathlib.PurePosixPath("/a")
+    assert type(cross(pathlib.Path("/a"))) is pathlib.PurePosixPath
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        numpy.arange(12, dtype="f8").reshape(3, 4),
+        numpy.arange(12).reshape(3, 4).T,
+        numpy.array([], dtype="i2"),
+        numpy.array("2024-01-02", dtype="M8[D]"),
+        numpy.array(["a", "bc"]),
+        numpy.array([True, False]),
+    ],
+    ids=lambda value: f"{value.dtype}-{value.shape}",
+)
+def test_numpy_arrays_cross_with_dtype_and_shape(value: Any) -> None:
+    loaded = cross(value)
+    assert loaded.dtype == value.dtype
+    assert loaded.shape == value.shape
+    assert (loaded == value).all()
+    loaded.flags.writeable = True
+
+
+def test_numpy_scalars_cross() -> None:
+    loaded = cross(numpy.float32(1.5))
+    assert type(loaded) is numpy.float32
+    assert loaded == 1.5
+
+
+def test_numpy_objects_stay_here() -> None:
+    codec, lender = make()
+    value = numpy.array([object()])
+    codec.encode_return(value)
+    assert lender.lent[0] is value
+
+
+@pytest.mark.parametrize("typecode", "bBhHiIlLqQfd")
+def test_array_arrays_cross(typecode: str) -> None:
+    value = array.array(typecode, [1, 2, 3])
+    loaded = cross(value)
+    assert loaded == value
+    assert loaded.typecode == typecode
+
+
+def test_arrays_of_the_other_byte_order_are_swapped() -> None:
+    codec, _ = make()
+    other = ">" if sys.byteorder == "little" else "<"
+    content = array.array("i", [1, 2])
+    content.byteswap()
+    data = msgpack.packb([0, f"{other}i", [2], content.tobytes()])
+    assert codec.decode(msgpack.packb([RETURN, msgpack.ExtType(23, data)]))[1].tolist() == [1, 2]
+
+
+def test_objects_go_as_references_and_are_described_once() -> None:
+    codec, lender = make()
+    thing = object()
+    loaded = codec.decode(codec.encode_return([thing, thing]))[1]
+    assert lender.lent == [thing, thing]
+    assert all(isinstance(each, Borrowed) for each in loaded)
+    assert (loaded[0].reference, loaded[0].kind) == (1, 7)
+    assert loaded[0].description == {"name": "object"}
+
+
+def test_what_is_live_inside_containers_goes_as_references() -> None:
+    codec, lender = make()
+    thing = object()
+    loaded = codec.decode(codec.encode_return({"k": [(thing, 1)]}))[1]
+    assert isinstance(loaded["k"][0][0], Borrowed)
+    assert lender.lent == [thing]
+
+
+def test_by_reference_overrules_the_rule() -> None:
+    codec, lender = make()
+    value = [1, 2]
+    assert isinstance(codec.decode(codec.encode_return(ByReference(value)))[1], Borrowed)
+    assert lender.lent[0] is value
+
+
+def test_the_other_sides_own_object_comes_back_as_itself() -> None:
+    codec, lender = make()
+    lender.lent.append("mine")
+    loaded = codec.decode(codec.encode_return([Path(1, []), Path(None, [])]))[1]
+    assert loaded == ["mine", "root"]
+
+
+def test_chains_are_collected_innermost_first() -> None:
+    codec, _ = make()
+    inner = Path(None, [[GET, "a"]])
+    outer = Path(3, [[CALL, [inner]]])
+    message = codec.decode(codec.encode_request(None, [[GET, "f"], [CALL, [outer]]]))
+    assert message[0] == EXECUTE
+    assert [chain.target for chain in codec.chains] == [None, 3]
+    assert type(message[2][1][1][0]) is Chain
+
+
+def test_releases_are_batched() -> None:
+    codec, _ = make()
+    counts = [(n, n) for n in range(1, 5001)]
+    messages = [codec.decode(data) for data in codec.encode_release(counts)]
+    assert [message[0] for message in messages] == [RELEASE, RELEASE]
+    assert messages[0][1][:4] == [1, 1, 2, 2]
+    assert sum(len(message[1]) for message in messages) == 10_000
+
+
+def test_items_and_errors_have_messages_of_their_own() -> None:
+    codec, _ = make()
+    assert codec.decode(codec.encode_items([1, (2,)])) == [ITEMS, [1, (2,)]]
+    op, told = codec.decode(codec.encode_throw(ValueError("Boom")))
+    assert op == THROW
+    assert (told["type"], told["module"], told["message"]) == ("ValueError", "builtins", "Boom")
+
+
+def test_exceptions_travel_as_values() -> None:
+    loaded = cross([KeyError("k")])[0]
+    assert isinstance(loaded, KeyError)
+    assert isinstance(loaded, RemoteError)
+
+
+@pytest.mark.parametrize("depth", [65, 2000])
+def test_values_nested_too_deep_are_refused_before_anything_is_sent(depth: int) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = (value,) if depth == 65 else [value]
+    with pytest.raises(EncodingError, match="contains itself or is nested"):
+        cross(value)
+    assert cross(5) == 5
+
+
+def test_cycles_are_refused() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    with pytest.raises(EncodingError, match=r"ref\(\)"):
+        cross(cycle)
+    codec, _ = make()
+    loop: list[Any] = []
+    loop.append((loop,))
+    with pytest.raises(EncodingError, match="contains itself"):
+        codec.encode_return(loop)
+    assert codec.decode(codec.encode_return((1,)))[1] == (1,)
+
+
+def test_limits_on_the_way_out() -> None:
+    with pytest.raises(LimitExceeded, match="max_integer_bits=64"):
+        cross(1 << 70, Limits(max_integer_bits=64))
+    with pytest.raises(LimitExceeded, match="max_message=100"):
+        cross(bytes(200), Limits(max_message=100))
+    codec, _ = make()
+    codec.largest = 50
+    with pytest.raises(LimitExceeded, match="max_message=50"):
+        codec.encode_return(bytes(60))
+
+
+def ext(number: int, payload: Any) -> bytes:
+    data = payload if isinstance(payload, bytes) else msgpack.packb(payload)
+    packed: bytes = msgpack.packb([RETURN, msgpack.ExtType(number, data)])
+    return packed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        b"\x01",
+        b"\x80",
+        b"\x90",
+        b"\x91\x04",
+        b"\x92\x04",
+        b"\x92\x04\x01\x01",
+        b"\x92\x04\xdd\xff\xff\xff\xff",
+        b"\x92\x04\xdf\xff\xff\xff\xff",
+        b"\x92\x04\xc6\xff\xff\xff\xff",
+        b"\x92\x04\xc9\xff\xff\xff\xff\x05",
+        b"\x92\x04\xa1\xff",
+        b"\x92\x04\x81\x90\x01",
+        b"\x91" * 5000,
+        ext(1, 5),
+        ext(1, [1]),
+        ext(1, [-1, 1]),
+        ext(1, ["a", 1]),
+        ext(1, [1, 1, {}, 4]),
+        ext(2, "x"),
+        ext(2, True),
+        ext(3, [None]),
+        ext(3, [None, 5]),
+        ext(5, 5),
+        ext(6, [[1]]),
+        ext(7, {"a": 1}),
+        ext(8, b"short"),
+        ext(9, [1, 2, 0]),
+        ext(9, [1.5, 2, 3]),
+        ext(10, [1]),
+        ext(11, [2024, 13, 1]),
+        ext(11, [2024, 1]),
+        ext(12, [25, 0, 0, 0, 0, None]),
+        ext(13, [2024, 1, 1, 0, 0, 0, 0, 0, 1e9]),
+        ext(13, [2024, 1, 1, 0, 0, 0, 0, 0, ["../../etc/passwd", None, 3]]),
+        ext(14, [10**10, 0, 0]),
+        ext(14, [1.5, 0, 0]),
+        ext(15, "abc"),
+        ext(15, "1e999999999"),
+        ext(16, [1, 0]),
+        ext(17, b"short"),
+        ext(18, ["mac", "/a"]),
+        ext(18, ["posix", 5]),
+        ext(23, [1, "<f8", [3], b"12345678"]),
+        ext(23, [1, "|O", [1], b"12345678"]),
+        ext(23, [1, "<f8", [-1], b"12345678"]),
+        ext(23, [1, "zz", [1], b"12345678"]),
+        ext(23, [0, "<q", [2], b"12345678"]),
+        ext(23, [0, "<u", [2], b"12345678"]),
+        ext(24, "Nothing"),
+    ],
+    ids=lambda data: data[:16].hex(),
+)
+def test_what_is_malformed_is_a_value_error(data: bytes) -> None:
+    codec, _ = make()
+    with pytest.raises(ValueError):  # noqa: PT011  # the text is msgpack's
+        codec.decode(data)
+    assert codec.decode(codec.encode_return(1)) == [RETURN, 1]
+
+
+def test_limits_on_the_way_in() -> None:
+    codec, _ = make(Limits(max_integer_bits=64))
+    with pytest.raises(LimitExceeded, match="max_integer_bits"):
+        codec.decode(ext(4, bytes(100)))
+    payload = msgpack.packb(1)
+    for _ in range(100):
+        payload = msgpack.packb(msgpack.ExtType(5, payload))
+    with pytest.raises(LimitExceeded, match="max_depth"):
+        codec.decode(b"\x92\x04" + payload)
+
+
+def test_unknown_extensions_become_opaque() -> None:
+    codec, _ = make()
+    loaded = codec.decode(ext(99, [1, 2]))[1]
+    assert loaded == Opaque("extension 99", [1, 2])
+    assert "extension 99" in repr(loaded)
+
+
+def test_an_unknown_object_of_ours_is_named() -> None:
+    codec, _ = make()
+    with pytest.raises(ReferenceNotFound):
+        codec.decode(ext(2, 17))

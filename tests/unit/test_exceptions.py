@@ -1,0 +1,183 @@
+"""Exceptions across the wire: types, chains, frames, and what hostile ones try."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+
+from proxyables.errors import AccessDenied, ReferenceNotFound, RemoteError
+from proxyables.limits import Limits
+from proxyables.wire.exceptions import dump_exception, load_exception
+
+LIMITS = Limits()
+
+
+def cross(error: BaseException) -> RemoteError:
+    return load_exception(dump_exception(error, LIMITS), LIMITS)
+
+
+def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
+    try:
+        raise error from cause
+    except BaseException as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Boom"),
+        KeyError("k"),
+        IndexError(),
+        OSError(2, "No such file", "/x"),
+        FileNotFoundError(2, "No such file"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
+        SyntaxError("bad", ("f", 1, 2, "text")),
+        ZeroDivisionError("division by zero"),
+        TimeoutError(),
+        NotImplementedError("x"),
+        ImportError("no module"),
+        RecursionError("deep"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_builtin_exceptions_are_themselves_and_remote(error: Exception) -> None:
+    loaded = cross(error)
+    assert isinstance(loaded, type(error))
+    assert isinstance(loaded, RemoteError)
+    assert str(loaded) == str(error)
+    assert loaded.args == error.args
+    assert loaded.type_name == type(error).__name__
+
+
+def test_their_fields_are_set() -> None:
+    missing: Any = cross(FileNotFoundError(2, "No such file", "/x"))
+    assert (missing.errno, missing.strerror, missing.filename) == (2, "No such file", "/x")
+    text: Any = cross(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"))
+    assert (text.encoding, text.object, text.reason) == ("utf-8", b"\xff", "invalid")
+
+
+@pytest.mark.parametrize(
+    "name", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "CancelledError"]
+)
+def test_exceptions_that_steer_the_interpreter_do_not_act_here(name: str) -> None:
+    loaded = load_exception({"type": name, "module": "builtins", "message": "x"}, LIMITS)
+    assert type(loaded) is RemoteError
+    assert loaded.type_name == name
+    assert str(loaded) == f"{name}: x"
+
+
+def test_unknown_types_keep_their_name() -> None:
+    class Custom(Exception):
+        pass
+
+    loaded = cross(Custom("mine"))
+    assert type(loaded) is RemoteError
+    assert loaded.type_name.endswith("Custom")
+    assert str(loaded).endswith("Custom: mine")
+
+
+def test_refusals_arrive_as_refusals() -> None:
+    assert type(cross(AccessDenied("no"))) is AccessDenied
+    assert type(cross(ReferenceNotFound("gone"))) is ReferenceNotFound
+    assert isinstance(cross(AccessDenied("no")), PermissionError)
+
+
+def test_cause_context_notes_and_frames_are_kept() -> None:
+    error = raised(ValueError("outer"), KeyError("inner"))
+    error.add_note("look here")
+    loaded = cross(error)
+    assert isinstance(loaded.__cause__, KeyError)
+    assert loaded.__notes__ == ["look here"]
+    assert loaded.frames[-1].function == "raised"
+    assert loaded.frames[-1].file == __file__
+    context = cross(_with_context())
+    assert isinstance(context.__context__, KeyError)
+    assert not context.__suppress_context__
+
+
+def _with_context() -> BaseException:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise ValueError("second")  # noqa: B904  # the context is what is tested
+    except ValueError as caught:
+        return caught
+
+
+def test_groups_keep_their_members() -> None:
+    loaded = cross(ExceptionGroup("many", [ValueError("a"), KeyError("b")]))
+    assert loaded.type_name == "ExceptionGroup"
+    members = loaded.extra["exceptions"]
+    assert isinstance(members, list)
+    assert [type(member).__name__ for member in members] == ["ValueError", "KeyError"]
+
+
+def test_cyclic_and_endless_causes_end() -> None:
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert isinstance(cross(first).__cause__, ValueError)
+    error = ValueError("0")
+    for number in range(1000):
+        following = ValueError(str(number))
+        following.__cause__ = error
+        error = following
+    depth, link = 0, cross(error)
+    while link is not None:
+        depth, link = depth + 1, link.__cause__  # type: ignore[assignment]
+    assert depth <= 10
+
+
+def test_an_exception_whose_text_raises_is_told_all_the_same() -> None:
+    class Hostile(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text for you")
+
+    assert "no text: RuntimeError" in cross(Hostile()).message
+
+
+def test_a_text_of_megabytes_is_cut() -> None:
+    assert len(cross(ValueError("x" * 10_000_000)).message) == LIMITS.max_text
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"type": 5, "module": [], "message": {}},
+        {"type": "UnicodeDecodeError", "module": "builtins", "message": "m", "args": [1]},
+        {"type": "OSError", "module": "builtins", "message": "m", "args": [1, 2, 3, 4, 5, 6]},
+        {"type": "ValueError", "module": "os", "message": "m"},
+        {"type": "__import__", "module": "builtins", "message": "m"},
+        {"type": "ValueError", "notes": 5, "frames": [1, [2], ["f", "x", 3, None]], "cause": 5},
+        {"type": "ValueError", "group": [1, None, {}], "context": "x", "suppress": "yes"},
+    ],
+    ids=str,
+)
+def test_maps_that_lie_still_give_an_exception(told: object) -> None:
+    loaded = load_exception(told, LIMITS)
+    assert isinstance(loaded, RemoteError)
+    assert isinstance(str(loaded), str)
+    with pytest.raises(RemoteError):
+        raise loaded
+
+
+def test_a_remote_error_can_be_passed_on() -> None:
+    loaded = cross(cross(ValueError("Boom")))
+    assert isinstance(loaded, ValueError)
+    assert loaded.type_name == "ValueError"
+    unknown = load_exception({"type": "Far", "module": "far.away", "message": "m"}, LIMITS)
+    assert cross(unknown).type_name == "Far"
+    assert cross(unknown).module == "far.away"
+
+
+def test_a_remote_error_can_be_pickled() -> None:
+    loaded = pickle.loads(pickle.dumps(cross(ValueError("Boom"))))
+    assert isinstance(loaded, ValueError)
+    assert str(loaded) == "Boom"
