@@ -7,9 +7,9 @@ import gc
 from typing import Any
 
 import pytest
-from connections import connected, on_both_loops, settled
 
 import proxyables
+from connections import connected, on_both_loops, settled
 from proxyables import Limits
 
 
@@ -488,7 +488,7 @@ async def test_nothing_local_reaches_the_other_side() -> None:
         made = client.root.nested
         before = client.statistics()["calls_made"]
         assert "nested" in repr(made)
-        assert made == made  # noqa: PLR0124
+        assert made == made
         assert made != client.root.nested
         assert len({made, client.root.nested, client.root, client.root}) == 3
         assert copy.copy(made) is made

@@ -16,8 +16,8 @@ from typing import Any
 import msgpack
 import numpy
 import pytest
-from lenders import Borrowed, Lender, Path
 
+from lenders import Borrowed, Lender, Path
 from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound, RemoteError
 from proxyables.limits import Limits
 from proxyables.wire.compact import Compact

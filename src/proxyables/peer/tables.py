@@ -32,7 +32,7 @@ class Tables:
         find_root: Returns our root object, or raises.
     """
 
-    cursor_type = ProxyCursor
+    cursor_type: type = ProxyCursor
 
     def __init__(
         self,
