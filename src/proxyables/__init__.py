@@ -71,7 +71,8 @@ if TYPE_CHECKING:
         decode,
         encode,
     )
-    from proxyables.wire.values import Opaque
+    from proxyables.wire.payloads import Opaque
+    from proxyables.wire.registration import by_reference, by_value, register_exception
 
 _PLACES = {
     "errors": """AccessDenied AuthenticationFailed ConnectionClosed ConnectionLost EncodingError
@@ -93,7 +94,8 @@ _PLACES = {
         create_apply_instruction create_construct_instruction create_execute_instruction
         create_get_instruction create_instruction_unsafe create_release_instruction
         create_return_instruction create_throw_instruction decode encode""",
-    "wire.values": "Opaque",
+    "wire.payloads": "Opaque",
+    "wire.registration": "by_reference by_value register_exception",
 }
 _MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
 
@@ -127,6 +129,8 @@ __all__ = [
     "StreamPool",
     "__version__",
     "assign",
+    "by_reference",
+    "by_value",
     "connect",
     "construct",
     "contains",
@@ -150,6 +154,7 @@ __all__ = [
     "peer_of",
     "perform",
     "ref",
+    "register_exception",
     "release",
     "serve",
 ]

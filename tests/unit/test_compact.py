@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import array
+import collections
+import dataclasses
 import datetime
 import decimal
+import enum
 import fractions
 import math
 import pathlib
 import sys
 import uuid
 import zoneinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import numpy
 import pytest
 
+import proxyables
 from lenders import Borrowed, Lender, Path
 from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound, RemoteError
 from proxyables.limits import Limits
 from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import ByReference, Chain
 from proxyables.wire.instructions import CALL, EXECUTE, GET, ITEMS, RELEASE, RETURN, THROW
-from proxyables.wire.values import Opaque
+from proxyables.wire.payloads import Opaque
 
 UTC = datetime.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -366,3 +370,123 @@ def test_an_unknown_object_of_ours_is_named() -> None:
     codec, _ = make()
     with pytest.raises(ReferenceNotFound):
         codec.decode(ext(2, 17))
+
+
+@proxyables.by_value
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = "blue"
+
+
+@proxyables.by_value
+class Rights(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+@proxyables.by_value(name="tests.Point")
+class Point(NamedTuple):
+    x: int
+    y: Any = 0
+
+
+@proxyables.by_value
+@dataclasses.dataclass
+class Order:
+    name: str
+    lines: list[Any]
+    total: int = dataclasses.field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.total = len(self.lines)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Colour.RED,
+        Colour.BLUE,
+        Rights.READ,
+        Rights.READ | Rights.WRITE,
+        Point(1, Point(2)),
+        Order("o", [Point(1)]),
+    ],
+    ids=repr,
+)
+def test_registered_classes_travel_by_value(value: Any) -> None:
+    loaded = cross([value])[0]
+    assert type(loaded) is type(value)
+    assert loaded == value
+    if isinstance(value, enum.Enum):
+        assert loaded is value
+
+
+def test_a_side_without_the_class_gets_an_opaque() -> None:
+    codec, _ = make()
+    assert codec.decode(ext(19, ["far.Colour", "RED", 1]))[1] == Opaque(
+        "far.Colour", {"name": "RED", "value": 1}
+    )
+    assert codec.decode(ext(20, ["far.Order", {"name": "o"}]))[1].fields == {"name": "o"}
+    assert codec.decode(ext(21, ["far.Point", ["x"], [1]]))[1].fields == {"x": 1}
+
+
+def test_unregistered_classes_stay_here() -> None:
+    @dataclasses.dataclass
+    class Local:
+        x: int
+
+    class Tint(enum.Enum):
+        RED = 1
+
+    codec, lender = make()
+    values = [Local(1), Tint.RED, collections.namedtuple("P", "x")(1)]
+    codec.encode_return(values)
+    assert lender.lent == values
+
+
+def test_by_reference_overrules_by_value() -> None:
+    @proxyables.by_reference
+    @proxyables.by_value(name="tests.Kept")
+    @dataclasses.dataclass
+    class Kept:
+        x: int
+
+    codec, lender = make()
+    codec.encode_return(Kept(1))
+    assert lender.lent == [Kept(1)]
+
+
+@pytest.mark.parametrize("cls", [int, list, object, type("Plain", (), {})])
+def test_only_classes_that_are_data_can_be_by_value(cls: Any) -> None:
+    with pytest.raises(TypeError, match="by_value takes"):
+        proxyables.by_value(cls)
+
+
+def test_a_name_is_taken_once() -> None:
+    with pytest.raises(ValueError, match=r"tests\.Point"):
+        proxyables.by_value(name="tests.Point")(collections.namedtuple("Other", "z"))
+    with pytest.raises(TypeError, match="builtin"):
+        proxyables.by_reference(list)
+
+
+MODULE = __name__
+
+
+@pytest.mark.parametrize(
+    ("number", "payload"),
+    [
+        (19, [f"{MODULE}.Colour", "GREEN", 1]),
+        (19, [f"{MODULE}.Colour", "__class__", 1]),
+        (19, [5, "RED", 1]),
+        (19, [f"{MODULE}.Rights", None, "x"]),
+        (20, [f"{MODULE}.Order", {"name": "o"}]),
+        (20, [f"{MODULE}.Order", {"name": "o", "lines": [], "total": 1, "more": 2}]),
+        (20, [f"{MODULE}.Order", []]),
+        (21, ["tests.Point", ["x", "z"], [1, 2]]),
+        (21, ["tests.Point", ["x", "y"], [1]]),
+    ],
+)
+def test_fields_that_do_not_fit_are_malformed(number: int, payload: Any) -> None:
+    codec, _ = make()
+    with pytest.raises(ValueError, match="malformed"):
+        codec.decode(ext(number, payload))

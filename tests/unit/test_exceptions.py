@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import proxyables
 from proxyables.errors import AccessDenied, ReferenceNotFound, RemoteError
 from proxyables.limits import Limits
 from proxyables.wire.exceptions import dump_exception, load_exception
@@ -90,7 +91,7 @@ def test_cause_context_notes_and_frames_are_kept() -> None:
     error.add_note("look here")
     loaded = cross(error)
     assert isinstance(loaded.__cause__, KeyError)
-    assert loaded.__notes__ == ["look here"]
+    assert loaded.__notes__[0] == "look here"
     assert loaded.frames[-1].function == "raised"
     assert loaded.frames[-1].file == __file__
     context = cross(_with_context())
@@ -111,9 +112,16 @@ def _with_context() -> BaseException:
 def test_groups_keep_their_members() -> None:
     loaded = cross(ExceptionGroup("many", [ValueError("a"), KeyError("b")]))
     assert loaded.type_name == "ExceptionGroup"
-    members = loaded.extra["exceptions"]
-    assert isinstance(members, list)
-    assert [type(member).__name__ for member in members] == ["ValueError", "KeyError"]
+    assert isinstance(loaded, ExceptionGroup)
+    assert [type(member).__name__ for member in loaded.exceptions] == ["ValueError", "KeyError"]
+    caught = []
+    try:
+        raise loaded
+    except* KeyError as group:
+        caught += group.exceptions
+    except* ValueError as group:
+        caught += group.exceptions
+    assert [str(each) for each in caught] == ["'b'", "a"]
 
 
 def test_cyclic_and_endless_causes_end() -> None:
@@ -166,6 +174,50 @@ def test_maps_that_lie_still_give_an_exception(told: object) -> None:
     assert isinstance(str(loaded), str)
     with pytest.raises(RemoteError):
         raise loaded
+
+
+@proxyables.register_exception
+class Registered(Exception):
+    def __init__(self, code: int, thing: object) -> None:
+        raise_if_run.append(code)
+        super().__init__(f"code {code}")
+        self.code = code
+        self.thing = thing
+
+
+raise_if_run: list[int] = []
+
+
+def test_registered_exceptions_arrive_as_themselves_without_running_their_constructor() -> None:
+    error = Registered(7, object())
+    raise_if_run.clear()
+    loaded = cross(error)
+    assert isinstance(loaded, Registered)
+    assert isinstance(loaded, RemoteError)
+    assert str(loaded) == "code 7"
+    assert loaded.code == 7
+    assert not hasattr(loaded, "thing")
+    assert raise_if_run == []
+
+
+@pytest.mark.parametrize("cls", [BaseException, SystemExit, StopIteration, RemoteError, int, 5])
+def test_what_would_act_here_cannot_be_registered(cls: Any) -> None:
+    with pytest.raises(TypeError):
+        proxyables.register_exception(cls)
+
+
+def test_a_printed_traceback_shows_remote_frames_apart() -> None:
+    import traceback
+
+    told = dump_exception(raised(ValueError("Boom")), LIMITS)
+    told["frames"].append(["/x\x1b[2J.py", 3, "far", "evil()\x07"])
+    text = "".join(traceback.format_exception(load_exception(told, LIMITS)))
+    assert "Boom\nRemote traceback (most recent call last):\n" in text
+    assert f'File "{__file__}"' in text
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    again = cross(load_exception(told, LIMITS))
+    assert len(again.__notes__) == 1
 
 
 def test_a_remote_error_can_be_passed_on() -> None:

@@ -33,7 +33,7 @@ from .instructions import (
 )
 from .kinds import ProxyInstructionKinds as Kind
 from .kinds import ProxyValueKinds as Value
-from .values import Malformed
+from .payloads import Malformed
 
 # Plain ints: comparing with an IntEnum member costs a Python-level call less.
 _EXECUTE, _RELEASE = int(Kind.EXECUTE), int(Kind.RELEASE)
@@ -50,6 +50,7 @@ _WRAPPED = {
     str: int(Value.STRING),
     bytes: int(Value.UNKNOWN),
     bytearray: int(Value.UNKNOWN),
+    memoryview: int(Value.UNKNOWN),
 }
 _CALLS = {_APPLY: CALL, _CONSTRUCT: CONSTRUCT}
 _INT64 = range(-(1 << 63), 1 << 64)
@@ -97,14 +98,19 @@ class Classic:
         ]
 
     def encode_return(self, value: object) -> bytes:
-        """Returns RETURN with the value wrapped, a reference if it is not a plain scalar."""
+        """Returns RETURN with the value wrapped, a reference if it is not a plain scalar.
+
+        Raises:
+            NotSupported: It is an integer of more than 64 bits: a reference to a number would be
+                of no use to anybody.
+        """
         kind = _WRAPPED.get(type(value))
-        if kind is None or (type(value) is int and value not in _INT64):
+        if kind is None:
             return self._pack(_instruction(_RETURN, self._dump_reference(value)))
         return self._pack(_instruction(_RETURN, _instruction(kind, value)))
 
     def encode_throw(self, error: BaseException) -> bytes:
-        """Returns THROW ``{message[, cause]}``; the type goes into the text, nowhere else fits."""
+        """Returns THROW ``{message[, cause]}``; there is no place for the type."""
         return self._pack(_instruction(_THROW, self._dump_error(error)))
 
     def encode_items(self, items: list[Any]) -> bytes:
@@ -180,7 +186,9 @@ class Classic:
     def _pack(self, instruction: dict[str, Any]) -> bytes:
         try:
             data: bytes = msgpack.packb(instruction)
-        except (ValueError, OverflowError) as error:  # a lone surrogate is a ValueError too
+        except OverflowError as error:
+            raise NotSupported("the peer is classic: an integer has more than 64 bits") from error
+        except ValueError as error:  # a lone surrogate
             raise EncodingError(f"cannot encode: {error}", error) from error
         if len(data) > self.largest:
             raise LimitExceeded("max_message", self.largest, len(data), "message")
@@ -259,10 +267,15 @@ class Classic:
         if type(value) is list:
             return [self._load_value(item, depth + 1) for item in value]
         if type(value) is not dict:
+            if type(value) not in _WRAPPED:
+                raise Malformed(f"the classic dialect has no {type(value).__name__}")
             return value
         kind = value.get("kind")
         if type(kind) is not int or kind not in _VALUE_KINDS:
-            return {key: self._load_value(item, depth + 1) for key, item in value.items()}
+            return {
+                self._load_value(key, depth + 1): self._load_value(item, depth + 1)
+                for key, item in value.items()
+            }
         data = value.get("data")
         if kind == _REFERENCE:
             if not isinstance(data, str) or not 0 < len(data) <= self._limits.max_name:
@@ -290,9 +303,11 @@ def _load_error(content: Any) -> dict[str, Any]:
     if isinstance(content, dict):
         message = content.get("message")
         told: dict[str, Any] = {"message": message if isinstance(message, str) else ""}
-        for key in ("cause", "code"):
-            if content.get(key):
-                told[key] = content[key]
+        if content.get("code"):
+            told["code"] = content["code"]
+        cause = content.get("cause")
+        if cause:
+            told["cause"] = {"message": cause} if isinstance(cause, str) else cause
         return told
     return {"message": content if isinstance(content, str) else "unknown error"}
 

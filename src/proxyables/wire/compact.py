@@ -20,6 +20,7 @@ from proxyables.limits import Limits
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step
+from .payloads import Malformed, Opaque
 from .values import (
     BIGINT,
     CHAIN,
@@ -28,8 +29,6 @@ from .values import (
     LOADERS,
     OWN,
     REFERENCE,
-    Malformed,
-    Opaque,
     dump_bigint,
     find_dumper,
     load_bigint,

@@ -2,7 +2,8 @@
 
 The map (px dialect): ``type``, ``module``, ``message``, and where there is something to tell
 ``args`` (plain values only), ``notes``, ``frames`` (lists of file, line, function, text),
-``cause``, ``context``, ``suppress``, ``group`` (maps like this one).
+``cause``, ``context``, ``suppress``, ``group`` (maps like this one), ``filename`` of an OSError,
+and ``state``, the plain attributes of a registered exception.
 
 What is loaded is a `RemoteError`; if its type is a builtin exception here, an instance of a class
 that is both. No class is ever looked up by a name that is not in the closed table of builtins.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import builtins
 import functools
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from proxyables.errors import (
@@ -22,6 +24,8 @@ from proxyables.errors import (
     RemoteFrame,
 )
 from proxyables.limits import Limits
+
+from .registration import REGISTRATION
 
 _MAX_CHAIN = 8
 _MAX_GROUP = 64
@@ -39,6 +43,8 @@ _BUILTINS: dict[str, type[BaseException]] = {
     and not issubclass(value, (StopIteration, StopAsyncIteration, BaseExceptionGroup))
     and name == value.__name__
 }
+_GROUPS: dict[str, type[BaseException]] = {"ExceptionGroup": ExceptionGroup}
+_OWN_FIELDS = frozenset(vars(RemoteError())) - {"code"} | {"__notes__"}
 _OURS: dict[str, type[RemoteError]] = {
     "AccessDenied": AccessDenied,
     "ReferenceNotFound": ReferenceNotFound,
@@ -68,7 +74,10 @@ def dump_exception(
     told = _dump_type(error, limits)
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, list):
-        told["notes"] = [safe_text(note, limits.max_text) for note in notes[:_MAX_NOTES]]
+        own = [note for note in notes[:_MAX_NOTES] if not isinstance(note, RemoteTraceback)]
+        told["notes"] = [safe_text(note, limits.max_text) for note in own]
+    if (told["module"], told["type"]) in REGISTRATION.exceptions:
+        told["state"] = _dump_state(error, limits)
     frames = _dump_frames(error)
     if frames:
         told["frames"] = frames
@@ -118,6 +127,15 @@ def _is_plain(value: Any, limits: Limits, depth: int = 0) -> bool:
     return value is None or kind is bool or kind is float
 
 
+def _dump_state(error: BaseException, limits: Limits) -> dict[str, Any]:
+    """Returns the plain ones of an exception's own attributes."""
+    return {
+        name: value
+        for name, value in vars(error).items()
+        if name.isidentifier() and name not in _OWN_FIELDS and _is_plain(value, limits)
+    }
+
+
 def _dump_frames(error: BaseException) -> list[list[Any]]:
     entries: list[list[Any]] = []
     if isinstance(error, RemoteError):
@@ -145,15 +163,16 @@ def _is_internal(filename: str) -> bool:
 
 
 @functools.cache
-def _mixed(name: str) -> type[RemoteError]:
-    """Returns the class that is a `RemoteError` and a builtin exception at once."""
-    base = _BUILTINS[name]
+def _mixed(base: Any) -> type[RemoteError]:
+    """Returns the class that is a `RemoteError` and an exception known here at once."""
 
-    def get_state(self: RemoteError) -> tuple[Any, ...]:
-        return (load_exception, ({"type": self.type_name, "message": self.message}, Limits()))
+    def reduce(self: RemoteError) -> tuple[Any, ...]:
+        told = {"type": self.type_name, "module": self.module, "message": self.message}
+        return (load_exception, (told | {"args": list(self.args)}, Limits()))
 
-    namespace = {"__module__": __name__, "__slots__": (), "__reduce__": get_state}
-    return type(name, (RemoteError, base), namespace)
+    # `message` hides the read-only one of exception groups.
+    namespace = {"__module__": __name__, "__reduce__": reduce, "message": ""}
+    return type(base.__name__, (RemoteError, base), namespace)
 
 
 def load_exception(told: object, limits: Limits, *, depth: int = 0) -> RemoteError:
@@ -162,45 +181,95 @@ def load_exception(told: object, limits: Limits, *, depth: int = 0) -> RemoteErr
     name = _text(fields.get("type"), limits) or "RemoteError"
     module = _text(fields.get("module"), limits)
     message = _text(fields.get("message"), limits)
-    error = _make(name, module, message, fields.get("args"))
-    if isinstance(error, OSError) and isinstance(fields.get("filename"), str):
-        error.filename = _text(fields["filename"], limits)
+    members = _load_members(fields.get("group"), limits, depth)
+    error = _make(name, module, message, fields, members)
     error.type_name, error.module, error.message = name, module, message
     error.frames = _load_frames(fields.get("frames"), limits)
     notes = fields.get("notes")
     for note in notes[:_MAX_NOTES] if isinstance(notes, list) else ():
         error.add_note(_text(note, limits))
+    if error.frames:
+        error.add_note(RemoteTraceback(error.frames))
     if depth < _MAX_CHAIN:
         _load_links(error, fields, limits, depth + 1)
     return error
 
 
-def _make(name: str, module: str, message: str, args: object) -> RemoteError:
+class RemoteTraceback(str):
+    """The note under a `RemoteError` that shows where over there it was raised."""
+
+    __slots__ = ()
+
+    def __new__(cls, frames: Sequence[RemoteFrame]) -> RemoteTraceback:
+        lines = ["Remote traceback (most recent call last):"]
+        for frame in frames:
+            lines.append(f'  File "{_visible(frame.file)}", line {frame.line}, in {frame.function}')
+            if frame.text:
+                lines.append(f"    {_visible(frame.text)}")
+        return super().__new__(cls, "\n".join(lines))
+
+
+def _visible(text: str) -> str:
+    """Returns text of the other side's without what steers a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _make(
+    name: str, module: str, message: str, fields: dict[Any, Any], members: list[RemoteError]
+) -> RemoteError:
     if module == _MODULE and name in _OURS:
         return _OURS[name](message, type_name=name, module=module)
-    base = _BUILTINS.get(name) if module in ("builtins", "") else None
+    base: Any = REGISTRATION.exceptions.get((module, name))
+    is_ours = base is not None
+    if base is None and module in ("builtins", ""):
+        base = _GROUPS.get(name) if members else _BUILTINS.get(name)
     if base is None:
-        return RemoteError(message, type_name=name, module=module)
-    kind = _mixed(name)
-    given = tuple(args) if isinstance(args, list) else (message,)
-    # Builtin constructors check their arguments (UnicodeDecodeError wants five); __new__ does
-    # not, so a map that lies about them still gives the right type.
-    error = kind.__new__(kind, *given)
+        error = RemoteError(message, type_name=name, module=module)
+        if members:
+            error.extra["exceptions"] = members
+        return error
+    kind = _mixed(base)
+    args = fields.get("args")
+    given = (message, members) if members else tuple(args) if isinstance(args, list) else (message,)
+    # Constructors check their arguments (UnicodeDecodeError wants five), or run code of their
+    # own; __new__ does neither, so a map that lies about them still gives the right type.
+    error = BaseException.__new__(kind, *given) if is_ours else kind.__new__(kind, *given)
     RemoteError.__init__(error, message, type_name=name, module=module)
     error.args = given
-    _set_fields(error, base, given)
+    if is_ours:
+        _set_state(error, fields.get("state"))
+    elif not members:
+        _set_fields(error, base, given, fields, message)
     return error
 
 
-def _set_fields(error: RemoteError, base: type[BaseException], given: tuple[Any, ...]) -> None:
+def _set_state(error: RemoteError, state: object) -> None:
+    """Sets the attributes that a registered exception brought: plain values, public names."""
+    for name, value in state.items() if isinstance(state, dict) else ():
+        if isinstance(name, str) and name.isidentifier() and name not in _OWN_FIELDS:
+            error.__dict__[name] = value
+
+
+def _set_fields(
+    error: RemoteError, base: Any, given: tuple[Any, ...], fields: dict[Any, Any], message: str
+) -> None:
     """Fills what a builtin's own constructor would have set from its arguments."""
-    if issubclass(base, OSError) and len(given) >= 2:
-        error.errno, error.strerror = given[0], given[1]  # type: ignore[attr-defined]
+    if isinstance(error, OSError):
+        if len(given) >= 2:
+            error.errno, error.strerror = given[0], given[1]
+        if isinstance(fields.get("filename"), str):
+            error.filename = fields["filename"]
         return
     try:
         base.__init__(error, *given)
     except TypeError:
         pass  # arguments that its constructor would not take: the type and the text remain
+
+
+def _load_members(group: object, limits: Limits, depth: int) -> list[RemoteError]:
+    if not isinstance(group, list) or depth >= _MAX_CHAIN:
+        return []
+    return [load_exception(member, limits, depth=depth + 1) for member in group[:_MAX_GROUP]]
 
 
 def _load_links(error: RemoteError, fields: dict[Any, Any], limits: Limits, depth: int) -> None:
@@ -209,10 +278,6 @@ def _load_links(error: RemoteError, fields: dict[Any, Any], limits: Limits, dept
     if isinstance(fields.get("context"), dict):
         error.__context__ = load_exception(fields["context"], limits, depth=depth)
     error.__suppress_context__ = bool(fields.get("suppress")) or error.__cause__ is not None
-    group = fields.get("group")
-    if isinstance(group, list):
-        members = [load_exception(member, limits, depth=depth) for member in group[:_MAX_GROUP]]
-        error.extra["exceptions"] = members
 
 
 def _load_frames(frames: object, limits: Limits) -> tuple[RemoteFrame, ...]:

@@ -10,17 +10,28 @@ from __future__ import annotations
 import array
 import datetime
 import decimal
+import enum
 import fractions
-import math
 import pathlib
 import struct
-import sys
 import uuid
 import zoneinfo
 from collections.abc import Callable
 from typing import Any, Final
 
 from proxyables.errors import LimitExceeded
+
+from .arrays import dump_array, dump_numpy, is_numpy, load_array
+from .payloads import Malformed, fields, want, whole
+from .registered import (
+    dump_dataclass,
+    dump_enum,
+    dump_named_tuple,
+    load_dataclass,
+    load_enum,
+    load_named_tuple,
+)
+from .registration import REGISTRATION, is_named_tuple
 
 # Extension numbers, 1 to 3 and 22 belong to `compact`.
 REFERENCE: Final = 1
@@ -55,57 +66,6 @@ _PATHS: dict[str, type[pathlib.PurePath]] = {
     "windows": pathlib.PureWindowsPath,
 }
 _MAX_EXPONENT = 1_000_000
-_TYPECODES = frozenset("bBhHiIlLqQfd")
-
-
-class Opaque:
-    """Stands for a value whose type this side does not know.
-
-    Attributes:
-        type_name: What the sender calls the type.
-        fields: What the sender told of it, as plain data.
-    """
-
-    __slots__ = ("fields", "type_name")
-
-    def __init__(self, type_name: str, fields: object) -> None:
-        self.type_name = type_name
-        self.fields = fields
-
-    def __repr__(self) -> str:
-        return f"<proxyables.Opaque {self.type_name}: {self.fields!r}>"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Opaque):
-            return NotImplemented
-        return self.type_name == other.type_name and self.fields == other.fields
-
-    __hash__ = None  # type: ignore[assignment]  # equal by fields, which may be unhashable
-
-
-class Malformed(ValueError):
-    """An extension's payload has not the shape that its number promises."""
-
-
-Dump = Callable[[Any], bytes]
-Load = Callable[[bytes], Any]
-
-
-def _want(condition: object, what: str) -> None:
-    if not condition:
-        raise Malformed(f"malformed {what}")
-
-
-def _fields(value: Any, count: int, what: str) -> list[Any]:
-    _want(isinstance(value, list) and len(value) == count, what)
-    fields: list[Any] = value
-    return fields
-
-
-def _whole(value: Any, what: str) -> int:
-    _want(type(value) is int, what)
-    number: int = value
-    return number
 
 
 # -- integers -------------------------------------------------------------------------------------
@@ -142,8 +102,8 @@ def _dump_zone(zone: datetime.tzinfo | None, moment: Any) -> Any:
 def _load_zone(value: Any) -> datetime.tzinfo | None:
     key = None
     if isinstance(value, list):
-        key, value = _fields(value, 2, "time zone")
-        _want(isinstance(key, str) and len(key) <= 64, "time zone")
+        key, value = fields(value, 2, "time zone")
+        want(isinstance(key, str) and len(key) <= 64, "time zone")
     if key is not None:
         try:
             return zoneinfo.ZoneInfo(key)
@@ -151,7 +111,7 @@ def _load_zone(value: Any) -> datetime.tzinfo | None:
             pass  # this machine has no such zone: the offset that came with it keeps the moment
     if value is None:
         return None
-    _want(isinstance(value, (int, float)) and abs(value) < 86_400, "time zone")
+    want(isinstance(value, (int, float)) and abs(value) < 86_400, "time zone")
     return datetime.timezone(datetime.timedelta(seconds=value))
 
 
@@ -161,7 +121,7 @@ def _dump_time(value: datetime.time) -> Any:
 
 
 def _load_time(value: Any) -> datetime.time:
-    hour, minute, second, microsecond, fold, zone = _fields(value, 6, "time")
+    hour, minute, second, microsecond, fold, zone = fields(value, 6, "time")
     return datetime.time(hour, minute, second, microsecond, _load_zone(zone), fold=fold)
 
 
@@ -172,18 +132,18 @@ def _dump_datetime(value: datetime.datetime) -> Any:
 
 
 def _load_datetime(value: Any) -> datetime.datetime:
-    *moment, fold, zone = _fields(value, 9, "datetime")
+    *moment, fold, zone = fields(value, 9, "datetime")
     return datetime.datetime(*moment).replace(tzinfo=_load_zone(zone), fold=fold)
 
 
 def _load_date(value: Any) -> datetime.date:
-    return datetime.date(*_fields(value, 3, "date"))
+    return datetime.date(*fields(value, 3, "date"))
 
 
 def _load_timedelta(value: Any) -> datetime.timedelta:
-    days, seconds, microseconds = _fields(value, 3, "timedelta")
+    days, seconds, microseconds = fields(value, 3, "timedelta")
     return datetime.timedelta(
-        _whole(days, "timedelta"), _whole(seconds, "timedelta"), _whole(microseconds, "timedelta")
+        whole(days, "timedelta"), whole(seconds, "timedelta"), whole(microseconds, "timedelta")
     )
 
 
@@ -191,85 +151,26 @@ def _load_timedelta(value: Any) -> datetime.timedelta:
 
 
 def _load_decimal(value: Any) -> decimal.Decimal:
-    _want(isinstance(value, str) and len(value) <= 100_000, "decimal")
+    want(isinstance(value, str) and len(value) <= 100_000, "decimal")
     try:
         number = decimal.Decimal(value)
     except decimal.InvalidOperation:
         raise Malformed("malformed decimal") from None
     if number.is_finite():
         # Arithmetic that mixes exponents a billion apart would take all memory.
-        _want(abs(number.adjusted()) <= _MAX_EXPONENT, "decimal")
+        want(abs(number.adjusted()) <= _MAX_EXPONENT, "decimal")
     return number
 
 
 def _load_fraction(value: Any) -> fractions.Fraction:
-    over, under = _fields(value, 2, "fraction")
-    _want(type(over) is int and type(under) is int and under != 0, "fraction")
+    over, under = fields(value, 2, "fraction")
+    want(type(over) is int and type(under) is int and under != 0, "fraction")
     return fractions.Fraction(over, under)
 
 
 def _load_range(value: Any) -> range:
-    start, stop, step = (_whole(number, "range") for number in _fields(value, 3, "range"))
+    start, stop, step = (whole(number, "range") for number in fields(value, 3, "range"))
     return range(start, stop, step)
-
-
-# -- arrays ---------------------------------------------------------------------------------------
-
-
-def is_numpy(value: object) -> bool:
-    """Whether `value` is an array or a scalar of numpy. Never imports numpy."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
-
-
-def _dump_numpy(value: Any) -> Any:
-    """Returns ``[form, dtype, shape, bytes]``; form 0 is array.array, 1 ndarray, 2 a scalar."""
-    numpy = sys.modules["numpy"]
-    if value.dtype.hasobject or value.dtype.names is not None:
-        return None
-    form = 1 if isinstance(value, numpy.ndarray) else 2
-    # tobytes is the one copy; it also puts a strided or Fortran-ordered array into C order.
-    return [form, value.dtype.str, list(value.shape), value.tobytes()]
-
-
-def _dump_array(value: array.array[Any]) -> Any:
-    if value.typecode not in _TYPECODES:
-        return None  # the characters of "u" and "w" differ in size between machines
-    order = "<" if sys.byteorder == "little" else ">"
-    return [0, order + value.typecode, [len(value)], value.tobytes()]
-
-
-def _load_array(value: Any) -> Any:
-    form, dtype, shape, data = _fields(value, 4, "array")
-    _want(isinstance(dtype, str) and len(dtype) <= 32, "array")
-    _want(isinstance(shape, list) and len(shape) <= 64, "array")
-    _want(all(type(n) is int and n >= 0 for n in shape) and isinstance(data, bytes), "array")
-    if form == 0:
-        return _load_plain_array(dtype, shape, data)
-    try:
-        import numpy
-    except ImportError:
-        return Opaque(f"numpy.ndarray[{dtype}]", {"shape": shape, "data": data})
-    _want(dtype[:1] in "<>|=" and dtype[1:2] in "biufcSUMmV", "array")
-    try:
-        kind = numpy.dtype(dtype)
-    except (TypeError, ValueError):
-        raise Malformed("malformed array") from None
-    _want(math.prod(shape) * kind.itemsize == len(data), "array")
-    # bytearray: what arrives may be written to, as an array made here could be.
-    loaded = numpy.frombuffer(bytearray(data), kind).reshape(shape)
-    return loaded if form == 1 else loaded[()]
-
-
-def _load_plain_array(dtype: str, shape: list[int], data: bytes) -> Any:
-    order, typecode = dtype[:1], dtype[1:]
-    _want(order in ("<", ">") and typecode in _TYPECODES and len(shape) == 1, "array")
-    made = array.array(typecode)
-    _want(shape[0] * made.itemsize == len(data), "array")
-    made.frombytes(data)
-    if (order == "<") != (sys.byteorder == "little"):
-        made.byteswap()
-    return made
 
 
 # -- paths and the rest ---------------------------------------------------------------------------
@@ -281,32 +182,32 @@ def _dump_path(value: pathlib.PurePath) -> Any:
 
 
 def _load_path(value: Any) -> pathlib.PurePath:
-    flavour, text = _fields(value, 2, "path")
-    _want(flavour in _PATHS and isinstance(text, str), "path")
+    flavour, text = fields(value, 2, "path")
+    want(flavour in _PATHS and isinstance(text, str), "path")
     return _PATHS[flavour](text)
 
 
 def _load_slice(value: Any) -> slice:
-    return slice(*_fields(value, 3, "slice"))
+    return slice(*fields(value, 3, "slice"))
 
 
 def _load_singleton(value: Any) -> object:
-    _want(isinstance(value, str) and value in _SINGLETONS, "singleton")
+    want(isinstance(value, str) and value in _SINGLETONS, "singleton")
     return _SINGLETONS[value]
 
 
 def _load_uuid(value: Any) -> uuid.UUID:
-    _want(isinstance(value, bytes) and len(value) == 16, "uuid")
+    want(isinstance(value, bytes) and len(value) == 16, "uuid")
     return uuid.UUID(bytes=value)
 
 
 def _load_complex(value: Any) -> complex:
-    _want(isinstance(value, bytes) and len(value) == _COMPLEX.size, "complex")
+    want(isinstance(value, bytes) and len(value) == _COMPLEX.size, "complex")
     return complex(*_COMPLEX.unpack(value))
 
 
 def _load_list(value: Any) -> list[Any]:
-    _want(isinstance(value, list), "container")
+    want(isinstance(value, list), "container")
     items: list[Any] = value
     return items
 
@@ -329,7 +230,7 @@ DUMPERS: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
     pathlib.PureWindowsPath: (PATH, _dump_path),
     pathlib.PosixPath: (PATH, _dump_path),
     pathlib.WindowsPath: (PATH, _dump_path),
-    array.array: (ARRAY, _dump_array),
+    array.array: (ARRAY, dump_array),
     type(...): (SINGLETON, lambda value: "Ellipsis"),
     type(NotImplemented): (SINGLETON, lambda value: "NotImplemented"),
 }
@@ -350,7 +251,10 @@ LOADERS: Final[dict[int, Callable[[Any], Any]]] = {
     FRACTION: _load_fraction,
     UUID: _load_uuid,
     PATH: _load_path,
-    ARRAY: _load_array,
+    ENUM: load_enum,
+    DATACLASS: load_dataclass,
+    NAMEDTUPLE: load_named_tuple,
+    ARRAY: load_array,
     SINGLETON: _load_singleton,
 }
 """By extension number: from the unpacked payload to the value."""
@@ -358,6 +262,13 @@ LOADERS: Final[dict[int, Callable[[Any], Any]]] = {
 
 def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
     """Returns the row for a value whose exact type is not in `DUMPERS`, if there is one."""
+    kind = type(value)
+    if kind in REGISTRATION.names and kind not in REGISTRATION.references:
+        if issubclass(kind, enum.Enum):
+            return (ENUM, dump_enum)
+        if is_named_tuple(kind):
+            return (NAMEDTUPLE, dump_named_tuple)
+        return (DATACLASS, dump_dataclass)
     if is_numpy(value):
-        return (ARRAY, _dump_numpy)
+        return (ARRAY, dump_numpy)
     return None

@@ -1,0 +1,54 @@
+"""What the loaders of extension types share: shapes checked, and what stands for the unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Opaque:
+    """Stands for a value whose type this side does not know.
+
+    Attributes:
+        type_name: What the sender calls the type.
+        fields: What the sender told of it, as plain data.
+    """
+
+    __slots__ = ("fields", "type_name")
+
+    def __init__(self, type_name: str, fields: object) -> None:
+        self.type_name = type_name
+        self.fields = fields
+
+    def __repr__(self) -> str:
+        return f"<proxyables.Opaque {self.type_name}: {self.fields!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Opaque):
+            return NotImplemented
+        return self.type_name == other.type_name and self.fields == other.fields
+
+    __hash__ = None  # type: ignore[assignment]  # equal by fields, which may be unhashable
+
+
+class Malformed(ValueError):
+    """An extension's payload has not the shape that its number promises."""
+
+
+def want(condition: object, what: str) -> None:
+    """Raises `Malformed` unless the condition holds."""
+    if not condition:
+        raise Malformed(f"malformed {what}")
+
+
+def fields(value: Any, count: int, what: str) -> list[Any]:
+    """Returns a payload that must be a list of so many elements."""
+    want(isinstance(value, list) and len(value) == count, what)
+    found: list[Any] = value
+    return found
+
+
+def whole(value: Any, what: str) -> int:
+    """Returns a payload that must be a whole number, and no boolean."""
+    want(type(value) is int, what)
+    number: int = value
+    return number
