@@ -14,11 +14,13 @@ Names are loaded when they are first used, so that ``import proxyables`` costs n
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from proxyables.version import __version__
 
+TYPE_CHECKING = False  # importing typing would cost more than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from proxyables.errors import (
         AccessDenied,
         AuthenticationFailed,

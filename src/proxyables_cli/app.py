@@ -4,53 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from proxyables_cli import call, console, demo, ls, ping, serve
+from proxyables_cli import commands
+from proxyables_cli.commands import Invocation
 from proxyables_cli.exits import Code, Failure, OutputClosed
 from proxyables_cli.options import Command, Common, Row, build, merge, rows
-
-COMMANDS: tuple[Command, ...] = (
-    *serve.COMMANDS,
-    *console.COMMANDS,
-    *call.COMMANDS,
-    *ls.COMMANDS,
-    *ping.COMMANDS,
-    *demo.COMMANDS,
-)
 
 Result = TypeVar("Result")
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """What a command line asks for."""
-
-    command: Command
-    options: Common
-
-
-def run(argv: Sequence[str]) -> int:
-    """Reads a command line, runs its command and returns the exit code.
-
-    The command runs after typer has returned, not inside of it: typer has its own ideas about
-    what an interrupt or a broken pipe means.
-
-    Raises:
-        Failure: The command line does not fit, or the command failed in a way that it explains.
-        OutputClosed: Nobody reads the help.
-    """
-    asked = parse(argv)
-    return asked.command.run(asked.options) if isinstance(asked, Invocation) else asked
-
-
 def parse(argv: Sequence[str]) -> Invocation | int:
     """Reads a command line; returns an exit code where it asked for help or the version.
+
+    The command is not run here, inside of typer: typer has its own ideas about what an interrupt
+    or a broken pipe means.
 
     Raises:
         Failure: It does not fit; the code is for bad usage.
@@ -71,7 +43,7 @@ def parse(argv: Sequence[str]) -> Invocation | int:
 
 
 def tree() -> typer.Typer:
-    """Makes the application: one typer command for each row of `COMMANDS`."""
+    """Makes the application: one typer command for each of ours."""
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -79,7 +51,7 @@ def tree() -> typer.Typer:
         context_settings=_SETTINGS,
     )
     app.callback(invoke_without_command=True)(_root())
-    for command in COMMANDS:
+    for command in commands.every():
         app.command(command.name, help=command.help, epilog=command.epilog)(_function(command))
     return app
 
@@ -152,4 +124,4 @@ def _usage(error: Any) -> Failure:
     return Failure(Code.USAGE, told, "" if told.endswith("?") else f"see '{command} --help'")
 
 
-__all__ = ["COMMANDS", "Invocation", "parse", "run", "tree"]
+__all__ = ["parse", "tree"]

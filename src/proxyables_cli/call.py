@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, paths
 from proxyables_cli.arguments import Words
 from proxyables_cli.connecting import Connecting
-from proxyables_cli.options import Command, word, words
+from proxyables_cli.options import Command, switch, word, words
 
-_PATH = 'Names with dots between, and items: accounts["ada"].balance, items[0]. A dot alone is'
+_PATH = (
+    'Names with dots between, and items: accounts["ada"].balance, items[0]. A dot alone is the'
+    " exported object itself."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallOptions(Connecting):
     """The command line of ``call``."""
 
-    path: str = word("PATH", text=f"{_PATH} the exported object itself.")
+    path: str = word("PATH", text=_PATH)
     arguments: tuple[str, ...] = words(
         "ARG",
         text="JSON, else text. =TEXT is always text, :=JSON must be JSON, @FILE is what a file"
         " holds, @- standard input, NAME=VALUE a keyword argument. After -- nothing is an option.",
     )
+    stream: bool = switch("--stream", text="The result is iterated: print each item when it comes.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GetOptions(Connecting):
     """The command line of ``get``."""
 
-    path: str = word("PATH", text=f"{_PATH} the exported object itself.")
+    path: str = word("PATH", text=_PATH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,43 +48,55 @@ class SetOptions(Connecting):
 def call(options: CallOptions) -> int:
     """Calls what the path names and prints what it returns."""
     positional, keywords = Words().arguments(options.arguments)
-    return _on_cursor(options, options.path, lambda cursor: cursor(*positional, **keywords))
+
+    async def work(found: Any) -> None:
+        result = found(*positional, **keywords)
+        if not options.stream:
+            options.printer.value(await result)
+            return
+        async for item in result:
+            options.printer.value(item)
+
+    return _on_cursor(options, options.path, work)
 
 
 def get(options: GetOptions) -> int:
     """Reads what the path names and prints it."""
-    return _on_cursor(options, options.path, lambda cursor: cursor)
+
+    async def work(found: Any) -> None:
+        options.printer.value(await found)
+
+    return _on_cursor(options, options.path, work)
 
 
 def set_value(options: SetOptions) -> int:
     """Assigns to what the path names. Prints nothing."""
-    import proxyables
-
     value = Words().value(options.value)
-    return _on_cursor(
-        options, options.path, lambda cursor: proxyables.assign(cursor, value), silent=True
-    )
+
+    async def work(found: Any) -> None:
+        import proxyables
+
+        await proxyables.assign(found, value)
+
+    return _on_cursor(options, options.path, work)
 
 
 def _on_cursor(
-    options: Connecting,
-    path: str,
-    action: Callable[[Any], Awaitable[Any]],
-    *,
-    silent: bool = False,
+    options: Connecting, path: str, work: Callable[[Any], Coroutine[Any, Any, None]]
 ) -> int:
+    """Runs something on the cursor that a path names, and has it print what it finds.
+
+    It prints while the connection stands: a reference means nothing afterwards.
+    """
     steps = paths.parse(path)
     address = connecting.checked(options.address)
 
-    async def work() -> int:
+    async def connect() -> int:
         async with connecting.connected(address, options.timeout) as peer:
-            result = await action(paths.walk(peer.root, steps))
-            # Inside the block: a reference means something only while the connection stands.
-            if not silent:
-                options.printer.value(result)
+            await work(paths.walk(peer.root, steps))
         return 0
 
-    return connecting.run(work(), options)
+    return connecting.run(connect(), options)
 
 
 COMMANDS = (

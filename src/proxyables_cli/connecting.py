@@ -73,15 +73,18 @@ async def connected(address: str, timeout: float | None) -> AsyncIterator[Peer]:
         timeout: Seconds for dialling and for everything in the block together.
 
     Raises:
-        Failure: The time was up.
+        Failure: The time was up, or this version cannot dial such an address.
     """
     import proxyables
 
     limit = CONNECT_SECONDS if timeout is None else max(timeout, 0.001)
     try:
-        async with asyncio.timeout(timeout) as clock:
-            async with proxyables.connect(address, timeout=limit) as peer:
-                yield peer
+        dialling = proxyables.connect(address, timeout=limit)
+    except proxyables.NotSupported as error:
+        raise Failure(Code.USAGE, str(error)) from None
+    try:
+        async with asyncio.timeout(timeout) as clock, dialling as peer:
+            yield peer
     except TimeoutError as error:
         if not clock.expired():
             raise

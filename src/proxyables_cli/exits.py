@@ -73,6 +73,17 @@ _BY_TYPE: tuple[tuple[str, Code], ...] = (
     ("proxyables_cli.exits.OutputClosed", Code.CLOSED_OUTPUT),
 )
 
+# `HandshakeFailed` is one type for every way not to meet; how its text begins tells them apart.
+_BY_WORDS: tuple[tuple[str, Code], ...] = (
+    ("cannot start ", Code.NOT_EXECUTABLE),
+    ("no answer to the hello", Code.TIMED_OUT),
+    ("not a proxyables peer", Code.PROTOCOL),
+    ("the peer speaks protocol version", Code.PROTOCOL),
+    ("the peer's HELLO", Code.PROTOCOL),
+    ("the peer answered with", Code.PROTOCOL),
+    ("the peer refused", Code.PROTOCOL),
+)
+
 # Failures that say nothing: the user caused them, and knows.
 _SILENT = frozenset({Code.INTERRUPTED, Code.CLOSED_OUTPUT})
 
@@ -93,7 +104,7 @@ def explain(error: BaseException) -> tuple[Code, str]:
     if code is Code.BUG:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return code, printable(f"unexpected {what}; --debug shows where")
-    return code, printable(_message_of(error))
+    return code, printable(_message_of(error) + _advice(error))
 
 
 def report(error: BaseException, *, debug: bool) -> Code:
@@ -157,15 +168,14 @@ def _code_of(error: BaseException) -> Code:
 
 
 def _refined(error: BaseException) -> Code:
-    """Tells why a connection did not come to stand, from the cause that the library keeps."""
-    for cause in _causes(error):
-        # Told apart from a socket that does not exist by the library's own words.
-        if str(error).startswith("cannot start "):
-            return Code.NOT_FOUND if isinstance(cause, FileNotFoundError) else Code.NOT_EXECUTABLE
-        if isinstance(cause, TimeoutError):
+    """Tells why a connection did not come to stand, from what the library keeps as its causes."""
+    for each in (error, *_causes(error)):
+        if isinstance(each, TimeoutError):
             return Code.TIMED_OUT
-        if _has_name(cause, "PeerProtocolError"):
-            return Code.PROTOCOL
+        for said, code in _BY_WORDS:
+            if str(each).startswith(said):
+                missing = isinstance(each.__cause__, FileNotFoundError)
+                return Code.NOT_FOUND if code is Code.NOT_EXECUTABLE and missing else code
     return Code.NO_CONNECTION
 
 
@@ -178,8 +188,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _has_name(error: BaseException, name: str) -> bool:
-    return any(cls.__name__ == name for cls in type(error).__mro__)
+def _advice(error: BaseException) -> str:
+    nobody = (ConnectionRefusedError, FileNotFoundError)
+    if str(error).startswith("cannot connect") and isinstance(error.__cause__, nobody):
+        return "; start a server with 'proxyables serve'"
+    return ""
 
 
 def _message_of(error: BaseException) -> str:

@@ -1,42 +1,56 @@
-"""Starting a command without typer, which costs more than the rest of a stdio child's life.
+"""Reading a command line without typer.
 
-Three quarters of the start-up of ``serve TARGET --stdio`` would go into importing typer, and such
-a process is started for every ``exec:`` address. So these command lines are read by argparse, from
-the same table (``options.py``). Help is left to typer: whoever reads it does not wait for
-milliseconds.
+Importing typer takes as long as everything else that a short command does, ``call`` for example,
+or a stdio child, which is started anew for each ``exec:`` address. So a plain command line is
+read by argparse, from the same table (``options.py``). What argparse cannot read, and whoever
+asks for help, is left to typer, which then says what is wrong: nobody counts milliseconds there,
+and there is one voice for it.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli import commands
+from proxyables_cli.commands import Invocation
 from proxyables_cli.options import Command, build, rows
 
-_HELP = frozenset({"-h", "--help"})
-_STDIO = frozenset({"--stdio", "-", "stdio:", "--listen=-", "--listen=stdio:", "-l-"})
+# The two parsers agree but for the words after "--", which argparse treats differently from one
+# version of Python to the next.
+_FOR_TYPER = frozenset({"-h", "--help", "--"})
+
+
+class _Unclear(Exception):
+    """argparse does not understand the command line."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        name = self.prog.removeprefix("proxyables ")
-        raise Failure(Code.USAGE, f"{name}: {message}", f"see '{self.prog} --help'")
+        raise _Unclear(message)
 
 
-def is_fast(argv: Sequence[str]) -> bool:
-    """Tells whether a command line is one of a stdio child, which need not wait for typer."""
-    return argv[:1] == ["serve"] and not _STDIO.isdisjoint(argv) and _HELP.isdisjoint(argv)
-
-
-def parse(command: Command, argv: Sequence[str]) -> Any:
-    """Reads the words after the command's name.
+def parse(argv: Sequence[str]) -> Invocation | None:
+    """Reads a command line that begins with a command; None if it is one for typer.
 
     Raises:
-        Failure: They do not fit; the code is for bad usage.
+        Failure: An option's value is wrong; the code is for bad usage.
     """
-    parser = _Parser(prog=f"proxyables {command.name}", add_help=False, allow_abbrev=False)
+    if not argv or not _FOR_TYPER.isdisjoint(argv):
+        return None
+    command = commands.find(argv[0])
+    if command is None:
+        return None
+    try:
+        typed = _parser(command).parse_args(list(argv[1:]))
+    except _Unclear:
+        return None
+    return Invocation(command, build(command.options, vars(typed)))
+
+
+def _parser(command: Command) -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
     for name, row in rows(command.options):
         if row.is_switch:
             parser.add_argument(*row.names, dest=name, action="store_true")
@@ -46,7 +60,7 @@ def parse(command: Command, argv: Sequence[str]) -> Any:
         else:
             count = "*" if row.many else None if row.required else "?"
             parser.add_argument(name, metavar=row.metavar, nargs=count)
-    return build(command.options, vars(parser.parse_args(list(argv))))
+    return parser
 
 
-__all__ = ["is_fast", "parse"]
+__all__ = ["parse"]

@@ -15,7 +15,7 @@ class _TalkingHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             told = f"{record.levelname.lower()}: {record.getMessage()}"
-        except Exception:  # a record that cannot be formatted must not stop what logged it
+        except (TypeError, ValueError):  # its text and its arguments do not fit each other
             self.handleError(record)
             return
         if record.exc_info and record.exc_info[1] is not None:

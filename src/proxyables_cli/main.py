@@ -1,4 +1,4 @@
-"""The entry point: the paths that need no typer, and the one place where errors become codes.
+"""The entry point, and the one place where errors become exit codes.
 
 Each path imports what it needs and no more, so nearly every import stands where it is used.
 """
@@ -36,18 +36,19 @@ def _run(words: list[str]) -> int:
     from proxyables.net.stdio import open_standard_descriptors
 
     open_standard_descriptors()  # before anything could open a file that takes their numbers
+    if words and words[0] in ("call", "set"):
+        from proxyables_cli import arguments
+
+        words = arguments.protect_negative(words)
     from proxyables_cli import fastpath
 
-    if fastpath.is_fast(words):
-        from proxyables_cli import serve
+    asked = fastpath.parse(words)
+    if asked is not None:
+        return asked.run()
+    from proxyables_cli import app
 
-        (command,) = serve.COMMANDS
-        return command.run(fastpath.parse(command, words[1:]))
-    from proxyables_cli import app, arguments
-
-    if words and words[0] in ("call", "set"):
-        words = arguments.protect_negative(words)
-    return app.run(words)
+    understood = app.parse(words)
+    return understood if isinstance(understood, int) else understood.run()
 
 
 def _flush() -> None:

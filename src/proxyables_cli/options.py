@@ -2,9 +2,9 @@
 
 A command is a frozen dataclass whose fields are the rows: each field says how it is written
 (`switch`, `value`, `repeated`, `word`, `words`) and how its text becomes a value. Two parsers are
-generated from it: typer's (``app.py``), which also writes the help, and argparse's
-(``fastpath.py``), for the paths that must start before typer could be imported. Both leave every
-value as the text that was typed; `build` alone converts, so they cannot disagree.
+generated from it: typer's (``app.py``), which also writes the help and says what is wrong, and
+argparse's (``fastpath.py``), which starts sooner. Both leave every value as the text that was
+typed; `build` alone converts, so they cannot disagree.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 
 from proxyables_cli.exits import Code, Failure
 
@@ -32,6 +31,8 @@ def directory() -> str:
     if runtime.startswith("/"):
         path = os.path.join(runtime, "proxyables")
     else:
+        import tempfile  # dear, and seldom needed
+
         path = os.path.join(tempfile.gettempdir(), f"proxyables-{os.geteuid()}")
     hint = "name a listener, such as --unix PATH or --tcp :9000"
     try:

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from proxyables.net.addresses import MAX_SOCKET_PATH, parse
 from proxyables_cli import logs, loops, runtime, targets
@@ -64,7 +64,7 @@ class ServeOptions(Common):
         default=".",
     )
     factory: bool = switch("--factory", text="TARGET is a function that makes the object.")
-    instance: str = value(
+    instance: Literal["shared", "connection"] = value(
         "--instance",
         metavar="WHICH",
         text="shared (the default), or connection: TARGET is called for each connection.",
@@ -106,9 +106,9 @@ class ServeOptions(Common):
 
 def run(options: ServeOptions) -> int:
     """Serves until a signal comes, or until the peer on standard input ends."""
-    logs.configure(options)
     target = targets.parse(options.target)
     addresses = _listeners(options, target)
+    logs.configure(options)
     if "stdio:" in addresses:
         _claim_stdio()  # before the target can print while it is imported
     exported: Any = targets.load(target, options.app_dir)
@@ -138,14 +138,14 @@ async def _serve(exported: Any, addresses: Sequence[str], options: ServeOptions)
     return Code.OK
 
 
-async def _open(exported: object, addresses: Sequence[str], options: ServeOptions) -> Server:
+async def _open(exported: Any, addresses: Sequence[str], options: ServeOptions) -> Server:
     import proxyables
 
     bounds: dict[str, Any] = {"grace": options.grace}
     if options.max_message is not None:
         bounds["max_message"] = options.max_message
     try:
-        return await proxyables.serve(
+        server = proxyables.serve(
             exported,
             *addresses,
             instance=options.instance,
@@ -155,10 +155,12 @@ async def _open(exported: object, addresses: Sequence[str], options: ServeOption
             name=options.name or targets.parse(options.target).label,
             insecure=options.insecure,
         )
+    except (ValueError, proxyables.NotSupported) as error:
+        raise Failure(Code.USAGE, str(error)) from None
+    try:
+        return await server
     except proxyables.ProxyError:
-        raise
-    except PermissionError as error:
-        raise Failure(Code.REFUSED, str(error)) from error
+        raise  # some of them are OSErrors as well
     except OSError as error:
         raise Failure(Code.CANNOT_LISTEN, error.strerror or str(error)) from error
 

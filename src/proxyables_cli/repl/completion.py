@@ -20,6 +20,8 @@ from typing import Any
 _TARGET = re.compile(r"((?:[^\W\d]\w*\s*\.\s*)*)([^\W\d]\w*)?$")
 _OPAQUE = frozenset({"method", "property"})
 MAX_CACHED = 500
+SECONDS = 5.0
+"""How long the other side may take to describe something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +131,22 @@ class Completer:
         for name in path[1:]:
             cursor = getattr(cursor, name)
         try:
-            told = await self._describe(cursor)
-        except asyncio.CancelledError:
-            raise
+            async with asyncio.timeout(SECONDS):
+                told = await self._describe(cursor)
         except Exception:
             return []  # a menu is a courtesy: whatever is wrong, the next call will say it
-        members = [row for row in told.get("members", ()) if isinstance(row.get("name"), str)]
+        members = [row for row in told.get("members", ()) if _is_name(row.get("name"))]
         if len(self._described) < MAX_CACHED:
             self._described[path] = members
         return members
 
 
 _MISSING = object()
+
+
+def _is_name(name: object) -> bool:
+    """Whether a name from elsewhere may be written into what somebody types."""
+    return isinstance(name, str) and name.isidentifier()
 
 
 def _local(value: object, path: Iterable[str]) -> list[Completion]:

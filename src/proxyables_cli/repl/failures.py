@@ -64,7 +64,7 @@ def _own_lines(error: BaseException) -> Iterator[str]:
     if not isinstance(error, RemoteError):
         lines = traceback.format_exception_only(error)
         if isinstance(error, ProxyError):  # known by its name; where we keep it says nothing
-            lines[0] = lines[0].removeprefix(f"{type(error).__module__}.")
+            lines = [escaped(lines[0].removeprefix(f"{type(error).__module__}."))]
         yield from lines
         return
     if error.frames:
@@ -76,7 +76,8 @@ def _own_lines(error: BaseException) -> Iterator[str]:
             yield f"    {escaped(frame.text.strip())}\n"
     yield f"{_headline(error)}\n"
     for note in getattr(error, "__notes__", ()):
-        yield f"{escaped(str(note))}\n"
+        if type(note) is str:  # the library's own notes, of a type of theirs, repeat the frames
+            yield f"{escaped(note)}\n"
 
 
 def _headline(error: RemoteError) -> str:

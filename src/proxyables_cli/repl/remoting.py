@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import proxyables
 from proxyables_cli.repl.resolution import Deferred, Remoting, UserValue
@@ -16,7 +16,7 @@ def is_remote(value: object) -> bool:
     return isinstance(value, proxyables.ProxyCursor)
 
 
-def tools(open_: Callable[..., Awaitable[UserValue]]) -> SimpleNamespace:
+def tools(open_: Callable[..., Coroutine[Any, Any, UserValue]]) -> SimpleNamespace:
     """Makes ``px``: what one does to chains, in forms that auto-await awaits by itself.
 
     Args:
@@ -31,7 +31,7 @@ def tools(open_: Callable[..., Awaitable[UserValue]]) -> SimpleNamespace:
 
     def gather(*chains: Awaitable[UserValue]) -> Deferred:
         """Runs chains at the same time; gives the list of their values."""
-        return Deferred(_gather(*chains))
+        return Deferred(lambda: _gather(*chains))
 
     def spawn(chain: Awaitable[UserValue]) -> asyncio.Task[UserValue]:
         """Runs a chain in the background; gives its task."""
@@ -39,7 +39,7 @@ def tools(open_: Callable[..., Awaitable[UserValue]]) -> SimpleNamespace:
 
     def copy(chain: proxyables.ProxyCursor) -> Deferred:
         """Fetches the value itself of what a chain names, whatever the rule says."""
-        return Deferred(_wait(proxyables.copy(chain)))
+        return Deferred(lambda: proxyables.copy(chain))
 
     def ref(chain: object) -> UserValue:
         """Keeps what a chain names over there and gives a reference; also for arguments."""
@@ -47,7 +47,7 @@ def tools(open_: Callable[..., Awaitable[UserValue]]) -> SimpleNamespace:
 
     def describe(chain: proxyables.ProxyCursor) -> Deferred:
         """Tells what a remote object offers, without running anything of it."""
-        return Deferred(_wait(proxyables.describe(chain)))
+        return Deferred(lambda: proxyables.describe(chain))
 
     def release(chain: proxyables.ProxyCursor) -> None:
         """Gives a remote object back now."""
@@ -55,7 +55,7 @@ def tools(open_: Callable[..., Awaitable[UserValue]]) -> SimpleNamespace:
 
     def open(address: str, name: str | None = None) -> Deferred:  # noqa: A001
         """Opens one more connection; gives its root and binds it to `name`."""
-        return Deferred(_wait(open_(address, name)))
+        return Deferred(lambda: open_(address, name))
 
     made = (gather, spawn, copy, ref, describe, release, open)
     return SimpleNamespace(**{function.__name__: function for function in made})

@@ -7,6 +7,7 @@ local value exactly as it is, without a turn of the loop, so local code behaves 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from dataclasses import dataclass
 from types import AsyncGeneratorType, TracebackType
@@ -51,11 +52,11 @@ class Deferred:
 
     __slots__ = ("_work",)
 
-    def __init__(self, work: Coroutine[Any, Any, UserValue]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, UserValue]]) -> None:
         self._work = work
 
     def __await__(self) -> Generator[Any, None, UserValue]:
-        return self._work.__await__()
+        return self._work().__await__()
 
     def __repr__(self) -> str:
         return "<not awaited yet>"
@@ -89,6 +90,16 @@ class Resolver:
         if self._keeps_chain(callee, value):
             return value
         return await self.ask(callee, await self.resolve(value))
+
+    async def consume(self, callee: object, generation: Generation) -> UserValue:
+        """As `argument`, for a generator expression that nobody but `callee` can have."""
+        given: UserValue = generation
+        try:
+            given = await self.argument(callee, generation)
+            return given
+        finally:
+            if given is not generation and given is not generation.source:
+                await generation.source.aclose()
 
     async def ask(self, callee: object, value: UserValue) -> UserValue:
         """What a local function gets for a remote object.
@@ -201,7 +212,14 @@ class Generation:
         return self
 
     def __next__(self) -> UserValue:
-        step = self.source.__anext__()
+        # Without the loop's hooks: else an unfinished one would end in a task of the loop, and
+        # not at once, as a plain generator does.
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        try:
+            step = self.source.__anext__()
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
         try:
             step.send(None)
         except StopIteration as item:

@@ -143,8 +143,8 @@ class _Rewriter(ast.NodeTransformer):
             node.value = self._await("unpack", node, self._raw(node.value))
             return node
         if _is_late(node):
-            inner = self._raw(node)
-            return self._await("argument", node, callee, inner)
+            function = "consume" if isinstance(node, ast.GeneratorExp) else "argument"
+            return self._await(function, node, callee, self._raw(node))
         asks = isinstance(callee, ast.Name) and callee.id in _ASKING
         if isinstance(node, ast.Name) and asks:
             return self._await("ask", node, callee, node)

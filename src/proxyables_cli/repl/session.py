@@ -17,6 +17,7 @@ from proxyables_cli.repl.compiling import Cell, Compiler, Shows
 from proxyables_cli.repl.connections import Connections
 from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
+from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.remoting import is_remote, remoting, tools
 from proxyables_cli.repl.resolution import Resolver, UserValue
 from proxyables_cli.repl.scope import Scope
@@ -73,10 +74,10 @@ def run(
             talk(failures.text_of(error.with_traceback(None)).rstrip("\n"), name="")
             return 1
     work = session.main(addresses, cell, plain=plain)
-    return _driven(work, loop)
+    return _driven(work, loop, endures=script is None)
 
 
-def _driven(work: Coroutine[Any, Any, int], loop_name: str) -> int:
+def _driven(work: Coroutine[Any, Any, int], loop_name: str, *, endures: bool) -> int:
     with loops.runner(loop_name) as runner:
         loop = runner.get_loop()
         main = loop.create_task(work)
@@ -86,7 +87,7 @@ def _driven(work: Coroutine[Any, Any, int], loop_name: str) -> int:
             except KeyboardInterrupt:
                 # Ctrl-C ended synchronous code outside of any cell, a callback for example. That
                 # stops the loop; the session goes on where it was.
-                if main.done():
+                if main.done() or not endures:
                     raise
 
 
@@ -143,6 +144,8 @@ class Session:
         if script.shows is Shows.NOTHING:
             self.scope.names["__file__"] = script.filename
             sys.path.insert(0, os.path.dirname(os.path.abspath(script.filename)))
+        else:
+            import_from_here()
         return self.evaluator.compiler.compile(
             script.source, filename=script.filename, shows=script.shows
         )
@@ -178,14 +181,17 @@ class Session:
             raise KeyboardInterrupt
 
     async def _prompt(self, *, plain: bool) -> int:
+        import_from_here()
         dumb = os.environ.get("TERM", "") in ("", "dumb")
-        if plain or dumb or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
-            from proxyables_cli.repl import plain as lines
+        # A Ctrl-C that finds no cell and no line to clear does nothing.
+        with listening(lambda: None):
+            if plain or dumb or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+                from proxyables_cli.repl import plain as lines
 
-            return await lines.interact(self)
-        from proxyables_cli.repl import terminal
+                return await lines.interact(self)
+            from proxyables_cli.repl import terminal
 
-        return await terminal.interact(self)
+            return await terminal.interact(self)
 
     # ---- running
 
@@ -258,7 +264,6 @@ class Session:
 
     def say(self, text: str) -> None:
         """Tells the user something that no input asked for."""
-        flush()
         talk(text)
 
     def report(self, outcome: Outcome) -> None:
@@ -277,6 +282,12 @@ class Session:
                 talk(explain(outcome.error)[1], name="")
             case Ending.RAISED if outcome.error is not None:
                 talk(failures.text_of(outcome.error).rstrip("\n"), name="")
+
+
+def import_from_here() -> None:
+    """Has imports find the modules of the current directory, as at Python's own prompt."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
 
 
 async def _remote_repr(cursor: proxyables.ProxyCursor) -> object:

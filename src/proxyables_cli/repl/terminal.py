@@ -29,7 +29,6 @@ from proxyables_cli.repl.commands import COMMANDS
 from proxyables_cli.repl.compiling import Compiler, Completeness
 from proxyables_cli.repl.completion import Completer
 from proxyables_cli.repl.display import escaped
-from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.remoting import is_remote
 
 if TYPE_CHECKING:
@@ -63,11 +62,12 @@ async def interact(session: Session) -> int:
         prompt_continuation=MORE,
         include_default_pygments_style=False,
         enable_open_in_editor=True,
+        enable_suspend=True,
     )
     while session.exit_code is None:
         try:
-            # In raw mode Ctrl-C is a key. A signal while a prompt stands comes from elsewhere.
-            with listening(_nothing), patch_stdout():
+            # Ctrl-C is a key here; prompt_toolkit's handler would not put ours back.
+            with patch_stdout():
                 source = await prompt.prompt_async(handle_sigint=False)
         except KeyboardInterrupt:
             continue
@@ -76,10 +76,6 @@ async def interact(session: Session) -> int:
         await session.enter(source)
         completer.forget()
     return session.exit_code or 0
-
-
-def _nothing() -> None:
-    """What a Ctrl-C that meets nothing does."""
 
 
 class _Menu(MenuCompleter):

@@ -1,0 +1,55 @@
+"""The commands of the program, found by name without importing the others."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from proxyables_cli.options import Command
+
+# In the order of the help. `call.py` has three commands, and `repl` is the name of a package.
+_MODULES = {
+    "serve": "serve",
+    "repl": "console",
+    "call": "call",
+    "get": "call",
+    "set": "call",
+    "ls": "ls",
+    "ping": "ping",
+    "demo": "demo",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a command line asks for.
+
+    Attributes:
+        command: The command.
+        options: An instance of the command's own dataclass.
+    """
+
+    command: Command
+    options: Any
+
+    def run(self) -> int:
+        """Does it, and returns the exit code."""
+        return self.command.run(self.options)
+
+
+def find(name: str) -> Command | None:
+    """Returns the command with this name, if there is one."""
+    if name not in _MODULES:
+        return None
+    module = importlib.import_module(f"proxyables_cli.{_MODULES[name]}")
+    declared: tuple[Command, ...] = module.COMMANDS
+    return next(command for command in declared if command.name == name)
+
+
+def every() -> list[Command]:
+    """Returns all commands, in the order of the help."""
+    return [command for name in _MODULES if (command := find(name)) is not None]
+
+
+__all__ = ["Invocation", "every", "find"]

@@ -1,0 +1,120 @@
+"""The argument syntax of ``call`` and ``set``."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxyables_cli.arguments import Words, protect_negative
+from proxyables_cli.exits import Code, Failure
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("42", 42),
+        ("-5", -5),
+        ("2.5", 2.5),
+        ("true", True),
+        ("null", None),
+        ("hello", "hello"),
+        ("", ""),
+        ('"42"', "42"),
+        ("=42", "42"),
+        ("=", ""),
+        ("=@file", "@file"),
+        (":=42", 42),
+        (':={"a": [1]}', {"a": [1]}),
+        ("[1, 2", "[1, 2"),
+        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
+        ("http://host/?a=b", "http://host/?a=b"),
+        ('{"$bytes": "AP8="}', b"\x00\xff"),
+        ("é", "é"),
+    ],
+)
+def test_one_word_is_read(word: str, value: object) -> None:
+    assert Words().arguments((word,)) == ([value], {})
+
+
+def test_keywords_follow_the_same_rules() -> None:
+    words = ("1", "b=2", "c=text", "d==2", "e:=[3]", "f=:=4", "g=a=b", "h=")
+    assert Words().arguments(words) == (
+        [1],
+        {"b": 2, "c": "text", "d": "2", "e": [3], "f": 4, "g": "a=b", "h": ""},
+    )
+
+
+def test_files_are_text_or_bytes_or_json(tmp_path: Path) -> None:
+    text, data, listed = tmp_path / "t", tmp_path / "d", tmp_path / "l.json"
+    text.write_text("42\n")
+    data.write_bytes(b"\xff\x00")
+    listed.write_text("[1, 2]")
+    words = (f"@{text}", f"@{data}", f":@{listed}", f"k=:@{listed}")
+    assert Words().arguments(words) == (["42\n", b"\xff\x00", [1, 2]], {"k": [1, 2]})
+
+
+def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"from a pipe")))
+    words = Words()
+    assert words.value("@-") == "from a pipe"
+    with pytest.raises(Failure, match="stands twice"):
+        words.value("@-")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ((":=nope",), Code.BAD_DATA, "':=nope' is not JSON"),
+        ((":=NaN",), Code.BAD_DATA, "NaN is not a JSON value"),
+        ((":=" + "[" * 100_000,), Code.BAD_DATA, "nested too deeply"),
+        (('a:={"$bytes": "!"}',), Code.BAD_DATA, r"content of '\$bytes' is wrong"),
+        ((':={"$evil": 1}',), Code.BAD_DATA, r"'\$evil' is not one of \$bigint"),
+        (("@/no/such/file",), Code.USAGE, "cannot read '/no/such/file': no such file"),
+        (("a=1", "2"), Code.USAGE, "'2' follows the keyword a="),
+        (("a=1", "a=2"), Code.USAGE, "'a' is given twice"),
+    ],
+)
+def test_bad_words_are_explained(words: tuple[str, ...], code: Code, says: str) -> None:
+    with pytest.raises(Failure, match=says) as caught:
+        Words().arguments(words)
+    assert caught.value.code is code
+
+
+def test_a_json_file_that_is_not_text_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b"\xff")
+    with pytest.raises(Failure, match="not UTF-8"):
+        Words().value(f":@{path}")
+
+
+def test_negative_numbers_are_no_options() -> None:
+    words = ["call", ":9000", "add", "-5", "-2.5e3", "-x", "--", "-5"]
+    assert protect_negative(words) == [
+        *("call", ":9000", "add", ":=-5", ":=-2.5e3", "-x", "--", "-5")
+    ]
+
+
+@given(st.text())
+def test_a_word_after_an_equals_sign_is_itself(text: str) -> None:
+    assert Words().value(f"={text}") == text
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text("abc$", min_size=2), inner),
+        max_leaves=10,
+    ).filter(lambda value: not (isinstance(value, dict) and "$" in json.dumps(value)))
+)
+def test_json_is_read_as_json(value: object) -> None:
+    text = json.dumps(value)
+    if "$" in text:
+        return
+    assert Words().value(f":={text}") == value
+    assert Words().arguments((f"k:={text}",)) == ([], {"k": value})

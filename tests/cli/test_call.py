@@ -1,0 +1,212 @@
+"""``call``, ``get``, ``set``, ``ls`` and ``ping`` against a live server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from cli.processes import Cli, Server, Starter
+
+KEYWORDS = '[["a","2",[1]],{"k":"v","n":{"$bytes":"AP8="}}]\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (["add", "2", "3"], "5\n"),
+        (["add", "-2", "-3"], "-5\n"),
+        (["echo", "a", "=2", "[1]", "k=v", 'n:={"$bytes": "AP8="}'], KEYWORDS),
+        (
+            ["echo", '{"$bigint": "99999999999999999999999"}'],
+            '[{"$bigint":"99999999999999999999999"}]\n',
+        ),
+        (["echo", "--", "-x", "--timeout"], '["-x","--timeout"]\n'),
+        (
+            ["accounts[ada].deposit", "5", "note=gift", "-o", "repr"],
+            "{'balance': 15, 'note': 'gift'}\n",
+        ),
+    ],
+)
+def test_calls_print_json(cli: Cli, shop: Server, words: list[str], out: str) -> None:
+    result = cli("call", shop.address, *words)
+    assert (result.code, result.out, result.err) == (0, out, "")
+
+
+def test_get_and_set(cli: Cli, shop: Server) -> None:
+    assert cli("get", shop.address, "items[2]").out == '{"a":{"$bytes":"AP8="}}\n'
+    assert cli("get", shop.address, 'items[2]["a"]', "-o", "raw").bytes == b"\x00\xff"
+    assert cli("set", shop.address, "level", "5").out == ""
+    assert cli("get", shop.address, "level").out == "5\n"
+    assert cli("set", shop.address, "items[0]", '"x"').code == 0
+    assert cli("get", shop.address, "items[0]").out == '"x"\n'
+
+
+def test_a_reference_is_printed_as_one(cli: Cli, shop: Server) -> None:
+    found = json.loads(cli("get", shop.address, "accounts[ada]").out)
+    assert list(found) == ["$ref"]
+    assert "Account" in found["$ref"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["fail"], 1, "ValueError: no such luck \\x1b[31m"),
+        (["nothing"], 1, "nothing"),
+        (["level"], 1, "not callable"),
+        (["accounts[bob]"], 1, "bob"),
+        (["slow", "60", "--timeout", "300ms"], 75, "within 0.3 s"),
+    ],
+)
+def test_failures_are_one_line(
+    cli: Cli, shop: Server, words: list[str], code: int, says: str
+) -> None:
+    result = cli("call", shop.address, *words)
+    assert result.code == code, result
+    assert says in result.line
+    assert result.out == ""
+
+
+def test_a_remote_failure_has_its_frames_with_debug(cli: Cli, shop: Server) -> None:
+    result = cli("--debug", "call", shop.address, "fail")
+    assert result.code == 1
+    assert "in fail" in result.err
+
+
+def test_nobody_there(cli: Cli) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f":{free.getsockname()[1]}"
+        result = cli("call", address, "add")
+    assert result.code == 69
+    assert result.line.endswith("connection refused; start a server with 'proxyables serve'")
+    missing = cli("call", "./none.sock", "add")
+    assert missing.code == 69
+    assert "none.sock" in missing.line
+
+
+def test_children_that_cannot_be_had(cli: Cli) -> None:
+    assert cli("ping", "exec:no-such-program-here").code == 127
+    (cli.directory / "plain").write_text("")
+    assert cli("ping", f"exec:{cli.directory}/plain").code == 126
+    ended = cli("ping", f"exec:{sys.executable} -c 'raise SystemExit(9)'")
+    assert ended.code == 69
+    assert "9" in ended.line
+
+
+def answer(listener: socket.socket, said: bytes) -> None:
+    taken, _ = listener.accept()
+    with taken:
+        taken.sendall(said)
+        while taken.recv(4096):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", 76), (b"", 75)],
+)
+def test_something_else_is_there(cli: Cli, said: bytes, code: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener, said))
+        thread.start()
+        result = cli("ping", f":{listener.getsockname()[1]}", "--timeout", "1s")
+        thread.join()
+    assert result.code == code, result
+    assert result.line
+
+
+def test_a_server_that_dies_in_mid_call(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0")
+    result = cli("call", server.address, "die")
+    assert result.code == 74
+    assert result.line
+
+
+def test_a_reader_that_goes_away(cli: Cli, shop: Server) -> None:
+    result = cli.shell(f"($P ls {shop.address}; echo $? >&2) | true")
+    assert result.err in ("141\n", "0\n")  # 0 if all of it fitted before the reader went
+    assert cli.shell(f"$P ls {shop.address} | head -1").out.count("\n") == 1
+    closed = cli.shell(f"$P call {shop.address} add 2 3 >&-; echo $? >&2")
+    assert closed.err == "141\n"
+    assert cli.shell(f"$P call {shop.address} add 2 3 <&- 2>&-").out == "5\n"
+
+
+def test_an_interrupt_cancels_the_call_over_there(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0")
+    said = server.process.stdout
+    caller = cli.start("call", server.address, "announced", "3600")
+    assert said is not None
+    assert [said.readline(), said.readline()] == [b"importing\n", b"running\n"]
+    caller.send_signal(signal.SIGINT)
+    assert caller.communicate(timeout=30) == (b"", b"")
+    assert caller.returncode == 130
+    assert said.readline() == b"cancelled\n"
+
+
+def test_a_stream_is_printed_item_by_item(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0")
+    result = cli.shell(f"$P call {server.address} numbers --stream | head -3")
+    assert (result.out, result.err) == ("0\n1\n2\n", "")
+    said = server.process.stdout
+    assert said is not None
+    assert [said.readline(), said.readline()] == [b"importing\n", b"stopped\n"]
+
+
+def test_ls_is_a_line_of_json_for_each_member(cli: Cli, shop: Server) -> None:
+    result = cli("ls", shop.address)
+    assert (result.code, result.err) == (0, "")
+    members = {row["name"]: row for row in map(json.loads, result.out.splitlines())}
+    assert {"add", "accounts", "items", "slow"} <= set(members)
+    assert members["add"]["kind"] == "method"
+    assert members["add"]["signature"] == "(a, b)"
+    assert members["add"]["doc"] == "Adds."
+    assert "deposit" in cli("ls", shop.address, "accounts[ada]").out
+
+
+def test_ping_tells_who_is_there(cli: Cli, shop: Server) -> None:
+    result = cli("ping", shop.address, "-c", "2")
+    found = json.loads(result.out)
+    assert found["dialect"] == "px"
+    assert found["pid"] == shop.process.pid
+    assert found["object"] == "shop"
+    assert len(found["round_trips_ms"]) == 2
+    assert all(time > 0 for time in found["round_trips_ms"])
+
+
+def on_terminal(cli: Cli, *words: str) -> str:
+    """Runs the command with a terminal as its standard output, and returns what it shows."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "proxyables_cli", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        cwd=cli.directory,
+        env=cli.env | {"TERM": "xterm", "COLUMNS": "60"},
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while True:
+            shown += os.read(ours, 65536)
+    except OSError:
+        pass  # Linux says EIO when the last writer of a terminal is gone
+    os.close(ours)
+    assert process.wait(timeout=30) == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_comfort(cli: Cli, shop: Server) -> None:
+    assert "\x1b[" in on_terminal(cli, "call", shop.address, "add", "2", "3")
+    assert on_terminal(cli, "call", shop.address, "add", "2", "3", "--color", "never") == "5\n"
+    listed = on_terminal(cli, "ls", shop.address)
+    assert "add(a, b)" in listed
+    assert all(len(line) <= 60 for line in listed.splitlines())
+    assert "round trips" in on_terminal(cli, "ping", shop.address)

@@ -1,0 +1,57 @@
+"""Printing values."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxyables_cli.output import Printer, json_line, wants_color
+
+
+@pytest.mark.parametrize(
+    ("format", "value", "written"),
+    [
+        ("auto", {"a": [1, 2.5, None]}, b'{"a":[1,2.5,null]}\n'),
+        ("json", "é\x1b\x9b\u2028", '"é\\u001b\\u009b\\u2028"\n'.encode()),
+        ("json", "\ud800", b'"\\ud800"\n'),
+        ("raw", "a\nb", b"a\nb\n"),
+        ("raw", b"\x00\xff", b"\x00\xff"),
+        ("raw", [1, 2], b"[1,2]\n"),
+        ("raw", "\ud800", b"\\ud800\n"),
+        ("repr", {"a": (1,)}, b"{'a': (1,)}\n"),
+        ("pretty", {"a": "[bold]x[/bold] :smile:"}, b"{'a': '[bold]x[/bold] :smile:'}\n"),
+    ],
+)
+def test_formats(
+    format: str,  # noqa: A002
+    value: object,
+    written: bytes,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    Printer(format).value(value)
+    assert capfdbinary.readouterr().out == written
+
+
+def test_colour_is_written_only_on_demand(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    Printer("pretty", "never").value({"a": 1})
+    assert b"\x1b" not in capfdbinary.readouterr().out
+    Printer("pretty", "always").value({"a": 1})
+    assert b"\x1b" in capfdbinary.readouterr().out
+
+
+def test_colour_follows_the_option_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert wants_color("always")
+    assert not wants_color("never")
+    assert not wants_color("auto")
+
+
+@given(st.text())
+def test_a_line_of_json_is_one_safe_line(text: str) -> None:
+    written = json_line(text)
+    assert json.loads(written) == text
+    assert written.count(b"\n") == 1
+    assert not any(char < " " or "\x7f" <= char <= "\x9f" for char in written.decode()[:-1])

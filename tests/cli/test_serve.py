@@ -1,0 +1,273 @@
+"""The daemon: its listeners, its ready line, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from cli.processes import Cli, Starter
+
+
+def test_it_serves_on_several_listeners_until_a_signal(cli: Cli, serve: Starter) -> None:
+    path = cli.directory / "p.sock"
+    server = serve("shop:shop", "--tcp", ":0", "--unix", "p.sock", "-l", "tcp://127.0.0.1:0")
+    tcp, other, unix = sorted(server.addresses, key=lambda text: (len(text) < 10, text))[:3]
+    assert len(server.addresses) == 3
+    for address in server.addresses:
+        assert cli("call", address, "add", "2", "3").out == "5\n"
+    assert {tcp[:16], other[:16]} == {"tcp://127.0.0.1:"}
+    assert unix.startswith("unix:")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    result = server.stop()
+    assert result.code == 0
+    assert result.out == "importing\n"
+    assert not path.exists()
+
+
+def test_the_ready_lines_can_be_pasted(serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0")
+    assert server.lines == [
+        f"proxyables: serving shop:shop on {server.address}\n",
+        f"proxyables: try: proxyables repl {server.address}\n",
+    ]
+
+
+def test_without_a_listener_there_is_a_private_socket(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop")
+    path = cli.directory / "proxyables" / "shop.sock"
+    assert server.address == f"unix:{path}"
+    assert cli("call", str(path), "add", "2", "3").out == "5\n"
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    again = cli("serve", "shop:shop")
+    assert again.code == 73
+    assert str(path) in again.line
+    assert cli("call", str(path), "add", "2", "3").out == "5\n"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_lets_calls_end(
+    cli: Cli, serve: Starter, loop: str, number: signal.Signals
+) -> None:
+    server = serve("shop:shop", "--tcp", ":0", "--loop", loop, "--verbose")
+    caller = cli.start("call", server.address, "announced", "0.5")
+    assert caller.stdout is not None
+    # The call itself says when it runs, on the server's standard output.
+    assert server.process.stdout is not None
+    assert server.process.stdout.readline() == b"importing\n"
+    assert server.process.stdout.readline() == b"running\n"
+    result = server.stop(number)
+    out, _ = caller.communicate(timeout=30)
+    assert out == b'"done"\n'
+    assert result.code == 0, result
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("method", ["announced_block", "announced"])
+def test_the_second_signal_ends_it_at_once(
+    cli: Cli, serve: Starter, loop: str, method: str
+) -> None:
+    server = serve("shop:shop", "--tcp", ":0", "--loop", loop, "--grace", "1h")
+    caller = cli.start("call", server.address, method, "3600")
+    assert server.process.stdout is not None
+    server.process.stdout.readline()
+    assert server.process.stdout.readline() == b"running\n"
+    server.process.send_signal(signal.SIGINT)
+    try:
+        pytest.fail(f"one signal ended it with {server.process.wait(timeout=0.3)}: {server.wait()}")
+    except subprocess.TimeoutExpired:
+        pass  # as it must: the call still runs, and has an hour
+    assert server.stop(signal.SIGTERM).code == 143
+    out, err = caller.communicate(timeout=30)
+    assert out == b""
+    assert caller.returncode == 74
+    assert err.count(b"\n") == 1
+
+
+def test_the_grace_has_an_end(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0", "--grace", "100ms")
+    caller = cli.start("call", server.address, "announced", "3600")
+    assert server.process.stdout is not None
+    server.process.stdout.readline()
+    assert server.process.stdout.readline() == b"running\n"
+    assert server.stop().code == 0
+    caller.communicate(timeout=30)
+    assert caller.returncode == 74
+
+
+def test_a_port_in_use_is_one_line(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0")
+    result = cli("serve", "shop:shop", "--tcp", server.address)
+    assert result.code == 73
+    assert server.address in result.line
+    assert "in use" in result.line
+
+
+def test_a_foreign_file_is_left_alone(cli: Cli) -> None:
+    (cli.directory / "p.sock").write_text("mine")
+    result = cli("serve", "shop:shop", "--unix", "p.sock")
+    assert result.code == 73
+    assert "p.sock" in result.line
+    assert (cli.directory / "p.sock").read_text() == "mine"
+
+
+def test_a_directory_that_is_missing_is_one_line(cli: Cli) -> None:
+    result = cli("serve", "shop:shop", "--unix", "none/p.sock")
+    assert result.code == 73
+    assert "none/p.sock" in result.line
+
+
+def test_a_stale_socket_is_taken_over(cli: Cli, serve: Starter) -> None:
+    path = cli.directory / "p.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    server = serve("shop:shop", "--unix", "p.sock")
+    assert cli("call", server.address, "add", "2", "3").out == "5\n"
+
+
+def test_a_wide_bind_is_refused_without_insecure(cli: Cli, serve: Starter) -> None:
+    result = cli("serve", "shop:shop", "--tcp", "*:0")
+    assert result.code == 77
+    assert "insecure" in result.line
+    server = serve("shop:shop", "--tcp", "*:0", "--insecure")
+    assert "repl tcp://127.0.0.1:" in server.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["shop:make", "--factory"], 0, ""),
+        (["shop:make_slowly", "--factory"], 0, ""),
+        (["shop:Shop", "--instance", "connection"], 0, ""),
+        (["shop:make_slowly", "--factory", "--instance", "connection"], 0, ""),
+        (["shop:make_nothing", "--factory"], 66, "RuntimeError: out of clay"),
+    ],
+)
+def test_factories(cli: Cli, serve: Starter, words: list[str], code: int, says: str) -> None:
+    if code:
+        result = cli("serve", *words, "--tcp", ":0")
+        assert result.code == code
+        assert says in result.line
+        return
+    server = serve(*words, "--tcp", ":0")
+    assert cli("set", server.address, "level", "7").code == 0
+    own = "connection" in words
+    assert cli("get", server.address, "level").out == ("1\n" if own else "7\n")
+
+
+def test_messages_over_the_limit_are_refused(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0", "--max-message", "4KiB")
+    result = cli("call", server.address, "echo", "@-", stdin=b"x" * 10_000)
+    assert result.code in (1, 65, 74, 76)
+    assert "max_message" in result.line or "4096" in result.line
+    assert cli("call", server.address, "add", "2", "3").out == "5\n"
+
+
+def test_quiet_says_nothing(cli: Cli) -> None:
+    process = cli.start("serve", "shop:shop", "--unix", "p.sock", "-q")
+    while cli("-q", "call", "./p.sock", "add", "1", "2").out != "3\n":
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_a_file_as_target_finds_its_neighbours(cli: Cli, serve: Starter) -> None:
+    (cli.directory / "app").mkdir()
+    (cli.directory / "app" / "near.py").write_text("def add(a, b): return a + b\n")
+    (cli.directory / "app" / "top.py").write_text(
+        "import near\n\ndef add(a, b): return near.add(a, b)\n"
+    )
+    server = serve("app/top.py", "--tcp", ":0")
+    assert cli("call", server.address, "add", "2", "3").out == "5\n"
+
+
+# -- over standard input and output -------------------------------------------------------------
+
+
+def exec_address(*words: str) -> str:
+    return f"exec:{sys.executable} -m proxyables_cli serve {' '.join(words)} --stdio"
+
+
+def test_stdio_survives_everything_that_prints(cli: Cli) -> None:
+    address = exec_address("shop:shop")
+    result = cli("call", address, "chat")
+    assert (result.code, result.out) == (0, '"quiet"\n')
+    for said in ("importing", "printed by the object", "written by C code", "printed by a child"):
+        assert said in result.err
+    assert "got==\n" in result.err  # a child that reads its standard input finds it empty
+    assert "serving" not in result.err
+
+
+def test_the_end_of_standard_input_ends_the_server(cli: Cli) -> None:
+    result = cli("serve", "shop:shop", "--stdio", stdin=b"")
+    assert result.code == 0, result
+    assert b"importing" not in result.bytes
+
+
+@pytest.mark.parametrize(
+    ("loop", "redirection"),
+    [
+        ("asyncio", "</dev/null"),
+        ("asyncio", "<&- >&- 2>&-"),
+        ("uvloop", "</dev/null"),
+        ("uvloop", "<&-"),
+        ("uvloop", "2>&- </dev/null"),
+        ("uvloop", "<&- >&- 2>&-"),
+        ("uvloop", "</dev/null >file"),
+    ],
+)
+def test_odd_descriptors_end_it_in_order(cli: Cli, redirection: str, loop: str) -> None:
+    result = cli.shell(f"$P serve shop:shop --stdio --loop {loop} {redirection}; echo $? > code")
+    assert (cli.directory / "code").read_text() == "0\n", result
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("loop", "redirection"),
+    [
+        ("asyncio", "<&- >&- 2>&-"),
+        ("uvloop", "</dev/null"),
+        ("uvloop", "2>&-"),
+        ("uvloop", "<&- >&- 2>&-"),
+    ],
+)
+def test_a_daemon_without_standard_descriptors_works(cli: Cli, redirection: str, loop: str) -> None:
+    script = (
+        f"$P serve shop:shop --unix p.sock --loop {loop} {redirection} & "
+        "pid=$!; until [ -S p.sock ]; do kill -0 $pid || exit 9; done; "
+        "$P call ./p.sock add 2 3; kill -TERM $pid; wait $pid; echo $?"
+    )
+    assert cli.shell(script).out.endswith("5\n0\n")
+
+
+def test_garbage_on_standard_input_is_no_traceback(cli: Cli) -> None:
+    result = cli("serve", "shop:shop", "--stdio", stdin=b"GET / HTTP/1.1\r\n\r\n" * 10)
+    assert result.code in (0, 76)
+    assert "Traceback" not in result.err
+
+
+def test_a_terminal_is_refused_with_a_hint(cli: Cli) -> None:
+    ours, theirs = os.openpty()
+    try:
+        made = subprocess.run(
+            [sys.executable, "-m", "proxyables_cli", "serve", "shop:shop", "--stdio"],
+            stdin=theirs,
+            capture_output=True,
+            cwd=cli.directory,
+            env=cli.env,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert made.returncode == 2
+    assert b"this is a terminal" in made.stderr
+    assert b"importing" not in made.stdout + made.stderr

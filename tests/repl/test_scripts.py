@@ -1,0 +1,194 @@
+"""Sessions without a prompt, as real processes on a real server."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from proxyables_cli import exits
+from proxyables_cli.repl import session
+from repl.processes import command, proxyables, serving
+from repl.processes import run as run_process
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving() as (address, _):
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [
+        ("obj.add(2, 3)", "5\n"),
+        ("obj.value; obj.add('a', 'b')", "'ab'\n"),
+        ("x = obj.value", ""),
+        ("obj.fail and None", ""),
+        ("obj.accounts[0].owner.upper()", "'ADA'\n"),
+        ("[a.balance for a in obj.accounts]", "[10, 20]\n"),
+        ("obj.accounts", "[remote <Account of ada>, remote <Account of bob>]\n"),
+        ("obj", "remote <API over there>\n"),
+        ("for row in obj.rows(): print(row)", "one\ntwo\nthree\n"),
+        ("sum(a.balance for a in obj.accounts)", "30\n"),
+        ("list(obj.rows())", "['one', 'two', 'three']\n"),
+        ("obj.add(obj.value, obj.accounts[0].balance)", "11\n"),
+        ("await asyncio.gather(obj.add(1), obj.add(2))", "[1, 2]\n"),
+        ("px.gather(obj.add(1), obj.add(2))", "[1, 2]\n"),
+        ("px.copy(obj.accounts[0].notes)", "{'opened': 2024}\n"),
+        ("t = px.spawn(obj.add(4))\nawait t", "4\n"),
+        ("f'{obj.value:>4}'", "'   1'\n"),
+        ("2024 in obj.accounts[0].notes.values()", "True\n"),
+        ("import sys; sys.argv", "['-c']\n"),
+        ("try:\n  obj.fail('x')\nexcept ValueError as e:\n  print(e)", "x\n"),
+        ("%timeout 5s\nobj.add(1)", "cells end after 5 s\n1\n"),
+        ("print(obj.text())", "\x1b[31mred\n"),
+        ("obj.text()", "'\\x1b[31mred'\n"),
+        ("(await px.describe(obj.add))['signature']", "'(a, b=0)'\n"),
+    ],
+)  # fmt: skip
+def test_code(address: str, code: str, output: str, run: Run) -> None:
+    assert run(address, code) == (output, "", 0)
+
+
+Run = Callable[[str, str], tuple[str, str, int]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``-c`` in this process, which saves starting one."""
+    monkeypatch.setattr(sys, "argv", [])
+
+    def run(address: str, code: str) -> tuple[str, str, int]:
+        try:
+            status = session.run([address], code=code)
+        except (Exception, KeyboardInterrupt) as error:
+            status = exits.report(error, debug=False)
+        told = capsys.readouterr()
+        return told.out, told.err, status
+
+    return run
+
+
+def test_state_changes_over_there(run: Run) -> None:
+    with serving() as (address, _):
+        code = (
+            "obj.value = 7\nobj.value += obj.add(1, 1)\nobj.accounts[0].notes['k'] = obj.value\n"
+            "del obj.accounts[0].notes['opened']\npx.copy(obj.accounts[0].notes)"
+        )
+        assert run(address, code) == ("{'k': 9}\n", "", 0)
+
+
+def test_piped_input_shows_every_expression(address: str) -> None:
+    done = run_process(
+        command(address), "obj.add(2, 3)\nx = 5\nx\nfor i in range(2):\n    i\n%ls\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("5\n5\n  accounts\n  add(a, b=0)   ")
+    assert done.stderr == ""
+
+
+def test_a_file_shows_what_it_prints(address: str, tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("word = 'helped'")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom helper import word\nobj.add(1)\nprint(obj.add(2), word, sys.argv[1:])\n"
+        "print(__name__, __file__ == sys.argv[0])\n"
+    )
+    done = proxyables("repl", address, str(script), "a", "b")
+    assert (done.stdout, done.stderr) == ("2 helped ['a', 'b']\n__main__ True\n", "")
+
+
+def test_the_first_error_ends_a_script(address: str) -> None:
+    done = run_process(command(address), "print(1)\nobj.fail('broken')\nprint(2)\n")
+    assert (done.stdout, done.returncode) == ("1\n", 1)
+    assert 'File "<stdin>", line 2' in done.stderr
+    assert done.stderr.endswith("ValueError: broken\n")
+    assert "proxyables_cli" not in done.stderr
+
+
+def test_a_script_is_parsed_before_anything_runs(tmp_path: Path) -> None:
+    # Nobody listens at this address, and nobody is asked.
+    done = run_process(command("tcp://127.0.0.1:1"), "print(1)\nif x\n")
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert "SyntaxError" in done.stderr
+    assert 'File "<stdin>", line 2' in done.stderr
+
+
+@pytest.mark.parametrize(("code", "status"), [("3", 3), ("None", 0), ("'text'", 1)])
+def test_exit_codes_of_the_script(address: str, code: str, status: int, run: Run) -> None:
+    told = "text\n" if status == 1 else ""
+    assert run(address, f"raise SystemExit({code})") == ("", told, status)
+
+
+def test_nobody_there(run: Run) -> None:
+    output, told, status = run("tcp://127.0.0.1:1", "1")
+    assert (output, status) == ("", 69)
+    assert told.startswith("proxyables: ")
+    assert told.count("\n") == 1
+
+
+def test_a_missing_script() -> None:
+    done = proxyables("repl", "tcp://127.0.0.1:1", "missing.py")
+    assert done.returncode == 2
+    assert "missing.py" in done.stderr
+
+
+def test_a_lost_connection_ends_a_script(run: Run) -> None:
+    with serving() as (address, server):
+        code = f"import os, signal\nos.kill({server.pid}, signal.SIGKILL)\nobj.sleep()"
+        output, told, status = run(address, code)
+    assert (output, status) == ("", 74)
+    assert "Connection" in told
+
+
+def test_several_connections() -> None:
+    with serving() as (one, _), serving() as (two, _):
+        source = (
+            "bank.value = 5\nobj.value, bank.value, audit.value, audit.add(bank.value), "
+            "sorted(conns), conn is conns['bank']"
+        )
+        done = run_process(command(f"bank={one}", f"audit={two}", code=source))
+    assert done.stdout == "(5, 5, 1, 5, ['audit', 'bank'], True)\n", done.stderr
+
+
+def test_without_an_address_there_is_the_demo() -> None:
+    done = proxyables("repl", "-c", "obj.add(2, 3)")
+    assert (done.stdout, done.stderr, done.returncode) == ("5\n", "", 0)
+
+
+def test_no_await(address: str) -> None:
+    source = "x = await obj.add(1, 1)\nx, type(obj.add(1)).__name__"
+    done = run_process(command(address, code=source, auto_await=False))
+    assert done.stdout == "(2, 'ProxyCursor')\n", done.stderr
+
+
+def test_a_closed_output_is_no_error(address: str) -> None:
+    words = shlex.join(command(address))
+    done = run_process(["sh", "-c", f"{words} | head -1"], "for i in range(100000): print(i)\n")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_plain_prompt_on_pipes(address: str) -> None:
+    lines = (
+        "x = obj.add(1, 2)\nx\nfor r in obj.rows():\n  print(r)\n\nobj.fail()\nobj.add?\n%lss\nx"
+    )
+    done = run_process(command(address, plain=True), lines)
+    assert done.returncode == 0
+    assert done.stdout == (
+        ">>> >>> 3\n>>> ... ... one\ntwo\nthree\n>>> >>> "
+        "method add(a, b=0)\nAdds two numbers.\n>>> >>> 3\n>>> \n"
+    )
+    assert "ValueError: no" in done.stderr
+    assert "there is no command %lss; did you mean %ls?" in done.stderr
+
+
+def test_scripts_start_without_the_prompts_machinery(address: str) -> None:
+    code = (
+        "import sys\n[m for m in ('prompt_toolkit', 'pygments', 'rich', 'typer', 'pydantic') "
+        "if m in sys.modules]"
+    )
+    assert run_process(command(address, code=code)).stdout == "[]\n"

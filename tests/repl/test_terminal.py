@@ -1,0 +1,163 @@
+"""Sessions in a real terminal: a pseudo-terminal, and a screen that draws what arrives."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repl.processes import Terminal, command, serving
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving() as (address, _):
+        yield address
+
+
+@pytest.fixture
+def terminal(address: str, tmp_path: Path) -> Iterator[Terminal]:
+    with Terminal(command(address), XDG_STATE_HOME=str(tmp_path)) as terminal:
+        terminal.wait_prompt()
+        yield terminal
+
+
+def leave(terminal: Terminal) -> None:
+    terminal.type("\x04")
+    assert terminal.finish() == 0
+
+
+def test_a_session(terminal: Terminal, tmp_path: Path) -> None:
+    assert terminal.enter("obj.add(2, 3)", "\n5").endswith(">>>")
+    terminal.enter("obj.accounts[0]", "remote <Account of ada>")
+    terminal.enter("_.balance + 1", "\n11")
+    text = terminal.enter("obj.fail('what')", "ValueError: what")
+    assert "Traceback (here):" in text
+    assert 'File "<repl:4>", line 1' in text
+    assert "proxyables_cli" not in text
+    terminal.enter("undefined", "NameError")
+    terminal.enter("x = ", "SyntaxError")
+    terminal.enter("%ls", "Adds two numbers.")
+    terminal.enter(" secret_looking = 1", ">>>")
+    leave(terminal)
+    history = tmp_path / "proxyables" / "history"
+    assert stat.S_IMODE(os.stat(history).st_mode) == 0o600
+    kept = history.read_text()
+    assert "obj.add(2, 3)" in kept
+    assert "secret" not in kept
+
+
+def test_blocks_and_pastes(terminal: Terminal) -> None:
+    terminal.type("for row in obj.rows():\r")
+    terminal.wait("...")
+    terminal.type("print(row.upper())\r")
+    terminal.enter("", "THREE")
+    terminal.type("\x1b[200~x = 1\ny = x + 1\n\x1b[201~")
+    terminal.wait("y = x + 1")
+    terminal.enter("", ">>>")
+    terminal.enter("x, y", "(1, 2)")
+    leave(terminal)
+
+
+def test_ctrl_c_cancels_the_call_over_there(terminal: Terminal) -> None:
+    before = terminal.enter("print('n', obj.cancelled)", "n ")
+    terminal.type("print('go'); obj.sleep()\r")
+    terminal.wait("\ngo")
+    terminal.type("\x03")
+    terminal.wait("cancelled after")
+    terminal.wait_prompt()
+    after = terminal.enter("print('n', obj.cancelled)", "n ")
+    assert before != after
+    leave(terminal)
+
+
+@pytest.mark.parametrize("source", ["import time; time.sleep(60)", "[0 for _ in iter(int, 1)]"])
+def test_ctrl_c_in_local_code(terminal: Terminal, source: str) -> None:
+    terminal.type(f"print('go'); {source}\r")
+    terminal.wait("\ngo")
+    terminal.type("\x03")
+    terminal.wait("KeyboardInterrupt")
+    terminal.wait_prompt()
+    assert "proxyables_cli" not in terminal.text
+    terminal.enter("obj.add(1, 1)", "\n2")
+    leave(terminal)
+
+
+def test_ctrl_c_at_the_prompt_clears_the_line(terminal: Terminal) -> None:
+    terminal.type("some text")
+    terminal.wait("some text")
+    terminal.type("\x03")
+    terminal.wait_prompt()
+    terminal.enter("obj.add(1, 1)", "\n2")
+    leave(terminal)
+
+
+def test_callbacks_print_above_the_prompt(terminal: Terminal) -> None:
+    terminal.enter("obj.later(print, 0.3)", "registered")
+    terminal.type("obj.add(20,")
+    terminal.wait("called back\n")
+    terminal.wait(">>> obj.add(20,")
+    terminal.enter(" 3)", "\n23")
+    leave(terminal)
+
+
+def test_a_lost_connection_is_told_and_can_be_opened_again(tmp_path: Path) -> None:
+    path = f"unix:{tmp_path}/s"
+    with (
+        serving(path) as (address, server),
+        Terminal(command(address), XDG_STATE_HOME=str(tmp_path), columns=200) as terminal,
+    ):
+        terminal.wait_prompt()
+        terminal.type("print('go'); obj.sleep()\r")
+        terminal.wait("\ngo")
+        server.kill()
+        server.wait()
+        terminal.wait("%reconnect opens it again")
+        terminal.wait("ConnectionLost: ")
+        terminal.wait_prompt()
+        terminal.enter("obj.add(1, 1)", "Connection")
+        terminal.enter("%reconnect", "cannot connect")
+        with serving(path):
+            terminal.enter("%reconnect", "again; what it gave before is gone")
+            terminal.enter("obj.add(1, 1)", "\n2")
+            leave(terminal)
+
+
+def test_completion_menu(terminal: Terminal) -> None:
+    terminal.type("obj.acc")
+    terminal.wait("accounts")
+    terminal.type("\x03")
+    terminal.wait_prompt()
+    leave(terminal)
+
+
+def test_exit_codes(terminal: Terminal) -> None:
+    terminal.type("raise SystemExit(3)\r")
+    assert terminal.finish() == 3
+
+
+@pytest.mark.parametrize("word", ["exit", "%quit", "exit()"])
+def test_ways_out(address: str, tmp_path: Path, word: str) -> None:
+    with Terminal(command(address), XDG_STATE_HOME=str(tmp_path)) as terminal:
+        terminal.wait_prompt()
+        terminal.type(f"{word}\r")
+        assert terminal.finish() == 0
+
+
+def test_a_dumb_terminal(address: str) -> None:
+    with Terminal(command(address), TERM="dumb") as terminal:
+        terminal.wait_prompt()
+        terminal.enter("obj.add(2, 3)", "\n5")
+        terminal.type("half a li")
+        terminal.wait("half a li")
+        terminal.type("\x03")
+        terminal.wait_prompt()
+        terminal.type("print('go'); obj.sleep()\r")
+        terminal.wait("\ngo")
+        terminal.type("\x03")
+        terminal.wait("cancelled after")
+        terminal.wait_prompt()
+        leave(terminal)
