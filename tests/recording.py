@@ -33,6 +33,23 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     assert descriptors() == before
 
 
+def end_abruptly(loop: str, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine and then cancels what it has left, as ``asyncio.run`` does."""
+
+    async def cancel_everything() -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    new = LOOPS[loop]()
+    try:
+        new.run_until_complete(coroutine)
+        new.run_until_complete(cancel_everything())
+    finally:
+        new.close()
+
+
 def descriptors() -> set[str]:
     """What this process has open, as ``NUMBER TARGET``."""
     found = set()

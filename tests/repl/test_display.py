@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxyables.errors import ConnectionLost, RemoteError, RemoteFrame
+from proxyables.errors import ConnectionLost, NotSupported, RemoteError, RemoteFrame
 from proxyables_cli.repl import failures
 from proxyables_cli.repl.display import Display, escaped
 from repl import standins
@@ -62,6 +62,13 @@ def test_a_remote_repr_that_fails_does_not_hide_the_value() -> None:
         raise ConnectionLost("gone")
 
     assert text_of([LINK.root], fail) == "[<cursor obj> (its repr raised ConnectionLost)]"
+
+
+def test_a_peer_that_cannot_be_asked_is_no_failure() -> None:
+    async def refuse(cursor: Any) -> object:
+        raise NotSupported("no form for it")
+
+    assert text_of(LINK.root, refuse) == "<cursor obj>"
 
 
 def test_a_remote_repr_is_bounded_and_escaped() -> None:

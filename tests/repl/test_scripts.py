@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from proxyables_cli import exits
 from proxyables_cli.repl import session
-from repl.processes import command, proxyables, serving
+from repl.processes import command, environment, proxyables, serving
 from repl.processes import run as run_process
 
 
@@ -73,6 +75,34 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
+@pytest.mark.parametrize(
+    ("source", "messages"),
+    [
+        ("obj.accounts[0].owner", 1),
+        ("obj.add(obj.value, obj.accounts[0].balance)", 1),
+        ("obj.accounts[obj.add(1)].owner", 1),
+        ("conn.root.add(conn.root.value)", 1),
+        ("print(obj.value)", 1),
+        ("obj.add(obj.value + 1)", 2),
+        ("for row in obj.rows(): pass", 1),
+        ("[a.balance for a in obj.accounts]", 3),
+        ("ada = obj.accounts[0]\nada\nada.balance", 2),
+        ("obj.value = obj.value", 2),
+        ("obj.accounts[0].balance += 0", 2),
+        ("1 in obj.accounts[0].notes", 1),
+        ("lambda: obj.value", 0),
+        ("f = lambda: obj.value\nf()", 1),
+        ("obj", 0),
+    ],
+)
+def test_messages_on_a_real_connection(address: str, source: str, messages: int, run: Run) -> None:
+    # The last expression is not shown, as showing a remote object is a message of its own.
+    count = "conn.statistics()['calls_made']"
+    code = f"n = {count}\n{source}\nprint({count} - n)"
+    output, told, _ = run(address, code)
+    assert (output.splitlines()[-1:], told) == ([str(messages)], "")
+
+
 def test_state_changes_over_there(run: Run) -> None:
     with serving() as (address, _):
         code = (
@@ -87,7 +117,7 @@ def test_piped_input_shows_every_expression(address: str) -> None:
         command(address), "obj.add(2, 3)\nx = 5\nx\nfor i in range(2):\n    i\n%ls\n"
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("5\n5\n  accounts\n  add(a, b=0)   ")
+    assert done.stdout.startswith("5\n5\n  accounts\n  add(a, b=0)  ")
     assert done.stderr == ""
 
 
@@ -143,6 +173,28 @@ def test_a_lost_connection_ends_a_script(run: Run) -> None:
         output, told, status = run(address, code)
     assert (output, status) == ("", 74)
     assert "Connection" in told
+
+
+def test_ctrl_c_ends_a_script(address: str) -> None:
+    with subprocess.Popen(
+        command(address, code="print('go', flush=True)\nobj.sleep()"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "go\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 130
+
+
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&-", "2>&-", ">/dev/null", "2>/dev/null"])
+def test_standard_descriptors(address: str, redirection: str) -> None:
+    words = [sys.executable, "-m", "proxyables_cli", "repl", address, "-c", "obj.add(1) and None"]
+    done = run_process(["sh", "-c", f"{shlex.join(words)} {redirection}"])
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
 def test_several_connections() -> None:

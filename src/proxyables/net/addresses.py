@@ -453,7 +453,10 @@ def _ssh_target(text: str, path: str) -> Address:
         return _unix(text, path)
     if not _has_address_form(path):
         return _unix(text, "/" + path)
-    target = _parse(path)
+    try:
+        target = _parse(path)
+    except ValueError as error:
+        _refuse(text, f"the address over there, {error}")
     if isinstance(target, (SshAddress, StdioAddress)):
         _refuse(text, f"{target.scheme}: cannot be reached through ssh; use ProxyJump for hops")
     target.check(listening=False, text=text)

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from proxyables.net.addresses import FdAddress
 from proxyables.net.pumps import READ_BYTES, Pipe, PumpedTransport
-from proxyables.net.transports import attach
+from proxyables.net.transports import drive_socket
 
 Receive: TypeAlias = Callable[[], Awaitable[bytes]]
 Send: TypeAlias = Callable[[bytes | bytearray | memoryview], Awaitable[None]]
@@ -36,12 +36,7 @@ async def attach_descriptors(
     """
     if _is_same_socket(read_fd, write_fd):
         os.close(write_fd)
-        sock = socket.socket(fileno=read_fd)
-        try:
-            return await attach(sock, protocol)
-        except BaseException:
-            sock.close()
-            raise
+        return await drive_socket(socket.socket(fileno=read_fd), protocol)
     try:
         send, close_writing = await _open_writing(write_fd)
     except BaseException:

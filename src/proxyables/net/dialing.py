@@ -26,7 +26,7 @@ from proxyables.net.descriptors import attach_descriptors, inherited_socket
 from proxyables.net.hosts import look_up
 from proxyables.net.processes import Child, describe_exit, start_child
 from proxyables.net.stdio import STANDARD_STREAMS
-from proxyables.net.transports import attach, set_nodelay
+from proxyables.net.transports import check_socket, drive_socket, set_nodelay
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING, Peer
 
@@ -172,31 +172,18 @@ class Connecting:
     async def _dial(self, peer: DialledPeer) -> None:
         address = self._address
         if isinstance(address, TcpAddress):
-            await self._attach_tcp(address.host, await _dial_tcp(address), peer)
+            if self._ssl is None:
+                await drive_socket(await _dial_tcp(address), peer)
+            else:
+                await _dial_tls(address, peer, self._ssl)
         elif isinstance(address, UnixAddress):
-            await attach_or_close(await _dial_unix(address), peer)
+            await drive_socket(await _dial_unix(address), peer)
         elif isinstance(address, ExecAddress):
             peer.child = await start_child(address.words, peer, grace=peer.limits.grace)
         elif isinstance(address, FdAddress):
-            await attach_or_close(inherited_socket(address), peer)
+            await _attach_inherited(inherited_socket(address), peer)
         else:
             await attach_descriptors(*STANDARD_STREAMS.take(), peer)
-
-    async def _attach_tcp(self, host: str, sock: socket.socket, peer: Peer) -> None:
-        if self._ssl is None:
-            await attach_or_close(sock, peer)
-            return
-        set_nodelay(sock)
-        try:
-            await asyncio.get_running_loop().create_connection(
-                lambda: peer,
-                sock=sock,
-                ssl=self._ssl,
-                server_hostname=host,
-            )
-        except BaseException:
-            sock.close()
-            raise
 
     async def _meet(self, peer: DialledPeer) -> None:
         try:
@@ -207,7 +194,7 @@ class Connecting:
                 peer.abort()
                 await peer.child.finish(patience=CHILD_PATIENCE)
                 if not peer.child.was_signalled:
-                    reason = f"{describe_exit(peer.child)} before the handshake was over"
+                    reason += f"; {describe_exit(peer.child)}"
             raise self._failure(reason) from error
 
     def _failure(self, reason: str) -> HandshakeFailed:
@@ -259,13 +246,26 @@ async def _dial_unix(address: UnixAddress) -> socket.socket:
         raise
 
 
-async def attach_or_close(sock: socket.socket, peer: Peer) -> None:
-    """Gives the peer the socket, which is closed if that fails."""
+async def _attach_inherited(sock: socket.socket, peer: Peer) -> None:
     try:
-        await attach(sock, peer)
+        check_socket(sock)
     except BaseException:
         sock.close()
         raise
+    await drive_socket(sock, peer)
+
+
+async def _dial_tls(address: TcpAddress, peer: Peer, ssl: tls.SSLContext) -> None:
+    try:
+        # By name and not with a socket of ours, which uvloop would close twice if it is cancelled.
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: peer, address.host, address.port, ssl=ssl
+        )
+    except BaseException:
+        # uvloop, if cancelled right after the last step, never calls it. Twice does no harm.
+        peer.connection_lost(None)
+        raise
+    set_nodelay(transport.get_extra_info("socket"))
 
 
 def _reason(error: OSError) -> str:
@@ -278,4 +278,4 @@ def _reason(error: OSError) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-__all__ = ["Connecting", "DialledPeer", "attach_or_close", "connect"]
+__all__ = ["Connecting", "DialledPeer", "connect"]

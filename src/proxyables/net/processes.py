@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -29,7 +28,7 @@ from collections.abc import Sequence
 from proxyables.errors import HandshakeFailed
 from proxyables.net.descriptors import attach_descriptors
 from proxyables.net.stdio import claim_stdio
-from proxyables.net.transports import attach
+from proxyables.net.transports import drive_socket
 
 # Seconds: after the end of its input the child gets GRACE to exit, after SIGTERM it gets
 # TERMINATION until SIGKILL.
@@ -48,10 +47,7 @@ class Child:
         was_signalled: Whether the child had to be terminated, and did not exit by itself.
     """
 
-    def __init__(
-        self, words: Sequence[str], process: subprocess.Popen[bytes], grace: float
-    ) -> None:
-        self.words = tuple(words)
+    def __init__(self, process: subprocess.Popen[bytes], grace: float) -> None:
         self.was_signalled = False
         self.transport: asyncio.Transport
         self._process = process
@@ -157,11 +153,10 @@ async def start_child(
         ours.close()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise HandshakeFailed(f"cannot start {words[0]!r:.200}: {reason.lower()}") from error
-    child = Child(words, process, grace)
+    child = Child(process, grace)
     try:
-        child.transport = await attach(ours, _Wire(child, protocol))
+        child.transport = await drive_socket(ours, _Wire(child, protocol))
     except BaseException:
-        ours.close()
         child.on_wire_lost()
         await child.finish(patience=0)
         raise
@@ -169,18 +164,16 @@ async def start_child(
 
 
 def describe_exit(child: Child) -> str:
-    """What became of a child, for an error: ``'prog x' exited with status 3``."""
-    command = shlex.join(child.words)
-    shown = repr(command) if len(command) <= 200 else repr(command[:200]) + "…"
+    """What became of a child, for an error: ``the child exited with status 3``."""
     code = child.returncode
     if code is None:
-        return f"{shown} is running"
+        return "the child is running"
     if code >= 0:
-        return f"{shown} exited with status {code}"
+        return f"the child exited with status {code}"
     try:
-        return f"{shown} was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"{shown} was ended by signal {-code}"
+        return f"the child was ended by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"the child was ended by signal {-code}"
 
 
 class _Wire(asyncio.Protocol):

@@ -45,7 +45,7 @@ class PumpedTransport(asyncio.Transport):
     """
 
     def __init__(self, pipe: Pipe, protocol: asyncio.Protocol) -> None:
-        """Starts pumping, and calls ``protocol.connection_made``. Needs a running loop.
+        """Calls ``protocol.connection_made``, and starts pumping. Needs a running loop.
 
         If that call raises, so does this one, and the stream is closed.
         """
@@ -64,16 +64,18 @@ class PumpedTransport(asyncio.Transport):
         self._work = asyncio.Event()  # set: there is something to write, or to end
         self._resumed = asyncio.Event()  # set: the protocol wants to be fed
         self._resumed.set()
-        loop = asyncio.get_running_loop()
-        self._reader = loop.create_task(self._read())
-        self._reader.add_done_callback(self._on_reader_done)
-        self._writer = loop.create_task(self._run())
-        self._writer.add_done_callback(self._on_writer_done)
         try:
             protocol.connection_made(self)
         except BaseException:
             self.abort()
             raise
+        finally:
+            # Afterwards: with eager tasks (Python 3.12) the first bytes may arrive in here.
+            loop = asyncio.get_running_loop()
+            self._reader = loop.create_task(self._read())
+            self._reader.add_done_callback(self._on_reader_done)
+            self._writer = loop.create_task(self._run())
+            self._writer.add_done_callback(self._on_writer_done)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._is_closing or not data:

@@ -24,7 +24,6 @@ from proxyables.net.addresses import (
     understand,
 )
 from proxyables.net.descriptors import attach_descriptors, inherited_socket
-from proxyables.net.dialing import attach_or_close
 from proxyables.net.listeners import (
     Listener,
     is_listening,
@@ -33,7 +32,7 @@ from proxyables.net.listeners import (
     listen_unix,
 )
 from proxyables.net.stdio import STANDARD_STREAMS
-from proxyables.net.transports import set_nodelay
+from proxyables.net.transports import check_socket, drive_socket, set_nodelay
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import Peer
 
@@ -137,8 +136,10 @@ class Server:
         self._addresses: list[str] = []
         self._listeners: list[Listener] = []
         self._peers: set[Peer] = set()
-        # Connections on their way to become peers: one task each.
+        # Connections on their way to become peers: one task each. A task that is cancelled before
+        # its first step cannot close its socket, so that is noted apart.
         self._arrivals: set[asyncio.Task[None]] = set()
+        self._unclaimed: set[socket.socket] = set()
         self._is_started = False
         self._is_open = False
         self._is_closing = False
@@ -244,11 +245,12 @@ class Server:
                 self._listeners.append(listen_inherited(address, sock, is_safe=self._is_safe))
                 return [self._listeners[-1].address]
             try:
+                check_socket(sock)
                 peer = await self._new_peer(str(address))
             except BaseException:
                 sock.close()
                 raise
-            await attach_or_close(sock, peer)
+            await drive_socket(sock, peer)
         return [str(address)]
 
     async def _new_peer(self, shown: str) -> Peer:
@@ -258,28 +260,35 @@ class Server:
         return peer
 
     def _on_accept(self, sock: socket.socket, listener: Listener) -> None:
+        self._unclaimed.add(sock)
         task = asyncio.get_running_loop().create_task(self._welcome(sock, listener))
         self._arrivals.add(task)
         task.add_done_callback(functools.partial(self._on_arrived, sock))
 
     async def _welcome(self, sock: socket.socket, listener: Listener) -> None:
-        set_nodelay(sock)
+        self._unclaimed.discard(sock)
         is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
-        shown = str(TcpAddress(*sock.getpeername()[:2])) if is_tcp else listener.address
-        peer = await self._new_peer(shown)
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: peer, sock, ssl=self._ssl if is_tcp else None
-            )
+            shown = str(TcpAddress(*sock.getpeername()[:2])) if is_tcp else listener.address
+            peer = await self._new_peer(shown)
+        except BaseException:
+            sock.close()
+            raise
+        try:
+            if self._ssl is None or not is_tcp:
+                await drive_socket(sock, peer)
+            else:
+                await _secure(sock, peer, self._ssl)
         except BaseException:
             peer.abort()
             raise
 
     def _on_arrived(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
         self._arrivals.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if task.cancelled() or error is not None:
+        if sock in self._unclaimed:
+            self._unclaimed.discard(sock)
             sock.close()
+        error = None if task.cancelled() else task.exception()
         if isinstance(error, OSError):
             log.info("a connection failed before it began: %s", error)
         elif error is not None:
@@ -297,6 +306,16 @@ class Server:
             self._ended.set()
         elif self._is_open and not self._listeners:
             self.close()  # its only connections were those that it was started with
+
+
+async def _secure(sock: socket.socket, peer: Peer, ssl: tls.SSLContext) -> None:
+    set_nodelay(sock)
+    try:
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: peer, sock, ssl=ssl)
+    except BaseException:
+        # uvloop, if cancelled right after the last step, never calls it. Twice does no harm.
+        peer.connection_lost(None)
+        raise
 
 
 async def _made(factory: Callable[[], Any]) -> Any:

@@ -33,6 +33,7 @@ class StandardStreams:
 
     def claim(self) -> tuple[int, int]:
         if self._claimed is None:
+            _refuse_strangers()
             open_standard_descriptors()
             _refuse_terminals()
             private = tuple(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3) for number in (0, 1))
@@ -47,6 +48,26 @@ class StandardStreams:
         claimed = self.claim()
         self._is_taken = True
         return claimed
+
+
+def _refuse_strangers() -> None:
+    """Stops before a descriptor is taken that somebody else in this process has opened.
+
+    Python knows which of the three were closed when it started. If one of them is open by now,
+    it is some file, or the very event loop.
+    """
+    null = os.stat(os.devnull)
+    for descriptor, stream in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__)):
+        try:
+            status = os.fstat(descriptor)
+        except OSError:
+            continue
+        if stream is None and not os.path.samestat(status, null):
+            raise ValueError(
+                f"descriptor {descriptor} was closed when this process started, and has been "
+                "opened for something else since; call claim_stdio() before anything else, "
+                "and before an event loop is made"
+            )
 
 
 def _refuse_terminals() -> None:
@@ -89,7 +110,8 @@ def claim_stdio() -> tuple[int, int]:
         The descriptors of the real stdin and stdout: private, and not inherited by children.
 
     Raises:
-        ValueError: One of them is a terminal.
+        ValueError: One of them is a terminal; or it was closed at the start of the process, and
+            it is too late.
     """
     return STANDARD_STREAMS.claim()
 

@@ -47,7 +47,8 @@ async def attach(stream: Stream, protocol: asyncio.Protocol) -> asyncio.Transpor
         ConnectionClosed: It is a stream that has been closed.
     """
     if isinstance(stream, socket.socket):
-        return await _attach_socket(stream, protocol)
+        check_socket(stream)
+        return await drive_socket(stream, protocol)
     if isinstance(stream, tuple) and len(stream) == 2:
         reader, writer = stream
         if is_takeable(reader, writer):
@@ -74,7 +75,8 @@ def set_nodelay(sock: socket.socket | None) -> None:
             pass  # reset in the meantime; reading it says so
 
 
-async def _attach_socket(sock: socket.socket, protocol: asyncio.Protocol) -> asyncio.Transport:
+def check_socket(sock: socket.socket) -> None:
+    """Raises, as `attach` does, if there is nobody at the other end of the socket."""
     if isinstance(sock, ssl.SSLSocket):
         raise TypeError(
             f"an ssl.SSLSocket cannot be driven by an event loop: {sock!r:.200}; "
@@ -90,13 +92,31 @@ async def _attach_socket(sock: socket.socket, protocol: asyncio.Protocol) -> asy
         sock.getpeername()
     except OSError as error:
         raise HandshakeFailed("the socket is not connected") from error
+
+
+async def drive_socket(sock: socket.socket, protocol: asyncio.Protocol) -> asyncio.Transport:
+    """Gives the protocol a connected socket, which is closed in the end, whatever happens.
+
+    Nobody else may close it: uvloop closes the descriptor behind the back of the socket object,
+    and its number may be another file's by then.
+    """
     set_nodelay(sock)
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
-    if sock.family == socket.AF_UNIX:
-        transport, _ = await loop.create_unix_connection(lambda: protocol, sock=sock)
-    else:
-        transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+    # For sockets that were dialled as well: uvloop's create_connection only takes the socket over
+    # at its end, and if the transport is closed before that, its descriptor is closed twice.
+    making = loop.create_task(loop.connect_accepted_socket(lambda: protocol, sock))
+    try:
+        transport, _ = await asyncio.shield(making)
+    except asyncio.CancelledError:
+        # It takes a turn or two and waits for nobody. If uvloop is cancelled there, it may have
+        # called connection_made already, and never calls connection_lost.
+        transport, _ = await making
+        transport.abort()
+        raise
+    except BaseException:
+        sock.close()
+        raise
     return transport
 
 
@@ -237,4 +257,4 @@ def _has(stream: object, *names: str) -> bool:
     return all(callable(getattr(stream, name, None)) for name in names)
 
 
-__all__ = ["Stream", "attach", "is_takeable", "set_nodelay"]
+__all__ = ["Stream", "attach", "check_socket", "drive_socket", "is_takeable", "set_nodelay"]

@@ -65,6 +65,21 @@ def _is_well_formed(step: Any) -> bool:
     return len(step) >= _ARITY.get(step[0], 1 << 30)
 
 
+def _no_such_step(step: Any) -> ProxyError:
+    """Tells the step's number only: the rest of it may be objects of ours."""
+    number = step[0] if type(step) is list and step else None
+    is_told = type(number) is int and number.bit_length() <= 64
+    told = f"step {number}" if is_told else "step"
+    return ProxyError(f"malformed chain: no such {told}, or not enough of it")
+
+
+def _without_lookup(step: Step) -> Step:
+    """Returns the classic GET as what it most likely means: only the object's owner could tell."""
+    if step[0] != LOOKUP:
+        return step
+    return [ITEM if type(step[1]) is int else GET, step[1]]
+
+
 class Suspended:
     """A chain that waits: await `awaitable`, then `proceed` with its outcome at step `index`."""
 
@@ -143,11 +158,17 @@ class Executor:
             SETITEM: self._set_item,
             DELITEM: self._delete_item,
             OPERATE: self._operate,
-            LOOKUP: self._look_up,
             COPY: self._copy,
             REF: self._refer,
             DESCRIBE: self._describe,
         }
+
+    def speak_classic(self) -> None:
+        """Takes LOOKUP from here on: the step that only the classic dialect has."""
+        self._rare[LOOKUP] = self._look_up
+
+    def _is_known(self, step: Any) -> bool:
+        return _is_well_formed(step) and (step[0] != LOOKUP or LOOKUP in self._rare)
 
     def start(self, target: Reference | None, steps: list[Step]) -> Any:
         """Runs a chain from its beginning.
@@ -166,7 +187,7 @@ class Executor:
             raise ProxyError("malformed chain: the steps are not a list")
         if len(steps) > self._limits.max_steps:
             raise LimitExceeded("max_steps", self._limits.max_steps, len(steps), "chain")
-        value = self._root() if target is None or target == 0 else self._find(target)
+        value = self._root() if target is None else self._find(target)
         return self._run(value, steps, 0)
 
     def proceed(self, value: Any, steps: list[Step], index: int) -> Any:
@@ -184,6 +205,8 @@ class Executor:
             step = steps[place]
             if type(value) is cursor_type and self._borrowed.is_relayed(value):
                 return self._relay(value, steps, place)
+            if type(step) is not list:
+                raise _no_such_step(step)
             try:
                 op = step[0]
                 if op == GET:
@@ -198,9 +221,9 @@ class Executor:
                 elif op != REF or place == len(steps) - 1:  # in mid-chain REF changes nothing
                     value = self._rare[op](value, step)
             except (IndexError, KeyError, TypeError):
-                if _is_well_formed(step):
+                if self._is_known(step):
                     raise  # the exported code's own
-                raise ProxyError(f"malformed chain: no such step: {str(step)[:40]}") from None
+                raise _no_such_step(step) from None
             if type(value) not in plain:
                 settled = self._settle(value, place + 1)
                 if type(settled) is Suspended:
@@ -228,6 +251,8 @@ class Executor:
     def _relay(self, cursor: Any, steps: list[Step], index: int) -> Any:
         """Passes the rest of the chain on, as one message, to the peer that owns the object."""
         rest = steps[index:]
+        if LOOKUP in self._rare:
+            rest = [_without_lookup(step) for step in rest]
         for step in rest:
             self._check_relayed(cursor, step)
         if rest[-1][0] == STREAM:
@@ -238,8 +263,8 @@ class Executor:
 
     def _check_relayed(self, cursor: Any, step: Any) -> None:
         """Holds a step that is passed on to our policy as well, as far as its form tells."""
-        if not _is_well_formed(step):
-            raise ProxyError(f"malformed chain: no such step: {str(step)[:40]}")
+        if not self._is_known(step):
+            raise _no_such_step(step)
         checks: dict[int, Callable[[Any, Any], None]] = {
             GET: self._policy.check_get,
             SET: self._policy.check_set,
@@ -262,9 +287,12 @@ class Executor:
         policy = self._policy
         if type(value) not in policy.harmless:
             policy.check_call(value)
-        if len(step) > 2 and step[2]:
-            policy.check_keywords(step[2])
-            return value(*args, **step[2])
+        if len(step) > 2:
+            keywords = step[2]
+            if type(keywords) is not dict:  # an object of ours would be asked for its keys
+                raise ProxyError("malformed chain: CALL takes a map of keyword arguments")
+            policy.check_keywords(keywords)
+            return value(*args, **keywords)
         return value(*args)
 
     def _item(self, value: Any, step: Step) -> Any:
@@ -290,11 +318,13 @@ class Executor:
     def _operate(self, value: Any, step: Step) -> Any:
         name = step[1]
         args = step[2] if len(step) > 2 else []
+        if type(name) is not str or type(args) is not list:
+            raise ProxyError("malformed chain: OPERATE takes a name and a list of arguments")
         if name == "dir" and not args:
             return self._policy.visible_names(value)
-        operation = OPERATIONS.get(name) if type(name) is str else None
-        if operation is None or type(args) is not list:
-            raise ProxyError(f"malformed chain: no such operation: {str(name)[:40]!r}")
+        operation = OPERATIONS.get(name)
+        if operation is None:
+            raise ProxyError(f"malformed chain: no such operation: {name[:40]!r}")
         self._policy.check_operation(name, value)
         return operation(value, *args)
 
@@ -335,7 +365,7 @@ class Executor:
     def _chunk_size(step: Step) -> int:
         size = step[1] if len(step) > 1 else 0
         if type(size) is not int or size < 1:
-            raise ProxyError(f"malformed chain: STREAM takes a positive size, got {str(size)[:40]}")
+            raise ProxyError("malformed chain: STREAM takes a positive number of items")
         return min(size, _MAX_CHUNK)
 
 

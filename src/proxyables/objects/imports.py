@@ -65,11 +65,12 @@ class Imports:
         limit: Entries that the table may hold.
     """
 
-    __slots__ = ("_by_id", "_limit", "_wake", "dropped", "types")
+    __slots__ = ("_by_id", "_is_woken", "_limit", "_wake", "dropped", "types")
 
     def __init__(self, wake: Callable[[], None], *, limit: int) -> None:
         self._wake = wake
         self._limit = limit
+        self._is_woken = False
         self._by_id: weakref.WeakValueDictionary[Any, Reference] = weakref.WeakValueDictionary()
         self.dropped: deque[tuple[Any, int]] = deque()
         self.types: dict[int, Any] = {}
@@ -100,14 +101,19 @@ class Imports:
             del self._by_id[reference.id]
 
     def drop(self, id_: Any, count: int) -> None:
-        """Queues a release. Called by finalisers: a deque's append is atomic."""
-        first = not self.dropped
+        """Queues a release. Called by finalisers: a deque's append is atomic.
+
+        First the append, then the look at the flag: `take_dropped` does it the other way round, so
+        a release that another thread queues meanwhile is either taken or wakes anew.
+        """
         self.dropped.append((id_, count))
-        if first:
+        if not self._is_woken:
+            self._is_woken = True
             self._wake()
 
     def take_dropped(self) -> list[tuple[Any, int]]:
         """Returns what is to be given back, one row per reference."""
+        self._is_woken = False
         counts: dict[Any, int] = {}
         while self.dropped:
             id_, count = self.dropped.popleft()

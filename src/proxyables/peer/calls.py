@@ -27,7 +27,7 @@ from proxyables.objects.imports import Reference
 from proxyables.wire.dialect import Dialect
 from proxyables.wire.exceptions import load_exception
 from proxyables.wire.instructions import ITEMS, RETURN, THROW, Message, Step
-from proxyables.yamux import Session, Stream
+from proxyables.yamux import Session, SessionClosed, Stream
 
 from .items import Inbox, Items
 from .pool import MAX_IDLE, StreamPool
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 _get_running_loop = asyncio._get_running_loop
 _RELEASE_TIMEOUT = 10.0
 """Seconds after which a classic peer is not expected to answer a RELEASE any more."""
+_MAX_RELEASES = 32
+"""RELEASEs that wait for a classic peer's answer at once: each has a stream, and TypeScript peers
+lose what comes on more than 256."""
 
 
 class Calls:
@@ -61,6 +64,7 @@ class Calls:
         self._idle = self.pool.idle
         self._unsent_exports: dict[Stream, list[Any]] = {}
         self._releases: dict[Stream, asyncio.TimerHandle | None] = {}
+        self._unsent_releases: deque[bytes] = deque()
         self.stopped: deque[Inbox] = deque()
         """Iterations that nobody listens to any more; appended to by finalisers."""
         self.waiting = 0
@@ -108,8 +112,7 @@ class Calls:
         try:
             data = self.dialect.encode_request(target, steps)
         except BaseException as error:
-            self._tables.confirm_types(sent=False)
-            registry.roll_back(registry.take_journal())
+            self._take_back()
             if isinstance(error, AccessDenied):
                 raise EncodingError(f"cannot pass this: {error.message}", error) from error
             raise
@@ -117,6 +120,8 @@ class Calls:
         whole = self._session.send(stream, data)
         if registry.journal:
             self._after_exports(stream, whole=whole)
+        if not whole:
+            self._writer.check_unsent()
         self.waiting += 1
         self.made += 1
         if not self._writer.is_pending:
@@ -126,9 +131,18 @@ class Calls:
     def _open(self) -> Stream:
         limit = self._peer.most_streams
         if self.waiting >= limit:
-            self._registry.roll_back(self._registry.take_journal())
+            self._take_back()
             raise LimitExceeded("max_streams", limit, self.waiting + 1, "calls in flight")
-        return self._session.open_stream()
+        try:
+            return self._session.open_stream()
+        except SessionClosed as error:
+            self._take_back()
+            raise ConnectionClosed(str(error), cause=error) from error
+
+    def _take_back(self) -> None:
+        """Undoes what encoding a request that does not leave has counted."""
+        self._tables.confirm_types(sent=False)
+        self._registry.roll_back(self._registry.take_journal())
 
     def _after_exports(self, stream: Stream, *, whole: bool) -> None:
         journal = self._registry.take_journal()
@@ -199,6 +213,9 @@ class Calls:
                 return
             raise PeerProtocolError(f"an answer on stream {stream.id}, where nothing was asked")
         op = message[0]
+        if self.dialect.chains and op != RETURN:
+            self.dialect.chains = []
+            raise PeerProtocolError(f"a path to be run here in message {op}")
         if op == RETURN:
             if self.dialect.chains:
                 self._peer.resolve_answer(owner, message)
@@ -218,7 +235,7 @@ class Calls:
 
     def _on_items(self, owner: object, message: Message) -> None:
         if message[0] != ITEMS or type(owner) is not Inbox or type(message[1]) is not list:
-            raise PeerProtocolError(f"message {message[0]!r} where an answer was due")
+            raise PeerProtocolError(f"message {message[0]} where an answer was due")
         owner.receive(message[1])
 
     def load_error(self, told: object) -> RemoteError:
@@ -250,6 +267,7 @@ class Calls:
         timer = self._releases.pop(stream, None)
         if timer is not None:
             timer.cancel()
+            self._send_classic_releases()
         if owner is not None:
             self.waiting -= 1
             if not owner.done():
@@ -275,18 +293,27 @@ class Calls:
         """Sends what was dropped, as one batch."""
         if not self.is_ready or not self._tables.imports.dropped:
             return
-        for data in self.dialect.encode_release(self._tables.imports.take_dropped()):
+        messages = self.dialect.encode_release(self._tables.imports.take_dropped())
+        if self._peer.is_classic:
+            self._unsent_releases += messages
+            self._send_classic_releases()
+            return
+        for data in messages:
             stream = self.pool.take()
             self._session.send(stream, data)
-            if self._peer.is_classic:
-                # It may be answered in three ways, or never, and the stream is busy until then.
-                assert self.loop is not None
-                timer = self.loop.call_later(_RELEASE_TIMEOUT, self._end_release, stream)
-                self._releases[stream] = timer
-            elif stream.parked:
+            if stream.parked:
                 self._session.finish(stream)
             else:
                 self._reuse(stream, failed=False)
+
+    def _send_classic_releases(self) -> None:
+        assert self.loop is not None
+        while self._unsent_releases and len(self._releases) < _MAX_RELEASES and self.is_ready:
+            stream = self.pool.take()
+            self._session.send(stream, self._unsent_releases.popleft())
+            # It may be answered in three ways, or never, and the stream is busy until then.
+            timer = self.loop.call_later(_RELEASE_TIMEOUT, self._end_release, stream)
+            self._releases[stream] = timer
 
     def _end_release(self, stream: Stream) -> None:
         timer = self._releases.pop(stream, None)
@@ -295,6 +322,7 @@ class Calls:
         if not stream.dead:
             self._session.retire(stream)
             self._writer.flush_soon()
+        self._send_classic_releases()
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -305,6 +333,7 @@ class Calls:
             if timer is not None:
                 timer.cancel()
         self._releases.clear()
+        self._unsent_releases.clear()
         streams = [stream for stream in self._session.streams.values() if stream.owner is not None]
         for stream in streams:
             if self._peer.is_ours(stream):

@@ -94,7 +94,7 @@ class Handshake:
             PeerProtocolError: Anything else was asked before the handshake was done.
         """
         if self._client or self.stage.value != _EXPECTED.get(message[0]):
-            raise PeerProtocolError(f"message {message[0]!r} while {self.stage.value}")
+            raise PeerProtocolError(f"message {message[0]} while {self.stage.value}")
         if message[0] == HELLO:
             self._theirs = load_hello(message[1])
             self._check_demands()

@@ -89,10 +89,12 @@ class Introduction:
     def _on_data(self, stream: Stream, payload: bytes) -> None:
         assembler = self._partial.pop(stream, None) or Assembler(_MAX_MESSAGE)
         try:
-            messages = [self._dialect.decode(whole) for whole in assembler.feed(payload)]
+            messages = [self._dialect.decode_plain(whole) for whole in assembler.feed(payload)]
         except READ_ERRORS as error:
             raise HandshakeFailed(f"the peer's HELLO is malformed: {error}") from error
         if assembler.size:
+            if self._partial:
+                raise HandshakeFailed("the peer began a second message before the first was whole")
             self._partial[stream] = assembler
         for message in messages:
             if self._handshake.stage is Stage.DONE:

@@ -15,6 +15,7 @@ import itertools
 import logging
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ from proxyables.errors import (
     ConnectionClosed,
     ConnectionLost,
     HandshakeFailed,
+    LimitExceeded,
     PeerProtocolError,
     ProxyError,
+    ReferenceNotFound,
 )
 from proxyables.limits import Limits
 from proxyables.muid import make_muid
@@ -36,6 +39,7 @@ from proxyables.objects.registry import ObjectRegistry
 from proxyables.proxies.cursor import ProxyCursor
 from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
+from proxyables.wire.exceptions import safe_text
 from proxyables.wire.hello import PING, Hello
 from proxyables.wire.instructions import Message, Step
 from proxyables.yamux import (
@@ -63,6 +67,9 @@ log = logging.getLogger("proxyables")
 NOTHING: Final = object()
 """Stands for "no root object" where None would be an object to export."""
 _CLASSIC_STREAMS = 200  # TypeScript takes 256 per session
+_REFUSALS = (AccessDenied, ReferenceNotFound, LimitExceeded, PeerProtocolError)
+_LOGGED = 400
+_SHORTEST_TICK = 0.01
 
 
 class Peer(asyncio.Protocol):
@@ -160,7 +167,7 @@ class Peer(asyncio.Protocol):
         self._pings: dict[int, tuple[float, asyncio.Future[float]]] = {}
         self._last_ping = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: list[asyncio.TimerHandle] = []
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._received = 0
         self.root = ProxyCursor(self, None, [])
 
@@ -205,7 +212,7 @@ class Peer(asyncio.Protocol):
         await self.until_ready()
         self._last_ping = opaque = self._last_ping % 0x3FFF_FFFF + 1
         answer: asyncio.Future[float] = self.loop.create_future()
-        self._pings[opaque] = (self.loop.time(), answer)
+        self._pings[opaque] = (time.perf_counter(), answer)  # uvloop's clock counts milliseconds
         self._session.ping(opaque)
         self.writer.flush_soon()
         try:
@@ -275,7 +282,7 @@ class Peer(asyncio.Protocol):
             return
         if not self.is_classic:  # classic peers drop everything when they see one
             self._session.go_away(NORMAL)
-        self._timers.append(self.loop.call_later(self.limits.grace, self.abort))
+        self._timers["grace"] = self.loop.call_later(self.limits.grace, self.abort)
         self.writer.flush_soon()
 
     async def wait_closed(self) -> None:
@@ -310,8 +317,8 @@ class Peer(asyncio.Protocol):
             return
         self._session.ping(PING)
         self.writer.flush()
-        self._timers.append(
-            self.loop.call_later(self.limits.handshake_timeout, self._on_handshake_timeout)
+        self._timers["handshake"] = self.loop.call_later(
+            self.limits.handshake_timeout, self._on_handshake_timeout
         )
         self._tick()
 
@@ -330,10 +337,11 @@ class Peer(asyncio.Protocol):
             )
             if offence is not None:
                 self._on_offence(offence, data)
-        except PeerProtocolError as error:
+        except (PeerProtocolError, HandshakeFailed, AuthenticationFailed) as error:
             self._fail(error)
-        except (HandshakeFailed, AuthenticationFailed) as error:
-            self._fail(error)
+        except Exception as error:  # a seam: what their bytes make go wrong here ends only this
+            log.exception("%s: failed over what the peer sent", self)
+            self._fail(PeerProtocolError("what the peer sent could not be dealt with", error))
         finally:
             self.writer.flush()
 
@@ -368,7 +376,7 @@ class Peer(asyncio.Protocol):
             opaque = next(iter(self._pings))  # Python peers answer with 0
         started, answer = self._pings.pop(opaque, (0.0, None))
         if answer is not None and not answer.done():
-            answer.set_result(self.loop.time() - started)
+            answer.set_result(time.perf_counter() - started)
 
     def _on_offence(self, offence: YamuxError, data: bytes) -> None:
         if self._handshake.stage is not Stage.DONE and not self._session.streams:
@@ -395,6 +403,7 @@ class Peer(asyncio.Protocol):
         self.most_streams = _CLASSIC_STREAMS
         dialect = Classic(self._tables, self.limits)
         self._calls.dialect = self._service.dialect = dialect
+        self._executor.speak_classic()
         self._tables.registry.make_id = make_muid
 
     def _on_handshake_timeout(self) -> None:
@@ -426,12 +435,13 @@ class Peer(asyncio.Protocol):
     def _tick(self) -> None:
         """Keeps the connection alive, and notices when it is dead."""
         interval = min(self.limits.keepalive or 3600.0, self.limits.keepalive_timeout) / 4
+        interval = max(interval, _SHORTEST_TICK)
         for _dead in () if self.is_classic else self._session.tick(self.loop.time()):
             silence = self.limits.keepalive + self.limits.keepalive_timeout
             self.abort(ConnectionLost(f"the peer has been silent for {silence:g} s"))
             return
         self.writer.flush_soon()
-        self._timers[1:] = [self.loop.call_later(interval, self._tick)]
+        self._timers["tick"] = self.loop.call_later(interval, self._tick)
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -441,10 +451,14 @@ class Peer(asyncio.Protocol):
 
     def log_failure(self, error: BaseException) -> None:
         """Notes a request that failed; what was refused is worth a warning."""
-        if isinstance(error, AccessDenied):
-            log.warning("%s: refused: %s", self, ascii(str(error)))
+        if isinstance(error, _REFUSALS) or type(error) is ProxyError:
+            told = str(error)
+            if "reason" in error.extra:
+                told += f": {error.extra['reason']}"  # which is for us only
+            log.warning("%s: refused: %s", self, ascii(told[:_LOGGED]))
         elif log.isEnabledFor(logging.DEBUG):
-            log.debug("%s: raised %s: %s", self, type(error).__name__, ascii(str(error))[:200])
+            text = safe_text(error, _LOGGED)
+            log.debug("%s: raised %s: %s", self, type(error).__name__, ascii(text))
 
     def resolve_answer(self, future: Any, message: Message) -> None:
         """Completes a call whose answer names paths on our own objects."""
@@ -475,23 +489,28 @@ class Peer(asyncio.Protocol):
         """Ends the connection over an error of the peer; what is queued still leaves."""
         if self._error is None:
             self._error = error
-            log.warning("%s: %s", self, ascii(str(error)))
+            log.warning("%s: %s", self, ascii(str(error)[:_LOGGED]))
             if self._handshake.stage is Stage.DONE and not self.is_classic:
                 self._session.go_away(PROTOCOL_ERROR)
         self._closing = True
         self.writer.flush()
         if self.writer.transport is not None:
             self.writer.transport.close()
+            # It waits for what is queued to be read, which may never happen.
+            self._timers["grace"] = self.loop.call_later(self.limits.grace, self.abort)
 
     def _end(self, cause: BaseException | None) -> None:
         """Everything at once: first the mark, then the tables, then whoever waits."""
         if self.closed:
             return
         self.closed = True
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         self._error = error = self._why(cause)
-        lost = error if isinstance(error, ConnectionClosed) else ConnectionLost(str(error))
+        if isinstance(error, ConnectionClosed):
+            lost = error
+        else:
+            lost = ConnectionLost(str(error), cause=error)
         self._calls.close(lost)
         self._service.close()
         for task in self._tasks:

@@ -106,6 +106,8 @@ class Reader:
         except ValueError as error:
             self._refuse(stream, error)
             self._session.reset(stream)
+            half = self._calls if stream.id & 1 == self._parity else self._service
+            half.on_reset(stream)
             return
         if assembler.size and not stream.dead:
             self._partial[stream] = assembler

@@ -17,13 +17,14 @@ import sys
 from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
-from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError
+from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
 from proxyables.objects.executor import Executor, Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
+from proxyables.wire.exceptions import safe_text
 from proxyables.wire.instructions import EXECUTE, RELEASE, Message, Step
 from proxyables.yamux import Session, Stream
 
-from .tables import Tables
+from .tables import Tables, shown
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -62,6 +63,7 @@ class Service:
         self._pumping: set[Stream] = set()
         self._unconfirmed: dict[Stream, list[Any]] = {}
         self._blocked: dict[Stream, asyncio.Future[None]] = {}
+        self._parked: dict[Stream, list[Any]] = {}
         self.dialect: Dialect = peer.unknown_dialect
         self.served = 0
         """Requests answered so far."""
@@ -85,7 +87,7 @@ class Service:
                 self._answer(stream, None)
             return
         if message[0] != EXECUTE or len(message) < 3:
-            raise PeerProtocolError(f"message {message[0]!r} where a request was due")
+            raise PeerProtocolError(f"message {message[0]} where a request was due")
         if stream.owner is not None:
             raise PeerProtocolError(f"a second request on stream {stream.id} before the answer")
         if stream.dead:  # reset in the same read: decoding it has counted what it lent us
@@ -93,6 +95,7 @@ class Service:
             return
         token = current.set(self._peer)
         try:
+            self._check_running()
             if self.dialect.chains:
                 chains, self.dialect.chains = self.dialect.chains, []
                 self._start_task(stream, self._serve_chains(stream, message, chains))
@@ -117,15 +120,18 @@ class Service:
                 not self._peer.is_classic  # those may release what an error already gave back
             ):
                 raise PeerProtocolError(
-                    f"release of {str(count)[:20]} of reference {str(reference)[:40]}, "
+                    f"release of {shown(count)} of reference {shown(reference)}, "
                     "more than were lent"
                 )
 
-    def _start_task(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
-        if len(self._tasks) >= self._limits.max_calls:
-            work.close()
-            limit = self._limits.max_calls
+    def _check_running(self) -> None:
+        """Refuses a call before anything of it runs."""
+        limit = self._limits.max_calls
+        if len(self._tasks) >= limit:
+            self.dialect.chains = []
             raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
+
+    def _start_task(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
         if sys.version_info >= (3, 12):
             # What does not wait after all is answered in this turn.
             task = asyncio.Task(work, loop=self._peer.loop, eager_start=True)
@@ -201,7 +207,7 @@ class Service:
             self._fail(stream, error)
             return
         self.served += 1
-        self._send(stream, data)
+        self._send(stream, data, value)
 
     def _fail(self, stream: Stream, error: BaseException) -> None:
         self._tables.confirm_types(sent=False)
@@ -209,14 +215,39 @@ class Service:
         self.served += 1
         self.failed += 1
         self._peer.log_failure(error)
-        self._send(stream, self.dialect.encode_throw(error))
+        data: bytes | None
+        try:
+            data = self.dialect.encode_throw(error)
+        except Exception as obstacle:  # it is larger than they take, or its own code raises
+            data = self._encode_briefly(error, obstacle)
+        if data is None:
+            self._session.reset(stream)
+        else:
+            self._send(stream, data, None)
+
+    def _encode_briefly(self, error: BaseException, obstacle: Exception) -> bytes | None:
+        """Returns a THROW of an error that cannot be told whole; None if even that is too large."""
+        message = f"{safe_text(error, 100)} (not told whole: {safe_text(obstacle, 100)})"
+        kind = type(error)
+        name, module = (ascii(text)[1:-1][:80] for text in (kind.__qualname__, kind.__module__))
+        brief = RemoteError(ascii(message)[1:-1], type_name=name, module=module)
+        brief.args = ()
+        try:
+            return self.dialect.encode_throw(brief)
+        except ProxyError:
+            return None
 
     def refuse(self, stream: Stream, error: ProxyError) -> None:
         """Answers a request that could not even be decoded."""
         if not stream.dead:
             self._fail(stream, error)
 
-    def _send(self, stream: Stream, data: bytes) -> None:
+    def _send(self, stream: Stream, data: bytes, content: Any) -> None:
+        """Sends an answer, or a part of it.
+
+        `content` is kept until all has left: dropping a cursor that it names earlier would give
+        the object back before they read of it.
+        """
         whole = self._session.send(stream, data)
         if self._registry.journal:
             journal = self._registry.take_journal()
@@ -226,6 +257,7 @@ class Service:
         if stream.remote_closed and not stream.dead and stream not in self._pumping:
             self._session.finish(stream)
         if not whole:
+            self._parked.setdefault(stream, []).append(content)
             self._writer.check_unsent()
         if not self._writer.is_pending:
             self._writer.flush_soon()
@@ -291,7 +323,7 @@ class Service:
             self._tables.confirm_types(sent=False)
             self._registry.roll_back(self._registry.take_journal())
             raise
-        self._send(stream, data)
+        self._send(stream, data, items)
 
     async def _drained(self, stream: Stream) -> None:
         """Lets the loop turn, and waits until what was sent has left."""
@@ -309,6 +341,7 @@ class Service:
 
     def on_writable(self, stream: Stream) -> None:
         """Everything parked on a stream of theirs has left."""
+        self._parked.pop(stream, None)
         blocked = self._blocked.get(stream)
         if blocked is not None and not blocked.done():
             blocked.set_result(None)
@@ -326,6 +359,7 @@ class Service:
         task = self._tasks.get(stream)
         if task is not None:
             task.cancel()
+        self._parked.pop(stream, None)
         journal = self._unconfirmed.pop(stream, None)
         if journal:
             self._registry.roll_back(journal)
@@ -333,9 +367,11 @@ class Service:
     def close(self) -> None:
         """Cancels everything that is being served: the connection has ended."""
         tasks, self._tasks = self._tasks, {}
-        for task in tasks.values():
+        for stream, task in tasks.items():
+            self._session.abandon(stream)  # what the task still gives must not be exported
             task.cancel()
         self._unconfirmed.clear()
+        self._parked.clear()
 
 
 def _replace(value: Any, values: dict[int, Any]) -> Any:
@@ -345,6 +381,8 @@ def _replace(value: Any, values: dict[int, Any]) -> Any:
         return values[id(value)]
     if kind is list or kind is tuple or kind is set or kind is frozenset:
         return kind(_replace(item, values) for item in value)
+    if kind is slice:
+        return slice(*(_replace(each, values) for each in (value.start, value.stop, value.step)))
     if kind is dict:
         return {_replace(key, values): _replace(item, values) for key, item in value.items()}
     return value

@@ -85,15 +85,17 @@ class Tables:
 
     def own(self, reference: Reference) -> object:
         """Returns the object that we exported under `reference`; 0 is the root."""
-        if reference == 0:
-            return self._find_root()
-        found = self.registry.get(reference)
-        if found is None and reference not in self.registry:
-            raise ReferenceNotFound(
-                f"no object is exported under the reference {str(reference)[:40]}: "
-                "it was released, or never existed in this session"
-            )
-        return found
+        # Nothing of another type is compared, hashed or shown: it may be an object of ours.
+        if type(reference) is int or type(reference) is str:
+            if reference == 0:
+                return self._find_root()
+            found = self.registry.get(reference)
+            if found is not None or reference in self.registry:
+                return found
+        raise ReferenceNotFound(
+            f"no object is exported under the reference {shown(reference)}: "
+            "it was released, or never existed in this session"
+        )
 
     # -- what we borrow -------------------------------------------------------------------------
 
@@ -147,3 +149,12 @@ class Tables:
         self.registry.clear()
         self.imports.clear()
         self.borrowed.clear()
+
+
+def shown(value: object) -> str:
+    """Returns what an error may tell of a value from the wire; runs nothing of the value's."""
+    if type(value) is str:
+        return ascii(value[:40])
+    if type(value) is int and value.bit_length() <= 64:
+        return str(value)
+    return f"of type {type(value).__name__}" if type(value).__module__ == "builtins" else "given"

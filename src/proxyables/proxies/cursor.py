@@ -70,7 +70,7 @@ class ProxyCursor(Operators):
     def __getitem__(self, key: object) -> ProxyCursor:
         return ProxyCursor(self._peer, self._reference, [*self._steps, [ITEM, key]])
 
-    def __call__(self, *args: object, **kwargs: object) -> ProxyCursor:
+    def __call__(self, /, *args: object, **kwargs: object) -> ProxyCursor:
         step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
         return ProxyCursor(self._peer, self._reference, [*self._steps, step])
 
@@ -173,7 +173,9 @@ def path_of(cursor: ProxyCursor) -> str:
     else:
         told = reference.type
         name = told.get("name") if isinstance(told, dict) else None
-        start = f"{name if isinstance(name, str) else 'object'}#{reference.id}"
+        if not (isinstance(name, str) and name.isidentifier() and name.isprintable()):
+            name = "object"  # what the peer sends must not steer a terminal
+        start = f"{name[:80]}#{reference.id if type(reference.id) is int else ascii(reference.id)}"
     text = "".join(_step_text(step) for step in cursor._steps)
     address = cursor._peer.address
     return f"{start}{text}" + (f" at {address}" if address else "")

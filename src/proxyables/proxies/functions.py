@@ -107,7 +107,7 @@ async def perform(target: ProxyCursor, operation: str, *args: object) -> RemoteV
     return await extend(_check(target, "perform"), [OPERATE, operation, list(args)])
 
 
-def construct(target: ProxyCursor, *args: object, **kwargs: object) -> ProxyCursor:
+def construct(target: ProxyCursor, /, *args: object, **kwargs: object) -> ProxyCursor:
     """Returns the path to a new instance of the remote class at the end of `target`.
 
     Calling the class does the same; some classic peers tell the two apart.

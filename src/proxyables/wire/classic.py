@@ -188,7 +188,7 @@ class Classic:
             data: bytes = msgpack.packb(instruction)
         except OverflowError as error:
             raise NotSupported("the peer is classic: an integer has more than 64 bits") from error
-        except ValueError as error:  # a lone surrogate
+        except (ValueError, BufferError) as error:  # a lone surrogate, a memoryview with gaps
             raise EncodingError(f"cannot encode: {error}", error) from error
         if len(data) > self.largest:
             raise LimitExceeded("max_message", self.largest, len(data), "message")

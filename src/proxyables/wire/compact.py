@@ -14,11 +14,11 @@ from typing import Any
 import msgpack
 from msgpack import ExtType, Packer, unpackb
 
-from proxyables.errors import EncodingError, LimitExceeded
+from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound
 from proxyables.limits import Limits
 
 from .dialect import ByReference, Chain, Reference, References
-from .exceptions import dump_exception, load_exception
+from .exceptions import dump_exception, load_exception, safe_text
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step
 from .payloads import Malformed, Opaque
 from .values import (
@@ -48,6 +48,7 @@ class Compact:
 
     __slots__ = (
         "_depth",
+        "_is_flat",
         "_lenient",
         "_limits",
         "_packers",
@@ -62,6 +63,7 @@ class Compact:
         self._limits = limits
         self._depth = 0
         self._lenient = False
+        self._is_flat = False
         self._packers: list[Any] = [self._make_packer()]
         self.pack = self._packers[0].pack
         self.chains: list[Chain] = []
@@ -83,8 +85,15 @@ class Compact:
         return self._encode([RETURN, value])
 
     def encode_items(self, items: list[Any]) -> bytes:
-        """Returns ``[ITEMS, items]``; raises as `encode_request` does."""
-        return self._encode([ITEMS, items])
+        """Returns ``[ITEMS, items]``; raises as `encode_request` does.
+
+        Items are in order, so none can be a path that the other side would have to run first.
+        """
+        self._is_flat = True
+        try:
+            return self._encode([ITEMS, items])
+        finally:
+            self._is_flat = False
 
     def encode_throw(self, error: BaseException) -> bytes:
         """Returns ``[THROW, map]``. Never raises for what the exception carries."""
@@ -186,6 +195,8 @@ class Compact:
             return ExtType(REFERENCE, self._pack_inside(payload))
         target, steps = path
         if steps:
+            if self._is_flat:
+                raise EncodingError("cannot stream a path that was not awaited; await it first")
             return ExtType(CHAIN, self._pack_inside([target, steps]))
         return ExtType(OWN, self._pack_inside(0 if target is None else target))
 
@@ -211,11 +222,28 @@ class Compact:
                 strict_map_key=False,
                 unicode_errors="surrogatepass",
             )
-        except TypeError as error:  # a key that cannot be hashed
-            raise Malformed(str(error)) from error
-        if type(message) is not list or len(message) < 2:
+        except (ValueError, ReferenceNotFound):
+            raise
+        except Exception as error:
+            # A key that cannot be hashed; and code of ours that hashes a key which is an object of
+            # ours, or makes an instance of a registered class: it may raise anything.
+            raise Malformed(f"{type(error).__name__}: {safe_text(error, 200)}") from error
+        return self._check_message(message)
+
+    @staticmethod
+    def _check_message(message: Any) -> Message:
+        if type(message) is not list or len(message) < 2 or type(message[0]) is not int:
             raise Malformed("not a message of this dialect")
         return message
+
+    @classmethod
+    def decode_plain(cls, data: bytes) -> Message:
+        """Returns a message that holds no references (HELLO, AUTH); raises as `decode` does.
+
+        Extensions stay what they are: bytes. Whoever has not said yet who he is must not have
+        anything looked up, counted or run.
+        """
+        return cls._check_message(unpackb(data))
 
     decode_request = decode
     decode_answer = decode
@@ -258,7 +286,7 @@ class Compact:
     @staticmethod
     def _check_id(reference: Any) -> int:
         if type(reference) is not int or not 0 <= reference < 1 << 63:
-            raise Malformed(f"malformed reference {str(reference)[:40]!r}")
+            raise Malformed("malformed reference")  # not shown: it may be an object of ours
         return reference
 
     def _load_reference(self, payload: Any) -> object:

@@ -106,8 +106,11 @@ def load_hello(told: object) -> Hello:
         if type(value) is not kind or (isinstance(value, (str, bytes)) and len(value) > 256):
             raise HandshakeFailed(f"the peer's HELLO has a malformed {key}: {str(value)[:40]!r}")
         fields[key] = value
-    if len(fields["nonce"]) != NONCE_BYTES or fields["max_message"] < 1:
-        raise HandshakeFailed("the peer's HELLO has a malformed nonce or max_message")
+    if len(fields["nonce"]) != NONCE_BYTES:
+        raise HandshakeFailed("the peer's HELLO has a malformed nonce")
+    for key in ("max_message", "max_streams"):
+        if fields[key] < 1:
+            raise HandshakeFailed(f"the peer's HELLO has a malformed {key}: {fields[key]}")
     features = told.get("features")
     names = features[:64] if isinstance(features, list) else []
     fields["features"] = tuple(name[:64] for name in names if isinstance(name, str))

@@ -1,0 +1,1 @@
+"""The REPL: Python on live remote objects, at a prompt or from a script."""

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
 
 
+NAME_COLUMNS = 40
+DOC_CHARACTERS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One row of the table.
@@ -107,9 +111,11 @@ async def _reconnect(session: Session, rest: str) -> None:
 async def _ls(session: Session, rest: str) -> None:
     told = await _described(session, rest)
     rows = [row for row in told.get("members", ()) if isinstance(row, dict)]
-    for row in rows:
-        text = f"{row.get('name')}{row.get('signature') or ''}"
-        session.write(f"  {escaped(text):<40}  {escaped(str(row.get('doc') or ''))}".rstrip())
+    names = [escaped(f"{row.get('name')}{row.get('signature') or ''}") for row in rows]
+    wide = min(max(map(len, names), default=0), NAME_COLUMNS)
+    for name, row in zip(names, rows, strict=True):
+        doc = escaped(str(row.get("doc") or ""), characters=DOC_CHARACTERS)
+        session.write(f"  {name:<{wide}}  {doc}".rstrip())
     if told.get("truncated"):
         session.write("  … and more")
 
@@ -120,7 +126,7 @@ async def _desc(session: Session, rest: str) -> None:
     kind = f"async {told.get('kind')}" if told.get("async") else str(told.get("kind"))
     session.write(escaped(f"{kind} {head}"))
     if told.get("doc"):
-        session.write(escaped(str(told["doc"])))
+        session.write(escaped(inspect.cleandoc(str(told["doc"]))))
 
 
 async def _described(session: Session, source: str) -> dict[str, UserValue]:

@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
+from proxyables.errors import NotSupported
 from proxyables_cli.repl.resolution import UserValue
 
 REMOTE_SECONDS = 2.0
@@ -69,6 +70,8 @@ class Display:
                 told = await self._remote_repr(cursor)
         except TimeoutError:
             return f"{cursor!r} (its repr took longer than {self._seconds:g} s)"
+        except NotSupported:
+            return repr(cursor)  # a classic peer cannot be asked
         except Exception as error:
             # The value is there although it, or its server, does not say how it looks.
             return f"{cursor!r} (its repr raised {type(error).__name__})"

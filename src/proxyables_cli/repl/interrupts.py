@@ -76,11 +76,17 @@ def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, handler)
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGINT)
+    # For its side effect: the signal wakes the loop. Without, one that comes just before the loop
+    # begins to wait is only seen when something else ends the wait.
+    loop.add_signal_handler(signal.SIGINT, _discard, None)
+    signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _discard(_: object) -> None:

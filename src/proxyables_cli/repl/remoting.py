@@ -16,7 +16,14 @@ def is_remote(value: object) -> bool:
     return isinstance(value, proxyables.ProxyCursor)
 
 
-def tools(open_: Callable[..., Coroutine[Any, Any, UserValue]]) -> SimpleNamespace:
+class Tools(SimpleNamespace):
+    """The functions of ``px``."""
+
+    def __repr__(self) -> str:
+        return f"<px: {', '.join(vars(self))}>"
+
+
+def tools(open_: Callable[..., Coroutine[Any, Any, UserValue]]) -> Tools:
     """Makes ``px``: what one does to chains, in forms that auto-await awaits by itself.
 
     Args:
@@ -58,10 +65,10 @@ def tools(open_: Callable[..., Coroutine[Any, Any, UserValue]]) -> SimpleNamespa
         return Deferred(lambda: open_(address, name))
 
     made = (gather, spawn, copy, ref, describe, release, open)
-    return SimpleNamespace(**{function.__name__: function for function in made})
+    return Tools(**{function.__name__: function for function in made})
 
 
-def remoting(px: SimpleNamespace) -> Remoting:
+def remoting(px: Tools) -> Remoting:
     """The real library behind a resolver.
 
     Args:

@@ -1,0 +1,76 @@
+"""A synchronous iterable of exported code, advanced on workers a chunk at a time."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from .workers import Job, Workers
+
+
+class Feed:
+    """One iteration. A generator runs in one thread at a time, and is closed by the last of them.
+
+    Args:
+        workers: Who advances it.
+        source: What is iterated.
+        size: Items that are asked for at a time.
+        owned: Whether leaving early closes `source`.
+    """
+
+    def __init__(self, workers: Workers, source: Any, size: int, *, owned: bool) -> None:
+        self._workers = workers
+        self._source = source
+        self._size = size
+        self._owned = owned
+        self._iterator: Iterator[Any] | None = None
+        self._lock = threading.Lock()
+        self._is_busy = False
+        self._is_left = False
+        self.error: BaseException | None = None
+        """What the iteration raised after the items that `take` gave last."""
+
+    def take(self) -> Job:
+        """Returns an awaitable of the next items: fewer than `size` are the last."""
+        return Job(self._workers, self._take)
+
+    def leave(self) -> None:
+        """Closes the source if that is to be done, now or when the chunk in the making is done."""
+        with self._lock:
+            was_left, self._is_left = self._is_left, True
+            is_ours = not (self._is_busy or was_left)
+        if is_ours and self._has_end:
+            self._workers.start(self._close)
+
+    @property
+    def _has_end(self) -> bool:
+        kind = type(self._source)
+        return self._owned and hasattr(kind, "close") and hasattr(kind, "send")
+
+    def _take(self) -> list[Any]:
+        with self._lock:
+            if self._is_left:
+                return []
+            self._is_busy = True
+        chunk: list[Any] = []
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._source)
+            for item in itertools.islice(self._iterator, self._size):
+                chunk.append(item)
+                if self._is_left:
+                    break
+        except BaseException as error:  # told after the items before it
+            self.error = error
+        finally:
+            with self._lock:
+                self._is_busy = False
+                is_left = self._is_left
+            if is_left and self._has_end:
+                self._close()
+        return chunk
+
+    def _close(self) -> None:
+        type(self._source).close(self._source)

@@ -1,0 +1,361 @@
+"""Worker threads for synchronous methods: only so many run at once, in the order of their jobs.
+
+How it works: whoever runs holds a *place*. A worker that waits for the other side gives its place
+away and asks for one again when the answer is there, so nested callbacks never deadlock, however
+few places there are: only threads grow with the depth of the recursion. A place that gets free
+goes first to workers that come back, then to the oldest job.
+
+A thread that has no job waits for one on a lock of its own, and ends after a few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from proxyables.errors import LimitExceeded
+
+log = logging.getLogger("proxyables")
+_IDLE_SECONDS = 5.0
+_JOIN_SECONDS = 1.0
+
+
+class Interruptible(Protocol):
+    """What a worker waits for."""
+
+    def interrupt(self) -> None:
+        """Has the wait end with `CancelledError`. Safe in any thread."""
+
+
+class Stopped(Exception):
+    """Carries the StopIteration of a job: a coroutine that raises one would be a bug to Python."""
+
+    def __init__(self, error: StopIteration) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Job:
+    """One call that a worker makes. Awaiting it, which happens once, puts it in the queue.
+
+    If the awaiting task is cancelled, a job that has not begun never will. One that runs is not
+    stopped, as no thread can be; if it waits for the other side, then or later, that wait ends
+    with `CancelledError`, once; and whatever it gives is dropped.
+
+    Args:
+        workers: Who makes it.
+        function: What is called; in the context of the task that awaits.
+
+    Attributes:
+        must_run: Whether closing the workers leaves it in the queue.
+        is_cancelled: Whether the next wait of the job is to raise `CancelledError`.
+        waiter: What the job waits for, while it does.
+    """
+
+    __slots__ = (
+        "_args",
+        "_context",
+        "_error",
+        "_function",
+        "_future",
+        "_value",
+        "is_cancelled",
+        "must_run",
+        "waiter",
+        "workers",
+    )
+
+    def __init__(self, workers: Workers, function: Callable[..., Any], *args: Any) -> None:
+        self.workers = workers
+        self._function: Callable[..., Any] | None = function
+        self._args = args
+        self._context: contextvars.Context | None = None
+        self._future: asyncio.Future[None] | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self.must_run = False
+        self.is_cancelled = False
+        self.waiter: Interruptible | None = None
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self._context = contextvars.copy_context()
+        self._future = asyncio.get_running_loop().create_future()
+        self.workers.submit(self)
+        try:
+            yield from self._future
+        except BaseException:
+            self.cancel()
+            raise
+        value, error = self._value, self._error
+        self._value = self._error = None
+        if error is None:
+            return value
+        try:
+            if isinstance(error, StopIteration):
+                raise Stopped(error)
+            raise error
+        finally:
+            del error  # its traceback holds this frame
+
+    def cancel(self) -> None:
+        """Takes the job out of the queue, or ends what it waits for."""
+        if not self.workers.withdraw(self):
+            # In this order: whoever begins to wait sets `waiter` first and then looks at the flag.
+            self.is_cancelled = True
+            waiter = self.waiter
+            if waiter is not None:
+                waiter.interrupt()
+
+    def run(self) -> None:
+        """Makes the call; for workers only."""
+        assert self._function is not None
+        _here.job = self
+        context = contextvars.Context() if self._context is None else self._context
+        try:
+            self._value = context.run(self._function, *self._args)
+        except BaseException as error:  # the seam to exported code
+            self._error = error
+        finally:
+            _here.job = None
+            self._function = self._context = None
+            self._args = ()
+
+    def refuse(self, error: Exception) -> None:
+        """Ends a job that no worker can be found for."""
+        self._function = self._context = None
+        self._args = ()
+        self._error = error
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Tells the task that awaits. Safe in any thread."""
+        if self._future is None:
+            if self._error is not None:
+                log.error("a job that nobody waits for failed", exc_info=self._error)
+            self._error = None
+            return
+        try:
+            self._future.get_loop().call_soon_threadsafe(self._resolve)
+        except RuntimeError:
+            self._value = self._error = None  # the loop is closed: nobody waits any more
+
+    def _resolve(self) -> None:
+        assert self._future is not None
+        if self._future.done():  # cancelled
+            self._value = self._error = None
+        else:
+            self._future.set_result(None)
+
+
+class _Here(threading.local):
+    """What the current thread is doing."""
+
+    job: Job | None = None
+
+
+_here = _Here()
+
+
+def current_job() -> Job | None:
+    """Returns the job that this thread runs; None in threads that are no workers."""
+    return _here.job
+
+
+class _Seat:
+    """A thread, as those see it that have work for it."""
+
+    __slots__ = ("job", "thread", "wake")
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self.thread: threading.Thread | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+
+class Workers:
+    """The worker threads of one server, or of one peer.
+
+    Making one costs next to nothing: the first job starts the first thread. The threads are
+    daemons, so a method that never returns does not keep the process alive.
+
+    Args:
+        limit: Workers that may run at once.
+        most: Threads there may be, those included that wait for the other side.
+        idle: Seconds after which a thread without a job ends.
+    """
+
+    def __init__(self, limit: int, *, most: int = 16_384, idle: float = _IDLE_SECONDS) -> None:
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise TypeError(f"threads takes a whole number, got {limit!r:.80}")
+        if limit < 1:
+            raise ValueError(f"workers need at least one thread, got {limit!r}")
+        self._limit = min(limit, most)
+        self._most = most
+        self._idle_seconds = idle
+        self._lock = threading.Lock()
+        self._running = 0  # places that are taken
+        self._threads = 0
+        self._queue: OrderedDict[Job, None] = OrderedDict()
+        self._returning: deque[threading.Lock] = deque()
+        self._idle: list[_Seat] = []
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        counts = f"{self._running} of {self._limit} running, {len(self._queue)} queued"
+        return f"<proxyables.Workers {counts}, {self._threads} threads>"
+
+    @property
+    def threads(self) -> int:
+        """How many threads there are."""
+        return self._threads
+
+    def submit(self, job: Job) -> None:
+        """Puts a job at the end of the queue; raises RuntimeError if the workers are closed."""
+        with self._lock:
+            if self._is_closed and not job.must_run:
+                raise RuntimeError("the workers are closed")
+            self._queue[job] = None
+            refused = self._hand_out()
+        _refuse(refused)
+
+    def start(self, function: Callable[..., Any], *args: Any) -> None:
+        """Has a function run that nobody waits for, even if the workers are closed meanwhile."""
+        job = Job(self, function, *args)
+        job.must_run = True
+        self.submit(job)
+
+    def withdraw(self, job: Job) -> bool:
+        """Takes a job out of the queue; False if it is not there: it runs, or has run."""
+        with self._lock:
+            if job not in self._queue:
+                return False
+            del self._queue[job]
+            return True
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Gives the calling worker's place away while the block runs; see `leave`."""
+        self.leave()
+        try:
+            yield
+        finally:
+            self.come_back()
+
+    def leave(self) -> None:
+        """Gives the calling worker's place to others; `come_back` must follow."""
+        with self._lock:
+            self._running -= 1
+            refused = self._hand_out()
+        _refuse(refused)
+
+    def come_back(self) -> None:
+        """Waits for a place."""
+        with self._lock:
+            if self._running < self._limit and not self._returning:
+                self._running += 1
+                return
+            gate = threading.Lock()
+            gate.acquire()
+            self._returning.append(gate)
+        gate.acquire()
+
+    def close(self) -> None:
+        """Drops what is queued and ends every thread that has nothing to do.
+
+        The others, which run exported code, end when that returns. Safe to call twice.
+        """
+        with self._lock:
+            self._is_closed = True
+            for job in [job for job in self._queue if not job.must_run]:
+                del self._queue[job]
+            seats, self._idle = self._idle, []
+            self._threads -= len(seats)
+        for seat in seats:
+            seat.wake.release()
+        for seat in seats:
+            if seat.thread is not None and seat.thread is not threading.current_thread():
+                seat.thread.join(_JOIN_SECONDS)
+
+    # -- with the lock held -----------------------------------------------------------------------
+
+    def _hand_out(self) -> list[tuple[Job, LimitExceeded]]:
+        """Gives the free places away; returns the jobs that no thread can be had for."""
+        refused: list[tuple[Job, LimitExceeded]] = []
+        while self._running < self._limit:
+            if self._returning:
+                self._running += 1
+                self._returning.popleft().release()
+            elif self._queue:
+                job, _ = self._queue.popitem(last=False)
+                try:
+                    seat = self._idle.pop() if self._idle else self._new_seat()
+                except LimitExceeded as error:
+                    refused.append((job, error))
+                    continue
+                seat.job = job
+                self._running += 1
+                seat.wake.release()
+            else:
+                break
+        return refused
+
+    def _new_seat(self) -> _Seat:
+        """Starts a thread. With a place free and nobody idle, all others wait for answers."""
+        told = "worker threads that wait for the other side"
+        if self._threads >= self._most:
+            raise LimitExceeded("max_calls", self._most, self._threads + 1, told)
+        seat = _Seat()
+        seat.thread = threading.Thread(
+            target=self._work, args=(seat,), name="proxyables-worker", daemon=True
+        )
+        try:
+            seat.thread.start()
+        except RuntimeError as error:  # the system has no more
+            raise LimitExceeded("threads", self._threads, self._threads + 1, told) from error
+        self._threads += 1
+        return seat
+
+    # -- in the threads ---------------------------------------------------------------------------
+
+    def _work(self, seat: _Seat) -> None:
+        while (job := self._next_job(seat)) is not None:
+            job.run()
+            with self._lock:
+                # Before the outcome is told: whoever learns of it and closes finds us idle.
+                self._running -= 1
+                self._idle.append(seat)
+                refused = self._hand_out()
+                if self._is_closed and seat in self._idle:
+                    self._idle.remove(seat)
+                    self._threads -= 1
+                    seat.wake.release()
+            job.deliver()
+            del job  # an idle thread must not keep its last arguments alive
+            _refuse(refused)
+
+    def _next_job(self, seat: _Seat) -> Job | None:
+        """Waits for a job; None says that the thread is to end."""
+        if not seat.wake.acquire(timeout=self._idle_seconds):
+            with self._lock:
+                if seat in self._idle:
+                    self._idle.remove(seat)
+                    self._threads -= 1
+                    return None
+            seat.wake.acquire()  # a job, or the end, came at the last moment
+        job, seat.job = seat.job, None
+        return job
+
+
+def _refuse(jobs: list[tuple[Job, LimitExceeded]]) -> None:
+    for job, error in jobs:
+        job.refuse(error)
+
+
+__all__ = ["Interruptible", "Job", "Stopped", "Workers", "current_job"]

@@ -1,0 +1,506 @@
+"""The synchronous face of a remote object: what is done to it happens over there, at once.
+
+A `BlockingProxy` stands for one object of the other side and behaves as that object does; each
+operation waits for the other side, but for what says otherwise. Python calls special methods on
+the class, so the class has all of them, whatever the remote object offers: what it does not is
+its own error.
+
+Containers that can change are not copied when they are read from an object, as
+``del shop.stock["Emma"]`` would then change the copy. They are remote objects like any other.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from inspect import Signature
+from typing import Any, NoReturn, Protocol
+
+from proxyables.errors import ProxyError, RemoteError
+from proxyables.objects.imports import Reference
+from proxyables.wire.dialect import ByReference
+from proxyables.wire.instructions import (
+    CALL,
+    COPY,
+    DEL,
+    DELITEM,
+    DESCRIBE,
+    GET,
+    ITEM,
+    OPERATE,
+    REF,
+    SET,
+    SETITEM,
+    STREAM,
+    Step,
+)
+
+from .cursor import CHUNK, Caller, ProxyCursor, RemoteValue, path_of
+from .signatures import parse_signature
+
+_LIVE: Step = [REF, True]
+"""Keeps a container that can change where it is; all else travels as it always does."""
+
+
+class Desk(Protocol):
+    """Where a thread asks for what a connection does; the methods wait, in any thread but its own.
+
+    Attributes:
+        peer: The connection.
+        root: The proxy on the other side's root object.
+    """
+
+    peer: Caller
+    root: BlockingProxy
+
+    @property
+    def is_classic(self) -> bool: ...
+
+    def request(self, reference: Reference | None, steps: list[Step]) -> RemoteValue: ...
+
+    def iterate(
+        self, reference: Reference | None, steps: list[Step], keep: object
+    ) -> Iterator[RemoteValue]: ...
+
+    def proxy(self, reference: Reference | None, steps: list[Step]) -> BlockingProxy: ...
+
+    def methods_of(self, described: object) -> frozenset[str]: ...
+
+
+class _Told:
+    """A special attribute that is asked of the other side, on instances only."""
+
+    def __init__(self, read: Callable[[BlockingProxy], Any], on_class: object) -> None:
+        self._read = read
+        self._on_class = on_class
+
+    def __get__(self, proxy: BlockingProxy | None, cls: type) -> Any:
+        return self._on_class if proxy is None else self._read(proxy)
+
+
+def _tell_doc(proxy: BlockingProxy) -> str | None:
+    return _described(proxy).get("doc") or None
+
+
+def _tell_signature(proxy: BlockingProxy) -> Signature | None:
+    return parse_signature(_described(proxy).get("signature"))
+
+
+def _described(proxy: BlockingProxy) -> dict[str, Any]:
+    """Returns what the object offers; nothing if nobody can be asked: `help` must not fail."""
+    try:
+        told = describe(proxy)
+    except (ProxyError, RuntimeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _operator(name: str) -> Callable[[Any, object], Any]:
+    def operate(self: BlockingProxy, other: object) -> Any:
+        return _operate(self, name, other)
+
+    return operate
+
+
+def _in_place(name: str) -> Callable[[Any, object], Any]:
+    def operate(self: BlockingProxy, other: object) -> Any:
+        return _fetch(self, [OPERATE, name, [other]])
+
+    return operate
+
+
+def _conversion(name: str) -> Callable[[Any], Any]:
+    def operate(self: BlockingProxy) -> Any:
+        return _operate(self, name)
+
+    return operate
+
+
+class BlockingProxy:
+    """A remote object; see the module.
+
+    Names that begin with an underscore stay local, and so does `repr`. May be used from any
+    thread but that of the connection's own event loop, where it raises RuntimeError.
+    """
+
+    __slots__ = ("__weakref__", "_desk", "_reference", "_steps")
+
+    _desk: Desk
+    _reference: Reference | None
+    _steps: list[Step]
+
+    __doc__ = _Told(_tell_doc, __doc__)  # type: ignore[assignment]
+    __signature__ = _Told(_tell_signature, None)
+
+    def __init__(self, desk: Desk, reference: Reference | None, steps: list[Step]) -> None:
+        _set_desk(self, desk)
+        _set_reference(self, reference)
+        _set_steps(self, steps)
+
+    # -- attributes, items, calls ---------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        if name[0] == "_":
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: names that begin with "
+                "an underscore stay local"
+            )
+        if not self._steps:
+            reference = self._reference or _resolve_root(self)
+            if reference is not None and name in self._desk.methods_of(reference.type):
+                return BlockingMethod(self._desk, reference, [[GET, name]])
+        return _fetch(self, [GET, name])
+
+    def __setattr__(self, name: str, value: object) -> None:
+        _check_name(name)
+        _request(self, [SET, name, value])
+
+    def __delattr__(self, name: str) -> None:
+        _check_name(name)
+        _request(self, [DEL, name])
+
+    def __getitem__(self, key: object) -> Any:
+        return _fetch(self, [ITEM, key])
+
+    def __setitem__(self, key: object, value: object) -> None:
+        _request(self, [SETITEM, key, value])
+
+    def __delitem__(self, key: object) -> None:
+        _request(self, [DELITEM, key])
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
+        return self._desk.request(self._reference, [*self._steps, step])
+
+    def __dir__(self) -> list[str]:
+        names: list[str] = list(_operate(self, "dir"))
+        return names
+
+    # -- containers, iterators, context managers --------------------------------------------------
+
+    def __len__(self) -> int:
+        told = None if self._steps or self._reference is None else self._reference.type
+        if isinstance(told, dict) and told.get("sized") is False:
+            # `list(proxy)` asks for it as well, and must not fail where the policy would refuse.
+            raise TypeError(f"object of type {_name_in(told)!r} has no len()")
+        size: int = _operate(self, "len")
+        return size
+
+    def __contains__(self, item: object) -> bool:
+        return bool(_operate(self, "contains", item))
+
+    def __iter__(self) -> Iterator[Any]:
+        steps = [*self._steps, [STREAM, CHUNK]]
+        return self._desk.iterate(self._reference, steps, self)
+
+    def __next__(self) -> Any:
+        try:
+            return _operate(self, "next")
+        except RemoteError as error:
+            if error.type_name != "StopIteration":
+                raise
+        raise StopIteration
+
+    def __enter__(self) -> Any:
+        return _operate(self, "aenter")  # which takes managers of both kinds
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return bool(_operate(self, "aexit", error))
+
+    # -- comparisons ------------------------------------------------------------------------------
+
+    def __eq__(self, other: object) -> Any:
+        return True if _is_same(self, other) else _operate(self, "eq", other)
+
+    def __ne__(self, other: object) -> Any:
+        return False if _is_same(self, other) else _operate(self, "ne", other)
+
+    __lt__ = _operator("lt")
+    __le__ = _operator("le")
+    __gt__ = _operator("gt")
+    __ge__ = _operator("ge")
+
+    def __hash__(self) -> int:
+        value: int = _operate(self, "hash")
+        return value
+
+    # -- operators --------------------------------------------------------------------------------
+
+    __add__ = _operator("add")
+    __sub__ = _operator("sub")
+    __mul__ = _operator("mul")
+    __matmul__ = _operator("matmul")
+    __truediv__ = _operator("truediv")
+    __floordiv__ = _operator("floordiv")
+    __mod__ = _operator("mod")
+    __divmod__ = _operator("divmod")
+    __lshift__ = _operator("lshift")
+    __rshift__ = _operator("rshift")
+    __and__ = _operator("and")
+    __or__ = _operator("or")
+    __xor__ = _operator("xor")
+
+    __radd__ = _operator("radd")
+    __rsub__ = _operator("rsub")
+    __rmul__ = _operator("rmul")
+    __rmatmul__ = _operator("rmatmul")
+    __rtruediv__ = _operator("rtruediv")
+    __rfloordiv__ = _operator("rfloordiv")
+    __rmod__ = _operator("rmod")
+    __rdivmod__ = _operator("rdivmod")
+    __rpow__ = _operator("rpow")
+    __rlshift__ = _operator("rlshift")
+    __rrshift__ = _operator("rrshift")
+    __rand__ = _operator("rand")
+    __ror__ = _operator("ror")
+    __rxor__ = _operator("rxor")
+
+    __iadd__ = _in_place("iadd")
+    __isub__ = _in_place("isub")
+    __imul__ = _in_place("imul")
+    __imatmul__ = _in_place("imatmul")
+    __itruediv__ = _in_place("itruediv")
+    __ifloordiv__ = _in_place("ifloordiv")
+    __imod__ = _in_place("imod")
+    __ipow__ = _in_place("ipow")
+    __ilshift__ = _in_place("ilshift")
+    __irshift__ = _in_place("irshift")
+    __iand__ = _in_place("iand")
+    __ior__ = _in_place("ior")
+    __ixor__ = _in_place("ixor")
+
+    __neg__ = _conversion("neg")
+    __pos__ = _conversion("pos")
+    __abs__ = _conversion("abs")
+    __invert__ = _conversion("invert")
+    __int__ = _conversion("int")
+    __float__ = _conversion("float")
+    __index__ = _conversion("index")
+    __str__ = _conversion("str")
+
+    def __bool__(self) -> bool:
+        return bool(_operate(self, "bool"))
+
+    def __pow__(self, other: object, modulus: object = None) -> Any:
+        return _operate(self, "pow", *((other,) if modulus is None else (other, modulus)))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return _operate(self, "round", *(() if digits is None else (digits,)))
+
+    def __format__(self, spec: str) -> str:
+        text: str = _operate(self, "format", spec)
+        return text
+
+    # -- what stays local -------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {path_of(cursor_of(self))}>"
+
+    def __copy__(self) -> BlockingProxy:
+        return self
+
+    def __deepcopy__(self, memo: object) -> BlockingProxy:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a blocking proxy cannot be pickled: it belongs to its connection")
+
+
+_set_desk = BlockingProxy.__dict__["_desk"].__set__
+_set_reference = BlockingProxy.__dict__["_reference"].__set__
+_set_steps = BlockingProxy.__dict__["_steps"].__set__
+
+
+class BlockingMethod(BlockingProxy):
+    """A method of a remote object, read without asking: its type's description lists it."""
+
+    __slots__ = ()
+
+    @property
+    def __name__(self) -> str:
+        name: str = self._steps[-1][1]
+        return name
+
+    def __get__(self, owner: object, cls: type | None = None) -> BlockingMethod:
+        # With this, `help` and `inspect` take it for the routine that it is.
+        return self
+
+
+def _request(proxy: BlockingProxy, step: Step) -> Any:
+    return proxy._desk.request(proxy._reference, [*proxy._steps, step])
+
+
+def _fetch(proxy: BlockingProxy, step: Step) -> Any:
+    """Runs a step whose outcome is a part of the object, which may be changed through it."""
+    desk = proxy._desk
+    steps = [*proxy._steps, step] if desk.is_classic else [*proxy._steps, step, _LIVE]
+    return desk.request(proxy._reference, steps)
+
+
+def _operate(proxy: BlockingProxy, name: str, *args: object) -> Any:
+    return _request(proxy, [OPERATE, name, list(args)])
+
+
+def _resolve_root(proxy: BlockingProxy) -> Reference | None:
+    """Fetches a reference to the root object, and with it the description of its type."""
+    if proxy._desk.is_classic:
+        return None
+    found = proxy._desk.request(None, [[REF]])
+    reference = found._reference if isinstance(found, BlockingProxy) else None
+    _set_reference(proxy, reference)
+    return reference
+
+
+def _check_name(name: str) -> None:
+    if name[0] == "_":
+        raise AttributeError(
+            f"{name!r} cannot be changed: names that begin with an underscore stay local"
+        )
+
+
+def _name_in(told: dict[Any, Any]) -> str:
+    name = told.get("name")
+    return name if isinstance(name, str) else "object"
+
+
+def _is_same(proxy: BlockingProxy, other: object) -> bool:
+    if proxy is other:
+        return True
+    return (
+        is_blocking(other)
+        and proxy._desk is other._desk  # type: ignore[attr-defined]
+        and proxy._reference is other._reference  # type: ignore[attr-defined]
+        and proxy._steps == other._steps  # type: ignore[attr-defined]
+    )
+
+
+# -- between the two faces ------------------------------------------------------------------------
+
+
+def is_blocking(value: object) -> bool:
+    """Whether `value` is a blocking proxy; asks nothing of `value` itself."""
+    return issubclass(type(value), BlockingProxy)
+
+
+def blocking(cursor: ProxyCursor) -> BlockingProxy:
+    """Returns the blocking proxy on what a cursor stands for, without I/O."""
+    desk: Desk = cursor._peer.desk
+    return desk.proxy(cursor._reference, cursor._steps)
+
+
+def cursor_of(proxy: Any) -> ProxyCursor:
+    """Returns the cursor on what a blocking proxy stands for: always the same while it lives."""
+    reference, peer = proxy._reference, proxy._desk.peer
+    if proxy._steps or reference is None:
+        return ProxyCursor(peer, reference, proxy._steps)
+    cursor: ProxyCursor | None = reference.cursor()
+    if cursor is None:
+        cursor = ProxyCursor(peer, reference, [])
+        reference.cursor = weakref.ref(cursor)
+    return cursor
+
+
+def with_proxies(value: Any, is_ours: Callable[[object], bool]) -> Any:
+    """Returns `value` with each cursor, also deep inside plain containers, as a blocking proxy.
+
+    A container that holds none is returned as it is, and so is one of our own objects.
+
+    Args:
+        value: What was decoded.
+        is_ours: Whether an object is one that the other side knows by reference.
+    """
+    if type(value) is ProxyCursor:
+        return blocking(value)
+    if type(value) not in _CONTAINERS:
+        return value
+    return _rebuild(value, is_ours, {})
+
+
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+
+
+def _rebuild(value: Any, is_ours: Callable[[object], bool], done: dict[int, Any]) -> Any:
+    kind = type(value)
+    if kind is ProxyCursor:
+        return blocking(value)
+    if kind not in _CONTAINERS or not value:
+        return value
+    if id(value) in done:  # our own may contain themselves
+        return done[id(value)]
+    done[id(value)] = value
+    if is_ours(value):
+        return value
+    parts = [*value, *value.values()] if kind is dict else list(value)
+    built = [
+        _rebuild(part, is_ours, done)
+        if type(part) in _CONTAINERS or type(part) is ProxyCursor
+        else part
+        for part in parts
+    ]
+    if all(map(_is, built, parts)):
+        return value
+    half = len(value)
+    rebuilt = dict(zip(built[:half], built[half:], strict=True)) if kind is dict else kind(built)
+    done[id(value)] = rebuilt
+    return rebuilt
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
+# -- functions, so that no method of a proxy hides a remote name -----------------------------------
+
+
+def copy(target: BlockingProxy) -> RemoteValue:
+    """Returns the remote value itself, whatever the rule says.
+
+    Raises:
+        RemoteError: It has no form that travels by value.
+    """
+    return _request(_checked(target, "copy"), [COPY])
+
+
+def ref(target: Any) -> Any:
+    """Keeps a value where it is, and lets a reference travel, whatever the rule says.
+
+    Of a blocking proxy: the proxy on the object itself. Of anything else: a wrapper to be given
+    as an argument, or returned from a method.
+    """
+    if not is_blocking(target):
+        return ByReference(target)
+    return _request(target, [REF]) if target._steps or target._reference is None else target
+
+
+def describe(target: BlockingProxy) -> dict[str, Any]:
+    """Returns what the remote object offers; no property runs over there, nothing is called."""
+    told: dict[str, Any] = _request(_checked(target, "describe"), [DESCRIBE])
+    return told
+
+
+def release(target: BlockingProxy) -> None:
+    """Gives the remote object back now; any later use of it raises `ReferenceNotFound`."""
+    reference = _checked(target, "release")._reference
+    if reference is not None:
+        reference.release()
+
+
+def _checked(target: object, function: str) -> BlockingProxy:
+    if not is_blocking(target):
+        raise TypeError(f"{function} takes a blocking proxy, got a {type(target).__name__}")
+    return target  # type: ignore[return-value]
+
+
+__all__ = [
+    "BlockingMethod",
+    "BlockingProxy",
+    "Desk",
+    "blocking",
+    "copy",
+    "cursor_of",
+    "describe",
+    "is_blocking",
+    "ref",
+    "release",
+    "with_proxies",
+]

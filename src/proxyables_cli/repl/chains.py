@@ -1,0 +1,212 @@
+"""The expression half of auto-await: chains, and everywhere that a chain's value is wanted.
+
+See `proxyables_cli.repl.rewriting` for what becomes of what.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+RESOLVER = "__px__"
+"""The name under which rewritten code finds its `Resolver`."""
+
+Chain = ast.Attribute | ast.Subscript | ast.Call
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_CHAIN = (ast.Attribute, ast.Subscript, ast.Call)
+_ASKING = frozenset(
+    {"all", "any", "bool", "dir", "enumerate", "frozenset", "len", "list", "max", "min", "next"}
+    | {"repr", "set", "sorted", "str", "sum", "tuple", "zip"}
+)
+"""Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
+_Node = TypeVar("_Node", bound=ast.AST)
+
+
+class ExpressionRewriter(ast.NodeTransformer):
+    """Visiting an expression gives the expression of its *value*; `_chain` that of the chain."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._invented = 0
+        self._iterables = 0  # how many comprehension iterables we are inside of
+
+    # ---- building blocks
+
+    def _temporary(self) -> str:
+        self._invented += 1
+        # Two underscores at the end keep a name in a method from being mangled.
+        return f"{self._prefix}{self._invented}__"
+
+    def _call(self, function: str, place: ast.AST, *arguments: ast.expr) -> ast.expr:
+        resolver = at(place, ast.Attribute(at(place, load(RESOLVER)), function, ast.Load()))
+        return at(place, ast.Call(resolver, list(arguments), []))
+
+    def _await(self, function: str, place: ast.AST, *arguments: ast.expr) -> ast.expr:
+        return at(place, ast.Await(self._call(function, place, *arguments)))
+
+    def _expression(self, node: ast.expr) -> ast.expr:
+        changed = self.visit(node)
+        assert isinstance(changed, ast.expr)
+        return changed
+
+    # ---- chains
+
+    def _raw(self, node: ast.expr) -> ast.expr:
+        """The chain itself where `node` is one, else its value."""
+        return self._chain(node) if isinstance(node, _CHAIN) else self._expression(node)
+
+    def _chain(self, node: Chain) -> ast.expr:
+        match node:
+            case ast.Attribute():
+                node.value = self._raw(node.value)
+            case ast.Subscript():
+                node.value = self._raw(node.value)
+                node.value, callee = self._shared(node.value, wanted=is_late(node.slice))
+                node.slice = self._key(node.slice, callee)
+            case ast.Call():
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                node.func = self._raw(node.func)
+                node.func, callee = self._shared(node.func, wanted=any(map(is_late, given)))
+                node.args = [self._argument(argument, callee) for argument in node.args]
+                for keyword in node.keywords:
+                    if keyword.arg is None:
+                        keyword.value = self._expression(keyword.value)
+                    else:
+                        keyword.value = self._argument(keyword.value, callee)
+        return node
+
+    def _shared(self, node: ast.expr, *, wanted: bool) -> tuple[ast.expr, ast.expr]:
+        """Gives `node`, and an expression that repeats its value without computing it again."""
+        if isinstance(node, ast.Name):
+            return node, at(node, load(node.id))
+        if not wanted:
+            return node, at(node, ast.Constant(None))
+        if self._iterables:
+            # Python forbids := anywhere inside a comprehension's iterable. What the chain begins
+            # with decides in its place: at worst an argument is fetched that could have stayed.
+            root = _root(node)
+            known = load(root.id) if isinstance(root, ast.Name) else ast.Constant(None)
+            return node, at(node, known)
+        name = self._temporary()
+        named = at(node, ast.NamedExpr(at(node, ast.Name(name, ast.Store())), node))
+        return named, at(node, load(name))
+
+    def _argument(self, node: ast.expr, callee: ast.expr) -> ast.expr:
+        if isinstance(node, ast.Starred):
+            node.value = self._await("unpack", node, self._raw(node.value))
+            return node
+        if is_late(node):
+            function = "consume" if isinstance(node, ast.GeneratorExp) else "argument"
+            return self._await(function, node, callee, self._raw(node))
+        asks = isinstance(callee, ast.Name) and callee.id in _ASKING
+        if isinstance(node, ast.Name) and asks:
+            return self._await("ask", node, callee, node)
+        return self._expression(node)
+
+    def _key(self, node: ast.expr, owner: ast.expr) -> ast.expr:
+        if is_late(node):
+            return self._await("argument", node, owner, self._raw(node))
+        return self._expression(node)
+
+    def _value(self, node: Chain) -> ast.expr:
+        if not isinstance(node, ast.Call) and not isinstance(node.ctx, ast.Load):
+            return node
+        return self._await("resolve", node, self._chain(node))
+
+    visit_Attribute = visit_Subscript = visit_Call = _value  # noqa: N815 - the visitor's names
+
+    # ---- other expressions
+
+    def visit_Await(self, node: ast.Await) -> ast.expr:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        self._defaults(node.args)
+        return node
+
+    def visit_Starred(self, node: ast.Starred) -> ast.expr:
+        if isinstance(node.ctx, ast.Load):
+            node.value = self._await("unpack", node, self._raw(node.value))
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            item, container = self._expression(node.left), self._raw(node.comparators[0])
+            found = self._await("contains", node, item, container)
+            negated = isinstance(node.ops[0], ast.NotIn)
+            return at(node, ast.UnaryOp(ast.Not(), found)) if negated else found
+        return self._operation(node)
+
+    def _operation(self, node: ast.BinOp | ast.UnaryOp | ast.Compare) -> ast.expr:
+        """An operator on a name that holds a remote object gives a chain as well."""
+        self.generic_visit(node)
+        parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
+        if all(isinstance(part, ast.Constant) for part in parts):
+            return node
+        return self._await("resolve", node, node)
+
+    visit_BinOp = _operation  # noqa: N815
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        if isinstance(node.op, ast.Not):
+            self.generic_visit(node)
+            return node
+        return self._operation(node)
+
+    def _comprehension(self, node: Comprehension) -> ast.expr:
+        for generator in node.generators:
+            with self._inside_iterable():
+                iterable = self._raw(generator.iter)
+                if not generator.is_async:
+                    iterable = self._await("iterate", iterable, iterable)
+            generator.iter = iterable
+            generator.is_async = 1
+            generator.ifs = [self._expression(test) for test in generator.ifs]
+        if isinstance(node, ast.DictComp):
+            node.key, node.value = self._expression(node.key), self._expression(node.value)
+        else:
+            node.elt = self._expression(node.elt)
+        if isinstance(node, ast.GeneratorExp):
+            return self._call("generation", node, node)
+        return node
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension  # noqa: N815
+
+    def _defaults(self, arguments: ast.arguments) -> None:
+        arguments.defaults = [self._expression(value) for value in arguments.defaults]
+        arguments.kw_defaults = [
+            None if value is None else self._expression(value) for value in arguments.kw_defaults
+        ]
+
+    @contextmanager
+    def _inside_iterable(self) -> Iterator[None]:
+        self._iterables += 1
+        try:
+            yield
+        finally:
+            self._iterables -= 1
+
+
+def load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def at(place: ast.AST, node: _Node) -> _Node:
+    """Gives `node` the position of `place` in the source."""
+    return ast.copy_location(node, place)
+
+
+def _root(node: ast.expr) -> ast.expr:
+    while isinstance(node, _CHAIN):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node
+
+
+def is_late(node: ast.expr) -> bool:
+    """Whether what becomes of an argument depends on who takes it."""
+    return isinstance(node, (*_CHAIN, ast.GeneratorExp))
+
+
+__all__ = ["RESOLVER", "ExpressionRewriter", "at", "is_late", "load"]
