@@ -9,9 +9,12 @@ import stat
 import subprocess
 import sys
 
+import msgpack
 import pytest
 
 from cli.processes import Cli, Starter
+from proxyables.wire.hello import PING, Hello, dump_hello
+from proxyables.yamux import Session
 
 
 def test_it_serves_on_several_listeners_until_a_signal(cli: Cli, serve: Starter) -> None:
@@ -271,3 +274,37 @@ def test_a_terminal_is_refused_with_a_hint(cli: Cli) -> None:
     assert made.returncode == 2
     assert b"this is a terminal" in made.stderr
     assert b"importing" not in made.stdout + made.stderr
+
+
+def test_the_end_of_standard_input_lets_calls_in_flight_end(cli: Cli) -> None:
+    """A raw px client writes one slow call, half-closes, and still reads the answer."""
+    (cli.directory / "slow.py").write_text(
+        "import asyncio\n"
+        "class Slow:\n"
+        "    async def add(self, a, b):\n"
+        "        await asyncio.sleep(0.3)\n"
+        "        return a + b\n"
+        "obj = Slow()\n"
+    )
+    child = cli.start("serve", "slow:obj", "--stdio")
+    assert child.stdin is not None
+    assert child.stdout is not None
+    session = Session(client=True)
+    session.ping(PING)
+    stream = session.open_stream()
+    session.send(stream, msgpack.packb([1, dump_hello(Hello(max_message=1000, max_streams=5))]))
+    child.stdin.write(b"".join(session.data_to_send()))
+    child.stdin.flush()
+    received: list[object] = []
+    asked = False
+    while data := os.read(child.stdout.fileno(), 65536):
+        for _, source, payload in session.receive_data(data):
+            if source is stream and payload:
+                received.append(msgpack.unpackb(payload, strict_map_key=False))
+        if received and not asked:
+            asked = True
+            session.send(stream, msgpack.packb([3, None, [[1, "add"], [2, [2, 3]]]]))
+            child.stdin.write(b"".join(session.data_to_send()))
+            child.stdin.close()
+    assert child.wait(10) == 0
+    assert received[-1] == [4, 5]

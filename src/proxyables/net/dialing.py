@@ -29,6 +29,7 @@ from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket, set_nodelay
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING, Peer
+from proxyables.peer.workers import check_threads
 
 # Seconds that the child of a connection which has failed gets before it is terminated.
 CHILD_PATIENCE = 1.0
@@ -47,6 +48,7 @@ def connect(
     ssl: tls.SSLContext | None = None,
     name: str = "",
     by_reference: tuple[type, ...] = (),
+    threads: int = 0,
 ) -> Connecting:
     """Dials an address: ``peer = await connect(…)``, or ``async with connect(…) as peer:``.
 
@@ -64,6 +66,8 @@ def connect(
         ssl: Makes a ``tcp://`` connection a TLS one.
         name: What the exported root is called.
         by_reference: Types whose instances always stay here when a method returns one.
+        threads: How many worker threads run synchronous code that the other side calls; see
+            `serve`.
 
     Raises:
         ValueError, TypeError: At once, for arguments that make no sense.
@@ -78,6 +82,7 @@ def connect(
         raise ValueError(f"ssl is for tcp:// addresses, got {str(where)!r:.200}")
     if timeout is not None and (math.isnan(timeout) or timeout < 0):
         raise ValueError(f"timeout takes seconds or None, got {timeout!r}")
+    check_threads(threads)
     make_peer = functools.partial(
         DialledPeer,
         client=True,
@@ -88,6 +93,7 @@ def connect(
         name=name,
         by_reference=by_reference,
         address=str(where),
+        threads=threads,
     )
     return Connecting(where, make_peer, timeout=timeout, ssl=ssl)
 

@@ -35,6 +35,7 @@ from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket, set_nodelay
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import Peer
+from proxyables.peer.workers import Workers, make_workers
 
 log = logging.getLogger("proxyables")
 
@@ -64,7 +65,9 @@ def serve(
         factory: ``obj`` is called for the shared object as well. It may be a coroutine function.
         policy: What the other sides may touch.
         limits: The bounds of each connection.
-        threads: How many threads run synchronous methods; only 0, the loop itself, is there yet.
+        threads: How many worker threads run synchronous methods; 0 runs them on the event loop,
+            at full speed, but for those marked with ``expose(run="thread")``. On a worker, remote
+            arguments are blocking proxies.
         token: The secret that both sides must know.
         ssl: Makes every ``tcp://`` address a TLS one.
         name: What the root is called.
@@ -73,7 +76,7 @@ def serve(
 
     Raises:
         ValueError, TypeError: At once, for arguments that make no sense.
-        NotSupported: At once, for what this version cannot do.
+        NotSupported: At once, for an address of a kind that this version cannot open.
         AuthenticationFailed: On start; see ``insecure``.
         OSError: On start, if an address cannot be listened on. Then none is.
     """
@@ -85,8 +88,7 @@ def serve(
         raise ValueError(f"instance is 'shared' or 'connection', got {instance!r:.80}")
     if (factory or instance == "connection") and not callable(obj):
         raise TypeError(f"expected a class or a function that makes objects, got {obj!r:.200}")
-    if threads != 0:
-        raise NotSupported(f"threads={threads!r:.80}: this version runs methods on the loop only")
+    workers = make_workers(threads, Limits() if limits is None else limits)
     make_peer = functools.partial(
         Peer,
         client=False,
@@ -96,11 +98,14 @@ def serve(
         name=name,
         by_reference=by_reference,
         instance=secrets.token_hex(8),
+        threads=threads,
+        workers=workers,
     )
     return Server(
         [understand(address, listening=True) for address in where],
         make_peer,
         obj,
+        workers,
         is_made_once=factory and instance == "shared",
         is_made_for_each=instance == "connection",
         is_safe=insecure or token is not None or ssl is not None,
@@ -120,6 +125,7 @@ class Server:
         where: list[Address],
         make_peer: Callable[..., Peer],
         obj: Any,
+        workers: Workers,
         *,
         is_made_once: bool,
         is_made_for_each: bool,
@@ -129,6 +135,7 @@ class Server:
         self._where = where
         self._make_peer = make_peer
         self._obj = obj
+        self._workers = workers
         self._is_made_once = is_made_once
         self._is_made_for_each = is_made_for_each
         self._is_safe = is_safe
@@ -238,6 +245,7 @@ class Server:
             return list(dict.fromkeys(listener.address for listener in listeners))
         if isinstance(address, StdioAddress):
             peer = await self._new_peer(str(address))
+            peer.drains_at_eof = True
             await attach_descriptors(*STANDARD_STREAMS.take(), peer)
         elif isinstance(address, FdAddress):
             sock = inherited_socket(address)
@@ -303,6 +311,7 @@ class Server:
         if self._peers or self._arrivals:
             return
         if self._is_closing:
+            self._workers.close()
             self._ended.set()
         elif self._is_open and not self._listeners:
             self.close()  # its only connections were those that it was started with

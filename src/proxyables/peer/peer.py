@@ -11,6 +11,7 @@ transport is gone; then every waiting call has failed and every table is empty.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import secrets
@@ -61,6 +62,8 @@ from .introduction import Introduction
 from .reader import Reader
 from .service import Service
 from .tables import Tables
+from .waiting import Desk
+from .workers import Job, Workers, make_workers
 from .writer import Writer
 
 log = logging.getLogger("proxyables")
@@ -87,12 +90,17 @@ class Peer(asyncio.Protocol):
         name: What the root is called in HELLO.
         instance: Random, the same for all connections of one server.
         address: What is shown for this connection.
+        threads: How many workers run synchronous methods; 0 runs them on the loop, but for those
+            that are marked with ``expose(run="thread")``.
+        workers: Whose these are; without it, the peer has its own.
         on_closed: Called once, when the connection has ended.
 
     Attributes:
         root: A cursor on the other side's root object.
+        thread: Which thread's loop the peer belongs to, as `threading.get_ident` tells it.
         info: What is known of the other side; None until the handshake is done.
         closed: True when the connection has ended.
+        drains_at_eof: Whether calls in flight may end after the other side's end of file.
     """
 
     def __init__(
@@ -107,6 +115,8 @@ class Peer(asyncio.Protocol):
         name: str = "",
         instance: str = "",
         address: str = "",
+        threads: int = 0,
+        workers: Workers | None = None,
         on_closed: Callable[[Peer], None] | None = None,
     ) -> None:
         self.limits = limits = Limits() if limits is None else limits
@@ -115,10 +125,13 @@ class Peer(asyncio.Protocol):
         self.is_classic = False
         self.most_streams = limits.max_streams
         self.closed = False
+        self.drains_at_eof = False
         self._export = export
         self._parity = 1 if client else 0
         self._on_closed = on_closed
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
+        self._owns_workers = workers is None
+        self._workers = make_workers(threads, limits) if workers is None else workers
         self._session = Session(client=client, config=_config(limits))
         self.writer = Writer(self._session, limits, self.loop, self._close_if_drained, self.abort)
         self._session.lenient = True  # until it has shown that it is not a classic peer
@@ -128,10 +141,23 @@ class Peer(asyncio.Protocol):
         find_root = no_root if export is NOTHING else self._get_export
         registry = ObjectRegistry(itertools.count(1).__next__, limit=limits.max_references)
         self._tables = Tables(self, registry, policy, limits, self.wake, find_root)
-        self._executor = Executor(find_root, policy, self._tables.own, self._tables, limits)
+        self._executor = Executor(
+            find_root,
+            policy,
+            self._tables.own,
+            self._tables,
+            limits,
+            self._perform,
+            on_workers=threads > 0,
+        )
+        if export is not NOTHING:
+            self._executor.consider(type(export))
+        self._tables.on_lent = self._executor.consider
         self.unknown_dialect = Compact(self._tables, limits)
         self._calls = Calls(self, self._session, self._tables)
-        self._service = Service(self, self._session, self._tables, self._executor, by_reference)
+        self._service = Service(
+            self, self._session, self._tables, self._executor, self._workers, by_reference
+        )
         hello = Hello(
             instance=instance or secrets.token_hex(8),
             root=name,
@@ -170,6 +196,15 @@ class Peer(asyncio.Protocol):
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._received = 0
         self.root = ProxyCursor(self, None, [])
+
+    @functools.cached_property
+    def desk(self) -> Desk:
+        """Where other threads ask for what this connection does."""
+        return Desk(self, self._calls, self._tables)
+
+    def _perform(self, *call: Any) -> Job:
+        """Has a worker run exported code; see `placement.Perform`."""
+        return Job(self._workers, self._tables.call_blocking, *call)
 
     def _get_export(self) -> object:
         return self._export
@@ -345,8 +380,15 @@ class Peer(asyncio.Protocol):
         finally:
             self.writer.flush()
 
-    def eof_received(self) -> None:
-        """The other side sends no more: the transport closes."""
+    def eof_received(self) -> bool:
+        """The other side sends no more.
+
+        Over two pipes it may still read, so calls in flight get their grace. A socket says the
+        same when its process was killed: then nobody waits for an answer, and the link closes.
+        """
+        if self.drains_at_eof:
+            self.close()
+        return self.drains_at_eof
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The transport is gone."""
@@ -418,7 +460,7 @@ class Peer(asyncio.Protocol):
         Called by finalisers, in any thread: neither of the two calls blocks or takes a lock.
         """
         try:
-            if threading.get_ident() == self._thread:
+            if threading.get_ident() == self.thread:
                 self.loop.call_soon(self._keep_house)
             else:
                 self.loop.call_soon_threadsafe(self._keep_house)
@@ -520,6 +562,8 @@ class Peer(asyncio.Protocol):
                 answer.set_exception(_again(lost))
         self._tables.clear()
         self._reader.clear()
+        if self._owns_workers:
+            self._workers.close()
         self.writer.resume()
         if not self._ready.done():
             self._ready.set_result(None)
