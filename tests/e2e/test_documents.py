@@ -1,0 +1,137 @@
+"""The README and the tutorial do what they say: every block of theirs is run, in order.
+
+A `python` block is a file, whose name its first line gives. A `console` block holds commands and
+what they print; `proxyables serve` goes on in the background. `pycon` blocks, up to the next of
+another kind, are typed at one REPL on the last server.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import proxyables_cli
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(proxyables_cli.__file__).parents[1]
+DOCUMENTS = ("README.md", "docs/tutorial/first-session.md")
+BLOCK = re.compile(r"^```(python|console|pycon)\n(.*?)^```$", re.M | re.S)
+PORT = 9000
+PATIENCE = 60
+
+
+class Reader:
+    """Does what a reader of the page would do, in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        programs = directory / "bin"
+        programs.mkdir()
+        for name, words in (("proxyables", "-m proxyables_cli"), ("python", "")):
+            program = programs / name
+            program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words} "$@"\n')
+            program.chmod(0o755)
+        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+        self._environment = kept | {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(SOURCE),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "XDG_RUNTIME_DIR": str(directory),
+        }
+        self._servers: list[subprocess.Popen[str]] = []
+        self._port = PORT
+
+    def python(self, text: str) -> None:
+        name = text.partition("\n")[0].removeprefix("# ")
+        (self._directory / name).write_text(text.replace(f":{PORT}", f":{self._port}"))
+
+    def console(self, text: str) -> None:
+        for entry in re.split(r"^\$ ", text, flags=re.M)[1:]:
+            command, _, expected = entry.partition("\n")
+            if command.startswith("proxyables serve"):
+                printed = self._serve(command, lines=expected.count("\n"))
+            else:
+                printed = self._run(command)
+            assert printed == expected, command
+
+    def pycon(self, text: str) -> None:
+        lines = [line for line in text.splitlines(keepends=True) if line != "...\n"]
+        typed = "".join(line[4:] for line in lines if line[:4] in (">>> ", "... "))
+        expected = "".join(line for line in lines if line[:4] not in (">>> ", "... "))
+        assert self._run(f"proxyables repl :{PORT}", typed) == expected
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(PATIENCE) == 0
+            assert server.stderr is not None
+            server.stderr.close()
+
+    def _serve(self, command: str, lines: int) -> str:
+        """Starts a server; returns as many lines of what it prints as the page shows."""
+        # Port 0 is any that is free; the page's number stands for it from here on.
+        words = shlex.split(command.replace(f":{PORT}", ":0"))
+        server = subprocess.Popen(
+            words, cwd=self._directory, env=self._environment, stderr=subprocess.PIPE, text=True
+        )
+        self._servers.append(server)
+        assert server.stderr is not None
+        printed = [server.stderr.readline() for _ in range(max(lines, 1))]
+        found = re.search(r":(\d+)$", printed[0])
+        assert found, printed
+        self._port = int(found[1])
+        return self._shown("".join(printed[:lines]))
+
+    def _run(self, command: str, typed: str = "") -> str:
+        """Runs a command, or a REPL on what was typed; returns its output, and its last words."""
+        ran = subprocess.run(
+            shlex.split(command.replace(f":{PORT}", f":{self._port}")),
+            input=typed.replace(f":{PORT}", f":{self._port}"),
+            cwd=self._directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return self._shown(ran.stdout + ran.stderr if ran.returncode else ran.stdout)
+
+    def _shown(self, printed: str) -> str:
+        return printed.replace(f":{self._port}", f":{PORT}")
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    found = Reader(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_line_works(reader: Reader, document: str) -> None:
+    blocks = BLOCK.findall((ROOT / document).read_text())
+    assert len(blocks) >= 5
+    for language, group in itertools.groupby(blocks, key=lambda block: block[0]):
+        texts = [text for _, text in group]
+        for text in ["".join(texts)] if language == "pycon" else texts:
+            getattr(reader, language)(text)
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    page = ROOT / document
+    links = [
+        link.partition("#")[0]
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text())
+        if "://" not in link
+    ]
+    assert [link for link in links if not (page.parent / link).exists()] == []
