@@ -164,6 +164,17 @@ async def test_cursors_as_arguments_run_over_there_first() -> None:
 
 
 @on_both_loops
+async def test_a_path_that_a_method_returns_is_followed_here() -> None:
+    class Asker:
+        async def label_of(self, thing: Any) -> Any:
+            return thing.label
+
+    async with connected(Asker()) as (client, _):
+        for _ in range(20):
+            assert await client.root.label_of(Nested()) == "nested"
+
+
+@on_both_loops
 async def test_own_objects_come_back_as_themselves() -> None:
     api = API()
     async with connected(api) as (client, server):

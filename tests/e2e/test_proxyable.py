@@ -13,7 +13,17 @@ import pytest
 
 import proxyables
 from connections import on_both_loops
-from proxyables import Proxyable
+from proxyables import (
+    Limits,
+    Proxyable,
+    ProxyInstructionKinds,
+    create_apply_instruction,
+    create_execute_instruction,
+    create_get_instruction,
+    decode,
+    encode,
+)
+from proxyables.yamux import Session
 
 
 class API:
@@ -182,3 +192,39 @@ def test_a_cursor_of_another_loop_is_refused_instead_of_hanging() -> None:
         exported, proxy = runner.run(start())
         asyncio.run(use(proxy))
         runner.run(stop(exported, proxy))
+
+
+@on_both_loops
+async def test_a_classic_peer_without_the_token_is_told_so() -> None:
+    class Root:
+        def __init__(self) -> None:
+            self.touched = False
+
+        def touch(self) -> None:
+            self.touched = True
+
+    one, other = socket.socketpair()
+    root = Root()
+    exported = await Proxyable.Export(
+        root, one, token="secret", limits=Limits(handshake_timeout=0.5)
+    )
+    session = Session(client=True)
+    stream = session.open_stream()
+    request = create_execute_instruction(
+        [create_get_instruction("touch"), create_apply_instruction([])]
+    )
+    session.send(stream, encode(request))
+    reader, writer = await asyncio.open_connection(sock=other)
+    writer.writelines([bytes(piece) for piece in session.data_to_send()])
+    answers = []
+    while data := await reader.read(65536):
+        answers += [payload for _, _, payload in session.receive_data(data) if payload]
+    writer.close()
+    await writer.wait_closed()
+    answer = decode(b"".join(each for each in answers if isinstance(each, bytes)))
+    assert answer.kind == ProxyInstructionKinds.THROW
+    assert "a token is demanded" in answer.data["message"]
+    assert not root.touched
+    await exported.wait_closed()
+    with pytest.raises(proxyables.AuthenticationFailed):
+        await exported.peer.handshake()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any, Literal
 
-from proxyables.errors import ConnectionClosed, NotSupported
+from proxyables.errors import ConnectionClosed
 from proxyables.limits import Limits
 from proxyables.net.addresses import (
     Address,

@@ -8,8 +8,9 @@ an attribute of a user's object.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Sequence
+from types import FunctionType
+from typing import Any, NoReturn, Protocol
 
 from proxyables.errors import LimitExceeded, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
@@ -34,6 +35,7 @@ from proxyables.wire.instructions import (
 )
 
 from .description import describe
+from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy
 
 _COPIED: tuple[type[Any], ...] = (
@@ -50,6 +52,8 @@ _COPIED: tuple[type[Any], ...] = (
     float,
     complex,
 )
+# What changes in place, and would otherwise travel by value.
+_CHANGEABLE = frozenset({list, dict, set, bytearray})
 _MAX_PLAIN_TYPES = 1024
 _MAX_CHUNK = 4096
 
@@ -90,19 +94,34 @@ class Suspended:
         self.index = index
 
 
+class _Ready:
+    """An awaitable that need not wait."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from ()
+        return self._value
+
+
 class Iteration:
     """The outcome of a chain that ends with STREAM: iterate `source`, `size` items at a time.
 
     Attributes:
         owned: Whether the chain itself made the iterator, so that leaving early closes it.
+        on_worker: Whether workers advance it.
     """
 
-    __slots__ = ("owned", "size", "source")
+    __slots__ = ("on_worker", "owned", "size", "source")
 
-    def __init__(self, source: Any, size: int, *, owned: bool) -> None:
+    def __init__(self, source: Any, size: int, *, owned: bool, on_worker: bool = False) -> None:
         self.source = source
         self.size = size
         self.owned = owned
+        self.on_worker = on_worker
 
 
 class Borrowed(Protocol):
@@ -123,6 +142,12 @@ class Borrowed(Protocol):
     def is_awaited(self, value: object) -> bool:
         """Whether a call's result is to be awaited over here before the chain goes on."""
 
+    def is_blocking(self, value: object) -> bool:
+        """Whether `value` is a cursor's blocking face, which cannot be used on the loop."""
+
+    def cursor_of(self, value: Any) -> Any:
+        """Returns the cursor behind a blocking face."""
+
 
 class Executor:
     """Runs chains on the objects of one connection.
@@ -133,6 +158,8 @@ class Executor:
         find: Returns the object that is exported under a reference, or raises.
         borrowed: Knows cursors.
         limits: This side's bounds.
+        perform: Has a worker call something; see `placement.Perform`.
+        on_workers: Whether workers get all synchronous code, and not only what is marked for them.
     """
 
     def __init__(
@@ -142,6 +169,9 @@ class Executor:
         find: Callable[[Reference], object],
         borrowed: Borrowed,
         limits: Limits,
+        perform: Perform | None = None,
+        *,
+        on_workers: bool = False,
     ) -> None:
         self._root = root
         self._policy = policy
@@ -149,6 +179,11 @@ class Executor:
         self._borrowed = borrowed
         self._cursor_type = borrowed.cursor_type
         self._limits = limits
+        self._perform = perform
+        # None while nothing runs on workers, which is all that the hot path asks.
+        self._placement: Placement | None = None
+        if perform is not None and on_workers:
+            self._placement = Placement(perform, everything=True)
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
         self._rare: dict[int, Callable[[Any, Step], Any]] = {
             CONSTRUCT: self._call,
@@ -167,8 +202,21 @@ class Executor:
         """Takes LOOKUP from here on: the step that only the classic dialect has."""
         self._rare[LOOKUP] = self._look_up
 
+    def consider(self, value: object) -> None:
+        """Looks whether a function or class that this side lends is marked for workers."""
+        if self._placement is None and self._perform is not None and is_marked_for_threads(value):
+            self._placement = Placement(self._perform, everything=False)
+
     def _is_known(self, step: Any) -> bool:
         return _is_well_formed(step) and (step[0] != LOOKUP or LOOKUP in self._rare)
+
+    def refuse(self, error: ProxyError) -> None:
+        """Answers every chain from here on with `error`, whatever it names."""
+
+        def fail(*_: object) -> NoReturn:
+            raise error
+
+        self._root = self._find = fail
 
     def start(self, target: Reference | None, steps: list[Step]) -> Any:
         """Runs a chain from its beginning.
@@ -183,12 +231,20 @@ class Executor:
             ProxyError: It is malformed.
             BaseException: Whatever the exported code raises.
         """
+        self._check_length(steps)
+        value = self._root() if target is None else self._find(target)
+        return self._run(value, steps, 0)
+
+    def start_at(self, source: object, steps: list[Step]) -> Any:
+        """As `start`, on an object that is at hand."""
+        self._check_length(steps)
+        return self._run(source, steps, 0)
+
+    def _check_length(self, steps: list[Step]) -> None:
         if type(steps) is not list:
             raise ProxyError("malformed chain: the steps are not a list")
         if len(steps) > self._limits.max_steps:
             raise LimitExceeded("max_steps", self._limits.max_steps, len(steps), "chain")
-        value = self._root() if target is None else self._find(target)
-        return self._run(value, steps, 0)
 
     def proceed(self, value: Any, steps: list[Step], index: int) -> Any:
         """Goes on at step `index` with what a `Suspended` waited for; returns as `start` does."""
@@ -201,19 +257,23 @@ class Executor:
     def _run(self, value: Any, steps: list[Step], index: int) -> Any:
         policy = self._policy
         passed, plain, cursor_type = policy.passed, self._plain, self._cursor_type
+        placement = self._placement
         for place in range(index, len(steps)):
             step = steps[place]
             if type(value) is cursor_type and self._borrowed.is_relayed(value):
                 return self._relay(value, steps, place)
-            if type(step) is not list:
-                raise _no_such_step(step)
             try:
-                op = step[0]
+                # Types first: comparing or hashing an object of ours would run its code.
+                if type(step) is not list or type(op := step[0]) is not int:
+                    raise _no_such_step(step)
                 if op == GET:
                     name = step[1]
-                    if (type(value), name) not in passed:
+                    if type(name) is not str or (type(value), name) not in passed:
                         policy.check_get(value, name)
-                    value = getattr(value, name)
+                    if placement is None or not placement.wants_get(value, name):
+                        value = getattr(value, name)
+                    else:
+                        value = self._suspend(getattr, (value, name))
                 elif op == CALL:
                     value = self._call(value, step)
                 elif op == STREAM:
@@ -235,8 +295,15 @@ class Executor:
     def _settle(self, value: Any, index: int) -> Suspended | None:
         """Checks one result; remembers types that never need checking."""
         kind = type(value)
+        if kind is Suspended:
+            value.index = index
+            return value  # type: ignore[no-any-return]
         if self._borrowed.is_relayed(value):
             return None
+        if self._borrowed.is_blocking(value):  # kept by a method that ran on a worker
+            return Suspended(_Ready(self._borrowed.cursor_of(value)), index)
+        if self._placement is None:
+            self.consider(value if kind is FunctionType else kind)
         if self._borrowed.is_awaited(value):
             return Suspended(value, index)
         policy = self._policy
@@ -292,28 +359,57 @@ class Executor:
             if type(keywords) is not dict:  # an object of ours would be asked for its keys
                 raise ProxyError("malformed chain: CALL takes a map of keyword arguments")
             policy.check_keywords(keywords)
+            if self._placement is not None and self._placement.wants_call(value):
+                return self._suspend(value, (), args, keywords)
             return value(*args, **keywords)
+        if self._placement is not None and self._placement.wants_call(value):
+            return self._suspend(value, (), args)
         return value(*args)
+
+    def _act(self, function: Callable[..., Any], target: Any, *args: Any) -> Any:
+        """Runs an operation that may run the exported code, here or on a worker."""
+        if self._placement is not None and self._placement.everything:
+            return self._suspend(function, (target,), args)
+        return function(target, *args)
+
+    def _suspend(
+        self,
+        function: Callable[..., Any],
+        fixed: tuple[Any, ...],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Suspended:
+        assert self._perform is not None
+        return Suspended(self._perform(function, fixed, args, kwargs or {}), 0)
 
     def _item(self, value: Any, step: Step) -> Any:
         self._policy.check_item(value, step[1])
-        return operator.getitem(value, step[1])
+        return self._act(operator.getitem, value, step[1])
 
-    def _set(self, value: Any, step: Step) -> None:
-        self._policy.check_set(value, step[1])
-        setattr(value, step[1], step[2])
+    def _set(self, value: Any, step: Step) -> Any:
+        name, new = step[1], step[2]
+        self._policy.check_set(value, name)
+        if self._placement is not None and self._placement.wants_change(value, name, "__setattr__"):
+            return self._suspend(setattr, (value, name), (new,))
+        setattr(value, name, new)
+        return None
 
-    def _delete(self, value: Any, step: Step) -> None:
-        self._policy.check_delete(value, step[1])
-        delattr(value, step[1])
+    def _delete(self, value: Any, step: Step) -> Any:
+        name = step[1]
+        self._policy.check_delete(value, name)
+        if self._placement is not None and self._placement.wants_change(value, name, "__delattr__"):
+            return self._suspend(delattr, (value, name))
+        delattr(value, name)
+        return None
 
-    def _set_item(self, value: Any, step: Step) -> None:
-        self._policy.check_set_item(value, step[1])
-        operator.setitem(value, step[1], step[2])
+    def _set_item(self, value: Any, step: Step) -> Any:
+        key, new = step[1], step[2]
+        self._policy.check_set_item(value, key)
+        return self._act(operator.setitem, value, key, new)
 
-    def _delete_item(self, value: Any, step: Step) -> None:
+    def _delete_item(self, value: Any, step: Step) -> Any:
         self._policy.check_delete_item(value, step[1])
-        operator.delitem(value, step[1])
+        return self._act(operator.delitem, value, step[1])
 
     def _operate(self, value: Any, step: Step) -> Any:
         name = step[1]
@@ -326,7 +422,7 @@ class Executor:
         if operation is None:
             raise ProxyError(f"malformed chain: no such operation: {name[:40]!r}")
         self._policy.check_operation(name, value)
-        return operation(value, *args)
+        return self._act(operation, value, *args)
 
     def _look_up(self, value: Any, step: Step) -> Any:
         """The classic GET: an item of a container, else an attribute."""
@@ -339,6 +435,8 @@ class Executor:
             return self._item(value, step)
         if (type(value), key) not in self._policy.passed:
             self._policy.check_get(value, key)
+        if self._placement is not None and self._placement.wants_get(value, key):
+            return self._suspend(getattr, (value, key))
         return getattr(value, key)
 
     def _copy(self, value: Any, step: Step) -> Any:
@@ -346,10 +444,13 @@ class Executor:
         self._policy.check_operation("iter", value)
         for kind in _COPIED:
             if issubclass(type(value), kind):  # isinstance would ask the object itself
-                return kind(value)
+                return self._act(kind, value)
         raise ProxyError(f"copy: a {type(value).__name__} has no form that travels by value")
 
-    def _refer(self, value: Any, step: Step) -> ByReference:
+    def _refer(self, value: Any, step: Step) -> Any:
+        """Keeps the value here; with a true second element, only a container that can change."""
+        if len(step) > 1 and step[1] is True and type(value) not in _CHANGEABLE:
+            return value
         return ByReference(value)
 
     def _describe(self, value: Any, step: Step) -> Any:
@@ -359,7 +460,9 @@ class Executor:
         if place != len(steps) - 1:
             raise ProxyError("malformed chain: STREAM must be its last step")
         self._policy.check_operation("iter", value)
-        return Iteration(value, self._chunk_size(steps[place]), owned=place > 0)
+        on_worker = self._placement is not None and self._placement.wants_iteration(value)
+        size = self._chunk_size(steps[place])
+        return Iteration(value, size, owned=place > 0, on_worker=on_worker)
 
     @staticmethod
     def _chunk_size(step: Step) -> int:

@@ -59,6 +59,10 @@ class ObjectRegistry:
         entry = self._entries.get(id_)
         return None if entry is None else entry[0]
 
+    def holds(self, obj: object) -> bool:
+        """Whether `obj` is exported."""
+        return id(obj) in self._by_identity
+
     def __contains__(self, id_: object) -> bool:
         return id_ in self._entries
 

@@ -88,7 +88,7 @@ class Calls:
             return (yield from future)
         except BaseException:
             if stream.owner is future:  # no answer yet: it is this task that was cancelled
-                self._cancel(stream)
+                self.cancel(stream)
             del future
             raise
 
@@ -150,7 +150,7 @@ class Calls:
         if not whole:
             self._unsent_exports[stream] = journal
 
-    def _cancel(self, stream: Stream) -> None:
+    def cancel(self, stream: Stream) -> None:
         """Ends a call that nobody waits for any more."""
         if self._peer.is_classic:
             # A reset in mid-call ends some of these peers' processes. The answer is awaited by
@@ -172,9 +172,14 @@ class Calls:
         self, inbox: Inbox, reference: Reference | None, steps: list[Step]
     ) -> Stream:
         """Sends the chain whose items `inbox` takes."""
-        stream = self._send(reference, steps)
-        stream.owner = inbox
+        stream = self.start(inbox, reference, steps)
         stream.auto_credit = False
+        return stream
+
+    def start(self, owner: Any, reference: Reference | None, steps: list[Step]) -> Stream:
+        """Sends a chain whose answer `owner` takes, which looks like a future."""
+        stream = self._send(reference, steps)
+        stream.owner = owner
         return stream
 
     def credit(self, stream: Stream, size: int) -> None:

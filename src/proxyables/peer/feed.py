@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from .workers import Job, Workers
+
+_LONGEST_SECONDS = 0.01
+"""How long items are gathered before those that there are leave."""
 
 
 class Feed:
@@ -29,11 +32,13 @@ class Feed:
         self._lock = threading.Lock()
         self._is_busy = False
         self._is_left = False
+        self.is_over = False
+        """Whether there are no more items."""
         self.error: BaseException | None = None
         """What the iteration raised after the items that `take` gave last."""
 
     def take(self) -> Job:
-        """Returns an awaitable of the next items: fewer than `size` are the last."""
+        """Returns an awaitable of the next items, none perhaps."""
         return Job(self._workers, self._take)
 
     def leave(self) -> None:
@@ -55,13 +60,16 @@ class Feed:
                 return []
             self._is_busy = True
         chunk: list[Any] = []
+        end = time.monotonic() + _LONGEST_SECONDS
         try:
             if self._iterator is None:
                 self._iterator = iter(self._source)
-            for item in itertools.islice(self._iterator, self._size):
+            for item in self._iterator:
                 chunk.append(item)
-                if self._is_left:
+                if len(chunk) == self._size or self._is_left or time.monotonic() > end:
                     break
+            else:
+                self.is_over = True
         except BaseException as error:  # told after the items before it
             self.error = error
         finally:

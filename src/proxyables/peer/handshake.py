@@ -42,6 +42,7 @@ class Handshake:
 
     Attributes:
         info: What is known of the other side, once `stage` is DONE.
+        refusal: With what every request of a classic peer is to be answered, if it is.
     """
 
     def __init__(self, hello: Hello, *, client: bool, token: bytes | None) -> None:
@@ -51,6 +52,7 @@ class Handshake:
         self._theirs = hello
         self.stage = Stage.WAITING
         self.info: Hello | None = None
+        self.refusal: AuthenticationFailed | None = None
 
     # -- the first frame --------------------------------------------------------------------------
 
@@ -75,13 +77,17 @@ class Handshake:
         """Notes that the other side is one of the other implementations.
 
         Raises:
-            AuthenticationFailed: A token is demanded, which such a peer cannot know of.
+            AuthenticationFailed: This side dialled, and has a token that such a peer cannot know of.
+            The side that was dialled goes on, with `refusal` set.
         """
         if self._token is not None:
-            raise AuthenticationFailed(
+            refusal = AuthenticationFailed(
                 "a token is demanded, and the peer is of an implementation without "
                 "authentication; both sides must be proxyables 0.1 or later"
             )
+            if self._client:
+                raise refusal
+            self.refusal = refusal
         self._finish(Hello(dialect="classic", version=0, software=software, language="", pid=0))
 
     # -- messages ---------------------------------------------------------------------------------
@@ -132,7 +138,9 @@ class Handshake:
         if self._token is None and self._theirs.demands:
             raise AuthenticationFailed("the peer demands a token, and none was given")
         if self._token is not None and self._theirs.demands != "token":
-            raise AuthenticationFailed("a token was given, and the peer has none to compare")
+            if self._client:
+                raise AuthenticationFailed("a token was given, and the peer demands none")
+            raise AuthenticationFailed("a token is demanded, and none was given")
         if self._token is not None and self._theirs.nonce == self._hello.nonce:
             raise AuthenticationFailed("the peer sent this side's own nonce back")
 

@@ -135,6 +135,19 @@ class Items:
         finally:
             inbox.waiter = None
 
+    async def take(self) -> list[Any]:
+        """Returns everything that has arrived, at least one item; nothing at the end.
+
+        Raises as `__anext__`, when every item has been given out.
+        """
+        try:
+            chunk = [await self.__anext__()]
+        except StopAsyncIteration:
+            return []
+        chunk.extend(self._inbox.buffer)
+        self._inbox.buffer.clear()
+        return chunk
+
     async def aclose(self) -> None:
         """Has the producer stopped; what it has sent already is dropped. Safe to call twice."""
         self._inbox.stop()

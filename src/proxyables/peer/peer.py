@@ -11,7 +11,6 @@ transport is gone; then every waiting call has failed and every table is empty.
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import logging
 import secrets
@@ -67,6 +66,7 @@ from .workers import Job, Workers, make_workers
 from .writer import Writer
 
 log = logging.getLogger("proxyables")
+log.addHandler(logging.NullHandler())  # without it, refusals would go to stderr unasked
 NOTHING: Final = object()
 """Stands for "no root object" where None would be an object to export."""
 _CLASSIC_STREAMS = 200  # TypeScript takes 256 per session
@@ -97,6 +97,7 @@ class Peer(asyncio.Protocol):
 
     Attributes:
         root: A cursor on the other side's root object.
+        desk: Where threads other than the loop's ask for what the connection does.
         thread: Which thread's loop the peer belongs to, as `threading.get_ident` tells it.
         info: What is known of the other side; None until the handshake is done.
         closed: True when the connection has ended.
@@ -196,11 +197,7 @@ class Peer(asyncio.Protocol):
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._received = 0
         self.root = ProxyCursor(self, None, [])
-
-    @functools.cached_property
-    def desk(self) -> Desk:
-        """Where other threads ask for what this connection does."""
-        return Desk(self, self._calls, self._tables)
+        self.desk = Desk(self, self._calls, self._tables)
 
     def _perform(self, *call: Any) -> Job:
         """Has a worker run exported code; see `placement.Perform`."""
@@ -435,8 +432,13 @@ class Peer(asyncio.Protocol):
         else:
             self.most_streams = min(info.max_streams, self.limits.max_streams)
             self.unknown_dialect.largest = info.max_message
-        self._calls.loop = self.loop
-        self._calls.is_ready = True
+        refusal = self._handshake.refusal
+        if refusal is None:
+            self._calls.loop = self.loop
+            self._calls.is_ready = True
+        else:
+            self._error = refusal
+            self._executor.refuse(refusal)
         self._ready.set_result(None)
         log.debug("%s: introduced: %r", self, info)
 
@@ -449,7 +451,9 @@ class Peer(asyncio.Protocol):
         self._tables.registry.make_id = make_muid
 
     def _on_handshake_timeout(self) -> None:
-        if self._handshake.stage is not Stage.DONE:
+        if self._handshake.refusal is not None:
+            self._fail(self._handshake.refusal)
+        elif self._handshake.stage is not Stage.DONE:
             seconds = self.limits.handshake_timeout
             self._fail(HandshakeFailed(f"no answer to the hello within {seconds:g} s"))
             self.writer.flush()
@@ -562,6 +566,7 @@ class Peer(asyncio.Protocol):
                 answer.set_exception(_again(lost))
         self._tables.clear()
         self._reader.clear()
+        self.desk.clear()
         if self._owns_workers:
             self._workers.close()
         self.writer.resume()

@@ -24,7 +24,9 @@ from proxyables.wire.exceptions import safe_text
 from proxyables.wire.instructions import EXECUTE, RELEASE, Message, Step
 from proxyables.yamux import Session, Stream
 
+from .feed import Feed
 from .tables import Tables, shown
+from .workers import Stopped, Workers
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -40,6 +42,7 @@ class Service:
         session: Its streams.
         tables: Its references.
         executor: Runs the chains.
+        workers: Advance synchronous iterables where the executor says so.
         by_reference: Types of results that always stay here.
     """
 
@@ -49,6 +52,7 @@ class Service:
         session: Session,
         tables: Tables,
         executor: Executor,
+        workers: Workers,
         by_reference: tuple[type, ...],
     ) -> None:
         self._peer = peer
@@ -57,6 +61,7 @@ class Service:
         self._tables = tables
         self._registry = tables.registry
         self._executor = executor
+        self._workers = workers
         self._limits = peer.limits
         self._by_reference = frozenset(by_reference)
         self._tasks: dict[Stream, asyncio.Task[None]] = {}
@@ -175,7 +180,7 @@ class Service:
         self._pumping.discard(stream)
         stream.owner = None
         if error is not None and not stream.dead:
-            self._fail(stream, error)
+            self._fail(stream, error.error if type(error) is Stopped else error)
 
     # -- chains that run here first -------------------------------------------------------------
 
@@ -184,7 +189,7 @@ class Service:
         values: dict[int, Any] = {}
         for chain in chains:
             chain.steps = _replace(chain.steps, values)
-            result = self._executor.start(chain.target, chain.steps)
+            result = self._executor.start_at(chain.source, chain.steps)
             result = await self._value(chain.steps, result)
             if type(result) is Iteration:
                 raise ProxyError("malformed chain: STREAM in an argument")
@@ -267,6 +272,9 @@ class Service:
     async def _pump(self, stream: Stream, iteration: Iteration) -> None:
         """Sends the items of an iterable until it ends, or nobody listens any more."""
         self._pumping.add(stream)
+        if iteration.on_worker and not hasattr(type(iteration.source), "__aiter__"):
+            await self._pump_feed(stream, iteration)
+            return
         source = iteration.source
         try:
             if hasattr(type(source), "__aiter__"):
@@ -294,6 +302,21 @@ class Service:
             if len(chunk) < size:
                 return
             await self._drained(stream)
+
+    async def _pump_feed(self, stream: Stream, iteration: Iteration) -> None:
+        """As `_pump`, with the iterable advanced on workers."""
+        feed = Feed(self._workers, iteration.source, iteration.size, owned=iteration.owned)
+        try:
+            while not feed.is_over:
+                self._send_items(stream, await feed.take())
+                if feed.error is not None:
+                    raise feed.error
+                await self._drained(stream)
+        except asyncio.CancelledError:
+            if stream.dead or not stream.remote_closed:
+                raise
+        finally:
+            feed.leave()
 
     async def _pump_async(self, stream: Stream, iterator: Any, size: int) -> None:
         """Sends what comes without waiting as chunks, and the rest as it comes."""

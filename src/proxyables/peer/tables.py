@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from proxyables.errors import ReferenceNotFound
@@ -13,6 +13,7 @@ from proxyables.objects.imports import Imports
 from proxyables.objects.imports import Reference as Import
 from proxyables.objects.policy import Policy
 from proxyables.objects.registry import ObjectRegistry
+from proxyables.proxies.blocking import cursor_of, is_blocking, with_proxies
 from proxyables.proxies.cursor import Caller, ProxyCursor, extend
 from proxyables.wire.dialect import Reference
 from proxyables.wire.instructions import Step
@@ -50,7 +51,11 @@ class Tables:
         self.imports = Imports(wake, limit=limits.max_references)
         self.borrowed: list[Import] = []
         """What the message that is being decoded counted, in case that it must be undone."""
-        self.untold: list[int] = []
+        self.handed = 0
+        """Cursors given to decoded messages so far, at the least."""
+        self.on_lent: Callable[[object], None] = _ignore
+        """Told of each type, and of each function, that is lent."""
+        self.untold: set[int] = set()
         """Types whose description is in a message that has not left yet."""
         self._type_numbers: dict[type, int] = {}
         self._told: set[int] = set()
@@ -60,7 +65,10 @@ class Tables:
     def lend(self, value: object) -> Reference:
         """Exports `value` once more; raises as `wire.dialect.References.lend` says."""
         if type(value) not in self._policy.harmless:
+            if is_blocking(value):  # of another connection
+                value = cursor_of(value)
             self._policy.check_value(value)
+            self.on_lent(value)
         reference: Reference = self.registry.register(value)
         return reference
 
@@ -72,9 +80,10 @@ class Tables:
             if len(self._type_numbers) >= _MAX_TYPES:
                 return [0]
             number = self._type_numbers[kind] = len(self._type_numbers) + 1
-        if number in self._told:
+            self.on_lent(kind)
+        if number in self._told or number in self.untold:
             return [number]
-        self.untold.append(number)
+        self.untold.add(number)
         return [number, describe_type(kind, self._policy)]
 
     def confirm_types(self, *, sent: bool) -> None:
@@ -91,6 +100,7 @@ class Tables:
                 return self._find_root()
             found = self.registry.get(reference)
             if found is not None or reference in self.registry:
+                self.handed += type(found) is ProxyCursor  # of another connection
                 return found
         raise ReferenceNotFound(
             f"no object is exported under the reference {shown(reference)}: "
@@ -103,6 +113,7 @@ class Tables:
         """Counts one more occurrence of the other side's object; returns its cursor."""
         entry = self.imports.receive(reference, kind, description)
         self.borrowed.append(entry)
+        self.handed += 1
         cursor: ProxyCursor | None = entry.cursor()
         if cursor is None:
             cursor = ProxyCursor(self._caller, entry, [])
@@ -117,6 +128,8 @@ class Tables:
 
     def path_to(self, value: object) -> tuple[Reference | None, list[Step]] | None:
         """Returns the target and steps of a cursor of this connection, None for all else."""
+        if is_blocking(value):
+            value = cursor_of(value)
         if type(value) is not ProxyCursor or value._peer is not self._caller:
             return None
         entry = value._reference
@@ -144,11 +157,37 @@ class Tables:
         """Whether a step's result is awaited here: any awaitable but our caller's own cursors."""
         return hasattr(type(value), "__await__") and type(value) is not ProxyCursor
 
+    def is_blocking(self, value: object) -> bool:
+        """Whether `value` is a cursor's blocking face."""
+        return is_blocking(value)
+
+    def cursor_of(self, value: object) -> ProxyCursor:
+        """Returns the cursor behind a blocking face."""
+        return cursor_of(value)
+
+    def call_blocking(
+        self,
+        function: Callable[..., Any],
+        fixed: tuple[Any, ...],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Calls ``function(*fixed, *args, **kwargs)`` on a worker, in the blocking face's terms."""
+        is_ours = self.registry.holds
+        given = [with_proxies(value, is_ours) for value in args]
+        named = {name: with_proxies(value, is_ours) for name, value in kwargs.items()}
+        result = function(*fixed, *given, **named)
+        return cursor_of(result) if is_blocking(result) else result
+
     def clear(self) -> None:
         """Drops everything: the connection has ended."""
         self.registry.clear()
         self.imports.clear()
         self.borrowed.clear()
+
+
+def _ignore(value: object) -> None:
+    """Takes no notice."""
 
 
 def shown(value: object) -> str:

@@ -106,6 +106,9 @@ class Desk:
         peer: The connection.
         calls: Its asking half.
         tables: Its references.
+
+    Attributes:
+        is_strict: Whether calls on the loop's own thread are errors like everything else there.
     """
 
     def __init__(self, peer: Peer, calls: Calls, tables: Tables) -> None:
@@ -122,13 +125,9 @@ class Desk:
         )
         self._methods: dict[int, tuple[object, frozenset[str]]] = {}
         self.root = BlockingProxy(self, None, [])
+        self.is_strict = False
 
     # -- for blocking proxies ---------------------------------------------------------------------
-
-    @property
-    def address(self) -> str:
-        """What is shown for the connection."""
-        return self.peer.address
 
     @property
     def is_classic(self) -> bool:
@@ -150,6 +149,16 @@ class Desk:
         if waiter.handed != self._tables.handed:  # else there is no cursor in it
             return with_proxies(value, self._tables.registry.holds)
         return value
+
+    def call(self, reference: Reference | None, steps: list[Step]) -> RemoteValue:
+        """As `request`, for a chain that ends with a call; on the loop's own thread, its cursor.
+
+        An object whose synchronous method was given a callback often calls it from an
+        asynchronous one, where callbacks are awaited.
+        """
+        if _get_ident() == self._thread and not self.is_strict:
+            return ProxyCursor(self.peer, reference, steps)
+        return self.request(reference, steps)
 
     def iterate(
         self, reference: Reference | None, steps: list[Step], keep: object
@@ -225,7 +234,9 @@ class Desk:
 
     def _hand_over(self, begin: Callable[..., None], waiter: Waiter, *args: Any) -> None:
         if os.getpid() != self._process:  # no loop runs here that could answer
-            raise ConnectionClosed("the connection belongs to the process that this one forked from")
+            raise ConnectionClosed(
+                "the connection belongs to the process that this one forked from"
+            )
         try:
             self._post(begin, waiter, *args)
         except RuntimeError as error:
@@ -265,9 +276,7 @@ class Desk:
         await self._calls.until_ready()
         return await ProxyCursor(self.peer, reference, steps)
 
-    def _spawn(
-        self, waiter: Waiter, function: Callable[..., Awaitable[Any]], *args: Any
-    ) -> None:
+    def _spawn(self, waiter: Waiter, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
         if waiter.done():
             return
         waiter.target = task = self._loop.create_task(_awaited(function, *args))

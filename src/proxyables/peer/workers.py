@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from proxyables.errors import LimitExceeded
+from proxyables.limits import Limits
 
 log = logging.getLogger("proxyables")
 _IDLE_SECONDS = 5.0
@@ -192,10 +193,6 @@ class Workers:
     """
 
     def __init__(self, limit: int, *, most: int = 16_384, idle: float = _IDLE_SECONDS) -> None:
-        if isinstance(limit, bool) or not isinstance(limit, int):
-            raise TypeError(f"threads takes a whole number, got {limit!r:.80}")
-        if limit < 1:
-            raise ValueError(f"workers need at least one thread, got {limit!r}")
         self._limit = min(limit, most)
         self._most = most
         self._idle_seconds = idle
@@ -353,9 +350,34 @@ class Workers:
         return job
 
 
+def check_threads(threads: int) -> None:
+    """Raises TypeError or ValueError for what is no number of threads."""
+    if isinstance(threads, bool) or not isinstance(threads, int):
+        raise TypeError(f"threads takes a whole number, got {threads!r:.80}")
+    if threads < 0:
+        raise ValueError(f"threads takes 0 or a positive number, got {threads!r:.80}")
+
+
+def make_workers(threads: int, limits: Limits) -> Workers:
+    """Returns the workers for a ``threads=`` option, checked.
+
+    With 0 threads, those for what is marked with ``expose(run="thread")``: one at a time.
+    """
+    check_threads(threads)
+    return Workers(threads or 1, most=limits.max_calls)
+
+
 def _refuse(jobs: list[tuple[Job, LimitExceeded]]) -> None:
     for job, error in jobs:
         job.refuse(error)
 
 
-__all__ = ["Interruptible", "Job", "Stopped", "Workers", "current_job"]
+__all__ = [
+    "Interruptible",
+    "Job",
+    "Stopped",
+    "Workers",
+    "check_threads",
+    "current_job",
+    "make_workers",
+]

@@ -50,13 +50,18 @@ class Desk(Protocol):
         root: The proxy on the other side's root object.
     """
 
-    peer: Caller
-    root: BlockingProxy
+    @property
+    def peer(self) -> Caller: ...
+
+    @property
+    def root(self) -> BlockingProxy: ...
 
     @property
     def is_classic(self) -> bool: ...
 
     def request(self, reference: Reference | None, steps: list[Step]) -> RemoteValue: ...
+
+    def call(self, reference: Reference | None, steps: list[Step]) -> RemoteValue: ...
 
     def iterate(
         self, reference: Reference | None, steps: list[Step], keep: object
@@ -120,7 +125,8 @@ class BlockingProxy:
     """A remote object; see the module.
 
     Names that begin with an underscore stay local, and so does `repr`. May be used from any
-    thread but that of the connection's own event loop, where it raises RuntimeError.
+    thread but that of the connection's own event loop, where it raises RuntimeError; but there,
+    calling what a synchronous method was given gives a cursor to await.
     """
 
     __slots__ = ("__weakref__", "_desk", "_reference", "_steps")
@@ -129,7 +135,7 @@ class BlockingProxy:
     _reference: Reference | None
     _steps: list[Step]
 
-    __doc__ = _Told(_tell_doc, __doc__)  # type: ignore[assignment]
+    __doc__ = _Told(_tell_doc, __doc__)
     __signature__ = _Told(_tell_signature, None)
 
     def __init__(self, desk: Desk, reference: Reference | None, steps: list[Step]) -> None:
@@ -170,7 +176,7 @@ class BlockingProxy:
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
-        return self._desk.request(self._reference, [*self._steps, step])
+        return self._desk.call(self._reference, [*self._steps, step])
 
     def __dir__(self) -> list[str]:
         names: list[str] = list(_operate(self, "dir"))
@@ -384,7 +390,7 @@ def is_blocking(value: object) -> bool:
 
 def blocking(cursor: ProxyCursor) -> BlockingProxy:
     """Returns the blocking proxy on what a cursor stands for, without I/O."""
-    desk: Desk = cursor._peer.desk
+    desk: Desk = cursor._peer.desk  # type: ignore[attr-defined]  # every peer has one
     return desk.proxy(cursor._reference, cursor._steps)
 
 

@@ -256,7 +256,7 @@ class Classic:
             if type(key) not in (str, int):
                 raise Malformed(f"GET takes a name or a position, got {_clip(key)}")
             return [LOOKUP, key]
-        op = _CALLS.get(kind)
+        op = _CALLS.get(kind) if type(kind) is int else None
         if op is None or not isinstance(content, (list, type(None))):
             raise Malformed(f"expected GET, APPLY or CONSTRUCT, got {_name(kind)}")
         return [op, [self._load_value(value) for value in content or ()]]
@@ -326,5 +326,7 @@ def _name(kind: object) -> str:
 
 
 def _clip(value: object) -> str:
+    if type(value) is int and value.bit_length() > 128:  # Python refuses to print the very long
+        return f"an integer of {value.bit_length()} bits"
     text = repr(value) if isinstance(value, (str, bytes, int, float, type(None))) else ""
     return (text or type(value).__name__)[:40]

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgpack
 from msgpack import ExtType, Packer, unpackb
 
 from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound
@@ -299,16 +298,7 @@ class Compact:
     def _load_chain(self, payload: Any) -> Chain:
         if type(payload) is not list or len(payload) != 2 or type(payload[1]) is not list:
             raise Malformed("malformed chain")
-        target = None if payload[0] is None else self._check_id(payload[0])
-        chain = Chain(target, payload[1])
+        target = 0 if payload[0] is None else self._check_id(payload[0])
+        chain = Chain(self._references.own(target), payload[1])
         self.chains.append(chain)
         return chain
-
-
-def is_incomplete(error: ValueError) -> bool:
-    """Whether `decode` failed only because the end of the message has not arrived yet.
-
-    A declared length that is longer than what is there counts as well: msgpack bounds lengths by
-    the bytes at hand, before it allocates. The scanner of `messages` tells for certain.
-    """
-    return type(error) is ValueError or isinstance(error, msgpack.OutOfData)

@@ -40,12 +40,15 @@ class References(Protocol):
 
 
 class Chain:
-    """A chain of the sender's that we have to run on our side before its value can be used."""
+    """A chain of the sender's that we have to run on our side before its value can be used.
 
-    __slots__ = ("steps", "target")
+    It holds the object that it starts from: the sender may give that back right behind the message.
+    """
 
-    def __init__(self, target: Reference | None, steps: list[Step]) -> None:
-        self.target = target
+    __slots__ = ("source", "steps")
+
+    def __init__(self, source: object, steps: list[Step]) -> None:
+        self.source = source
         self.steps = steps
 
 
