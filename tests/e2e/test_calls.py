@@ -500,8 +500,9 @@ async def test_nothing_local_reaches_the_other_side() -> None:
         before = client.statistics()["calls_made"]
         assert "nested" in repr(made)
         assert made == made
-        assert made != client.root.nested
-        assert len({made, client.root.nested, client.root, client.root}) == 3
+        assert made == client.root.nested
+        assert made() != made()
+        assert len({made, made(), made(), client.root, client.root}) == 4
         assert copy.copy(made) is made
         assert copy.deepcopy(made) is made
         assert bool(made)

@@ -212,12 +212,13 @@ def test_the_other_sides_own_object_comes_back_as_itself() -> None:
 
 
 def test_chains_are_collected_innermost_first() -> None:
-    codec, _ = make()
+    codec, lender = make()
+    lender.lent += ["one", "two", "three"]
     inner = Path(None, [[GET, "a"]])
     outer = Path(3, [[CALL, [inner]]])
     message = codec.decode(codec.encode_request(None, [[GET, "f"], [CALL, [outer]]]))
     assert message[0] == EXECUTE
-    assert [chain.target for chain in codec.chains] == [None, 3]
+    assert [chain.source for chain in codec.chains] == ["root", "three"]
     assert type(message[2][1][1][0]) is Chain
 
 

@@ -8,11 +8,12 @@ an attribute of a user's object.
 from __future__ import annotations
 
 import operator
+from collections import UserString
 from collections.abc import Callable, Generator, Sequence
 from types import FunctionType
 from typing import Any, NoReturn, Protocol
 
-from proxyables.errors import LimitExceeded, ProxyError, ReferenceNotFound
+from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
 from proxyables.wire.dialect import ByReference, Reference
 from proxyables.wire.instructions import (
@@ -54,6 +55,7 @@ _COPIED: tuple[type[Any], ...] = (
 )
 # What changes in place, and would otherwise travel by value.
 _CHANGEABLE = frozenset({list, dict, set, bytearray})
+_FORMATTING = frozenset({"mod", "imod", "rmod"})
 _MAX_PLAIN_TYPES = 1024
 _MAX_CHUNK = 4096
 
@@ -82,6 +84,18 @@ def _without_lookup(step: Step) -> Step:
     if step[0] != LOOKUP:
         return step
     return [ITEM if type(step[1]) is int else GET, step[1]]
+
+
+def _check_template(left: object) -> None:
+    """Refuses ``text % value``: like `str.format`, it reads items that the text names.
+
+    Raises:
+        AccessDenied: `left` is a text.
+    """
+    if issubclass(type(left), (str, bytes, bytearray, UserString)):
+        error = AccessDenied("access to '%' of a text is denied", type_name="AccessDenied")
+        error.extra["reason"] = "a template reads items and runs __str__, whatever the policy says"
+        raise error
 
 
 class Suspended:
@@ -256,7 +270,8 @@ class Executor:
 
     def _run(self, value: Any, steps: list[Step], index: int) -> Any:
         policy = self._policy
-        passed, plain, cursor_type = policy.passed, self._plain, self._cursor_type
+        passed, harmless = policy.passed, policy.harmless
+        plain, cursor_type = self._plain, self._cursor_type
         placement = self._placement
         for place in range(index, len(steps)):
             step = steps[place]
@@ -275,7 +290,16 @@ class Executor:
                     else:
                         value = self._suspend(getattr, (value, name))
                 elif op == CALL:
-                    value = self._call(value, step)
+                    args = step[1]
+                    if (
+                        placement is None
+                        and len(step) == 2
+                        and type(args) is list
+                        and type(value) in harmless
+                    ):
+                        value = value(*args)  # nearly every call, without one of our own
+                    else:
+                        value = self._call(value, step)
                 elif op == STREAM:
                     return self._stream(value, steps, place)
                 elif op != REF or place == len(steps) - 1:  # in mid-chain REF changes nothing
@@ -422,6 +446,8 @@ class Executor:
         if operation is None:
             raise ProxyError(f"malformed chain: no such operation: {name[:40]!r}")
         self._policy.check_operation(name, value)
+        if name in _FORMATTING:
+            _check_template(args[0] if name == "rmod" and args else value)
         return self._act(operation, value, *args)
 
     def _look_up(self, value: Any, step: Step) -> Any:

@@ -307,7 +307,7 @@ class Peer(asyncio.Protocol):
         """
         if self._closing or self.closed:
             return
-        self._closing = True
+        self._closing = self.writer.is_closing = True
         self._calls.is_ready = False
         if self.writer.transport is None or self._handshake.stage is not Stage.DONE:
             self.abort(ConnectionClosed(local=True))
@@ -328,7 +328,7 @@ class Peer(asyncio.Protocol):
         if self.writer.transport is None:
             self._end(None)
         else:
-            self._closing = True
+            self._closing = self.writer.is_closing = True
             self.writer.transport.abort()
 
     async def __aenter__(self) -> Peer:
@@ -358,13 +358,14 @@ class Peer(asyncio.Protocol):
         """The only way in."""
         self._received += len(data)
         self.writer.is_pending = True  # what this read causes leaves together at its end
+        answered = False
         try:
             events = self._session.receive_data(data)
             offence = None
         except YamuxError as error:
             events, offence = error.events, error
         try:
-            self._reader.dispatch(
+            answered = self._reader.dispatch(
                 events if self._calls.is_ready else self._introduction.take(events)
             )
             if offence is not None:
@@ -376,6 +377,10 @@ class Peer(asyncio.Protocol):
             self._fail(PeerProtocolError("what the peer sent could not be dealt with", error))
         finally:
             self.writer.flush()
+        if answered:
+            # The tasks that got an answer run next. What they send next leaves right behind them,
+            # in the same turn of the loop.
+            self.writer.flush_soon()
 
     def eof_received(self) -> bool:
         """The other side sends no more.
@@ -538,7 +543,7 @@ class Peer(asyncio.Protocol):
             log.warning("%s: %s", self, ascii(str(error)[:_LOGGED]))
             if self._handshake.stage is Stage.DONE and not self.is_classic:
                 self._session.go_away(PROTOCOL_ERROR)
-        self._closing = True
+        self._closing = self.writer.is_closing = True
         self.writer.flush()
         if self.writer.transport is not None:
             self.writer.transport.close()

@@ -60,8 +60,11 @@ class Reader:
         self._on_session_event = on_session_event
         self._partial: dict[Stream, Assembler] = {}
 
-    def dispatch(self, events: list[Event]) -> None:
+    def dispatch(self, events: list[Event]) -> bool:
         """Deals with what one read brought.
+
+        Returns:
+            Whether any call of ours was answered.
 
         Raises:
             PeerProtocolError: The other side broke the rules; the connection has to end.
@@ -70,6 +73,7 @@ class Reader:
         decode_answer, decode_request = calls.dialect.decode_answer, service.dialect.decode_request
         borrowed, partial = self._tables.borrowed, self._partial
         handled = 0
+        answered = False
         for kind, stream, payload in events:
             if kind != DATA_RECEIVED:
                 self._on_event(kind, stream, payload)
@@ -77,7 +81,7 @@ class Reader:
             ours = stream.id & 1 == parity
             if not stream.auto_credit and stream.owner is not None:
                 stream.owner.on_bytes(len(payload))
-            if partial and stream in partial:
+            if len(payload) > self._max_message or (partial and stream in partial):
                 self._assemble(stream, payload)
                 continue
             try:
@@ -89,12 +93,14 @@ class Reader:
                 borrowed.clear()
             if ours:
                 calls.on_answer(stream, message)
+                answered = True
             else:
                 service.on_request(stream, message)
                 handled += 1
                 if handled % _FLUSH_EVERY == 0:
                     self._writer.flush()
                     self._writer.is_pending = True  # more of this read is to come
+        return answered
 
     def _assemble(self, stream: Stream, payload: bytes) -> None:
         """Takes a piece that is not exactly one whole message, or is malformed."""

@@ -15,7 +15,7 @@ import contextvars
 import itertools
 import sys
 from collections.abc import Coroutine, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
 from proxyables.objects.executor import Executor, Iteration, Suspended
@@ -100,7 +100,8 @@ class Service:
             return
         token = current.set(self._peer)
         try:
-            self._check_running()
+            if len(self._tasks) >= self._limits.max_calls:
+                self._refuse_more()
             if self.dialect.chains:
                 chains, self.dialect.chains = self.dialect.chains, []
                 self._start_task(stream, self._serve_chains(stream, message, chains))
@@ -129,12 +130,11 @@ class Service:
                     "more than were lent"
                 )
 
-    def _check_running(self) -> None:
+    def _refuse_more(self) -> NoReturn:
         """Refuses a call before anything of it runs."""
+        self.dialect.chains = []
         limit = self._limits.max_calls
-        if len(self._tasks) >= limit:
-            self.dialect.chains = []
-            raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
+        raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
 
     def _start_task(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
         if sys.version_info >= (3, 12):

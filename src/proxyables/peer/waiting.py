@@ -207,8 +207,7 @@ class Desk:
         job = current_job()
         if job is not None:
             return self._wait_as_worker(job, waiter, begin, *args)
-        self._hand_over(begin, waiter, *args)
-        self._sleep(waiter)
+        self._sleep(waiter, begin, *args)
         return waiter.outcome()
 
     def _wait_as_worker(
@@ -219,10 +218,9 @@ class Desk:
         try:
             if job.is_cancelled:
                 raise asyncio.CancelledError
-            self._hand_over(begin, waiter, *args)
             job.workers.leave()
             try:
-                self._sleep(waiter)
+                self._sleep(waiter, begin, *args)
             finally:
                 job.workers.come_back()
             return waiter.outcome()
@@ -232,18 +230,18 @@ class Desk:
         finally:
             job.waiter = None
 
-    def _hand_over(self, begin: Callable[..., None], waiter: Waiter, *args: Any) -> None:
+    def _sleep(self, waiter: Waiter, begin: Callable[..., None], *args: Any) -> None:
+        """Hands the wish over, and sleeps until its outcome is there."""
         if os.getpid() != self._process:  # no loop runs here that could answer
             raise ConnectionClosed(
                 "the connection belongs to the process that this one forked from"
             )
         try:
-            self._post(begin, waiter, *args)
-        except RuntimeError as error:
-            raise ConnectionClosed("the connection's event loop is closed", cause=error) from error
-
-    def _sleep(self, waiter: Waiter) -> None:
-        try:
+            try:
+                self._post(begin, waiter, *args)
+            except RuntimeError as error:
+                told = "the connection's event loop is closed"
+                raise ConnectionClosed(told, cause=error) from error
             while not waiter.sleep(_LOOK_SECONDS):
                 if self._loop.is_closed():
                     raise ConnectionLost("the connection's event loop ended", maybe_executed=True)

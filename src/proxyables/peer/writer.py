@@ -20,11 +20,12 @@ class Writer:
         session: What is queued.
         limits: How much may wait.
         loop: Whose turns count.
-        on_flushed: Called after each write.
+        on_flushed: Called after each flush once the connection is closing.
         on_stalled: Called when the other side does not read what it asks for.
 
     Attributes:
         transport: Where to; None before the connection is made.
+        is_closing: Whether `on_flushed` is called.
         is_pending: True while a flush is certain to come, so that none need be asked for.
         sent: Bytes written so far.
     """
@@ -36,6 +37,7 @@ class Writer:
         "_on_stalled",
         "_session",
         "_writable",
+        "is_closing",
         "is_pending",
         "sent",
         "transport",
@@ -56,6 +58,7 @@ class Writer:
         self._on_stalled = on_stalled
         self._writable: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
+        self.is_closing = False
         self.is_pending = False
         self.sent = 0
 
@@ -68,9 +71,13 @@ class Writer:
     def flush(self) -> None:
         """Sends what is queued, in one write."""
         self.is_pending = False
+        if not self._session.outgoing:
+            if self.is_closing:
+                self._on_flushed()
+            return
         transport = self.transport
         outgoing = self._session.data_to_send()
-        if outgoing and transport is not None and not transport.is_closing():
+        if transport is not None and not transport.is_closing():
             if len(outgoing) == 1:
                 self.sent += len(outgoing[0])
                 transport.write(outgoing[0])
@@ -83,7 +90,8 @@ class Writer:
                     transport.writelines(outgoing)
             if self._writable is not None:
                 self.check_unsent()
-        self._on_flushed()
+        if self.is_closing:
+            self._on_flushed()
 
     def check_unsent(self) -> None:
         """Has a peer cut off that does not read what it asks for."""

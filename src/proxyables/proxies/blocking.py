@@ -321,6 +321,7 @@ class BlockingMethod(BlockingProxy):
     """A method of a remote object, read without asking: its type's description lists it."""
 
     __slots__ = ()
+    __doc__ = _Told(_tell_doc, __doc__)
 
     @property
     def __name__(self) -> str:

@@ -20,6 +20,7 @@ from .operators import Operators
 RemoteValue: TypeAlias = Any
 """What a call gives: a plain value, or a cursor on an object that stayed over there."""
 
+_MAX_KEPT = 256
 CHUNK = 1024
 """Items that `async for` asks for at a time, at the most."""
 
@@ -45,39 +46,59 @@ class ProxyCursor(Operators):
     run.
     """
 
-    __slots__ = ("__weakref__", "_entered", "_peer", "_reference", "_steps")
+    # The instance dictionary holds paths that were asked for before, see `__getattr__`.
+    __slots__ = ("__dict__", "__weakref__", "_entered", "_path")
 
-    _peer: Caller
-    _reference: Reference | None
-    _steps: list[Step]
+    _path: tuple[Caller, Reference | None, list[Step]]
     _entered: list[ProxyCursor]  # the managers that `async with` has entered; unset until then
 
     def __init__(self, peer: Caller, reference: Reference | None, steps: list[Step]) -> None:
-        _set_peer(self, peer)
-        _set_reference(self, reference)
-        _set_steps(self, steps)
+        _set_path(self, (peer, reference, steps))
+
+    @property
+    def _peer(self) -> Caller:
+        return self._path[0]
+
+    @property
+    def _reference(self) -> Reference | None:
+        return self._path[1]
+
+    @property
+    def _steps(self) -> list[Step]:
+        return self._path[2]
 
     # -- steps ----------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> ProxyCursor:
-        if name[0] == "_":
+        if name[:1] == "_":
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}: names that begin with "
                 "an underscore stay local"
             )
-        return ProxyCursor(self._peer, self._reference, [*self._steps, [GET, name]])
+        peer, reference, steps = self._path
+        cursor = _new(ProxyCursor)
+        _set_path(cursor, (peer, reference, [*steps, [GET, name]]))
+        if not steps and len(self.__dict__) < _MAX_KEPT:
+            # Kept where Python looks first: the next `root.method` costs what a local one does.
+            self.__dict__[name] = cursor
+        return cursor
 
     def __getitem__(self, key: object) -> ProxyCursor:
-        return ProxyCursor(self._peer, self._reference, [*self._steps, [ITEM, key]])
+        peer, reference, steps = self._path
+        return ProxyCursor(peer, reference, [*steps, [ITEM, key]])
 
     def __call__(self, /, *args: object, **kwargs: object) -> ProxyCursor:
         step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
-        return ProxyCursor(self._peer, self._reference, [*self._steps, step])
+        peer, reference, steps = self._path
+        cursor = _new(ProxyCursor)
+        _set_path(cursor, (peer, reference, [*steps, step]))
+        return cursor
 
     # -- the value ------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, RemoteValue]:
-        return self._peer.request(self._reference, self._steps)
+        peer, reference, steps = self._path
+        return peer.request(reference, steps)
 
     def __aiter__(self) -> AsyncIterator[RemoteValue]:
         return self._peer.iterate(self._reference, [*self._steps, [STREAM, CHUNK]], self)
@@ -103,8 +124,8 @@ class ProxyCursor(Operators):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {path_of(self)}>"
 
-    # Cursors on one object are equal. Paths are not, however alike: each stands for a call yet to
-    # be made, and asyncio.gather makes one of all awaitables that are equal.
+    # Cursors on one object are equal. Paths with a call in them are not, however alike: each stands
+    # for a call yet to be made, and asyncio.gather makes one of all awaitables that are equal.
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -150,9 +171,9 @@ class ProxyCursor(Operators):
         raise TypeError("a cursor cannot be pickled: it belongs to its connection")
 
 
-_set_peer = ProxyCursor.__dict__["_peer"].__set__
-_set_reference = ProxyCursor.__dict__["_reference"].__set__
-_set_steps = ProxyCursor.__dict__["_steps"].__set__
+# `__setattr__` is for users; the constructor, on the path of every call, goes around it.
+_new = object.__new__
+_set_path = ProxyCursor.__dict__["_path"].__set__
 
 
 def extend(cursor: ProxyCursor, *steps: Step) -> ProxyCursor:

@@ -227,22 +227,21 @@ class Compact:
             # A key that cannot be hashed; and code of ours that hashes a key which is an object of
             # ours, or makes an instance of a registered class: it may raise anything.
             raise Malformed(f"{type(error).__name__}: {safe_text(error, 200)}") from error
-        return self._check_message(message)
-
-    @staticmethod
-    def _check_message(message: Any) -> Message:
         if type(message) is not list or len(message) < 2 or type(message[0]) is not int:
             raise Malformed("not a message of this dialect")
         return message
 
-    @classmethod
-    def decode_plain(cls, data: bytes) -> Message:
+    @staticmethod
+    def decode_plain(data: bytes) -> Message:
         """Returns a message that holds no references (HELLO, AUTH); raises as `decode` does.
 
         Extensions stay what they are: bytes. Whoever has not said yet who he is must not have
         anything looked up, counted or run.
         """
-        return cls._check_message(unpackb(data))
+        message: Message = unpackb(data)
+        if type(message) is not list or len(message) < 2 or type(message[0]) is not int:
+            raise Malformed("not a message of this dialect")
+        return message
 
     decode_request = decode
     decode_answer = decode
