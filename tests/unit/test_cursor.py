@@ -42,7 +42,9 @@ def test_each_step_gives_a_new_cursor() -> None:
     notebook = Notebook()
     root = notebook.root
     one, two = root.a, root.a
-    assert one is not two
+    assert one is two  # kept: asked for on every call
+    assert one.b is not one.b
+    assert root.b is not one
     wait_for(root)
     assert notebook.asked == [(None, [])]
     assert wait_for(one.b) is wait_for(two) is None
@@ -229,10 +231,18 @@ def test_cursors_on_one_object_are_equal_and_paths_only_to_themselves() -> None:
     assert notebook.root != Notebook().root
     path = first.a
     assert path == path
-    assert path != first.a
+    assert path == first.a
+    assert path() != first.a()
     assert path != first
     assert first != 5
-    assert len({first, second, path, first.a}) == 3
+    assert len({first, second, path, first.a, path()}) == 3
+
+
+def test_no_more_paths_are_kept_than_a_program_has_names() -> None:
+    root = Notebook().root
+    for number in range(1000):
+        getattr(root, f"name{number}")
+    assert len(vars(root)) == 256
 
 
 def test_a_path_keeps_its_object() -> None:
