@@ -358,7 +358,7 @@ class Peer(asyncio.Protocol):
         """The only way in."""
         self._received += len(data)
         self.writer.is_pending = True  # what this read causes leaves together at its end
-        answered = False
+        answered = 0
         try:
             events = self._session.receive_data(data)
             offence = None
@@ -377,10 +377,7 @@ class Peer(asyncio.Protocol):
             self._fail(PeerProtocolError("what the peer sent could not be dealt with", error))
         finally:
             self.writer.flush()
-        if answered:
-            # The tasks that got an answer run next. What they send next leaves right behind them,
-            # in the same turn of the loop.
-            self.writer.flush_soon()
+        self.writer.expect(answered)
 
     def eof_received(self) -> bool:
         """The other side sends no more.

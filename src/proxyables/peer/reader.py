@@ -60,11 +60,11 @@ class Reader:
         self._on_session_event = on_session_event
         self._partial: dict[Stream, Assembler] = {}
 
-    def dispatch(self, events: list[Event]) -> bool:
+    def dispatch(self, events: list[Event]) -> int:
         """Deals with what one read brought.
 
         Returns:
-            Whether any call of ours was answered.
+            How many calls of ours were answered.
 
         Raises:
             PeerProtocolError: The other side broke the rules; the connection has to end.
@@ -72,8 +72,7 @@ class Reader:
         calls, service, parity = self._calls, self._service, self._parity
         decode_answer, decode_request = calls.dialect.decode_answer, service.dialect.decode_request
         borrowed, partial = self._tables.borrowed, self._partial
-        handled = 0
-        answered = False
+        handled = answered = 0
         for kind, stream, payload in events:
             if kind != DATA_RECEIVED:
                 self._on_event(kind, stream, payload)
@@ -93,7 +92,7 @@ class Reader:
                 borrowed.clear()
             if ours:
                 calls.on_answer(stream, message)
-                answered = True
+                answered += 1
             else:
                 service.on_request(stream, message)
                 handled += 1

@@ -33,6 +33,7 @@ class Writer:
     __slots__ = (
         "_limits",
         "_loop",
+        "_may_write",
         "_on_flushed",
         "_on_stalled",
         "_session",
@@ -56,21 +57,35 @@ class Writer:
         self._loop = loop
         self._on_flushed = on_flushed
         self._on_stalled = on_stalled
+        self._may_write = False
         self._writable: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
         self.is_closing = False
         self.is_pending = False
         self.sent = 0
 
+    def expect(self, answered: int) -> None:
+        """Prepares for what the tasks will send that have just got an answer: they run next.
+
+        Of one task, what it sends first may leave at once. Of several, it leaves in one write
+        right behind them, in the same turn of the loop.
+        """
+        if answered == 1:
+            self._may_write = True
+        elif answered:
+            self.flush_soon()
+
     def flush_soon(self) -> None:
         """Has what is queued sent at the end of this turn of the loop."""
-        if not self.is_pending:
+        if self._may_write:
+            self.flush()
+        elif not self.is_pending:
             self.is_pending = True
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Sends what is queued, in one write."""
-        self.is_pending = False
+        self.is_pending = self._may_write = False
         if not self._session.outgoing:
             if self.is_closing:
                 self._on_flushed()
