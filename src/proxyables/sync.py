@@ -25,6 +25,7 @@ import contextlib
 import os
 import ssl as tls
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -234,12 +235,15 @@ class _Background:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins anew; in a forked child, where none of the parent's threads is."""
         self._start_lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._process = 0
-        self.ends: set[AsyncPeer | AsyncServer] = set()
-        """What is open."""
+        self.ends: weakref.WeakSet[AsyncPeer | AsyncServer] = weakref.WeakSet()
+        """What was opened and not closed; the loop keeps what still is connected."""
 
     def run(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Awaits ``function()`` on the loop, which is started if need be; the thread waits.
@@ -260,8 +264,8 @@ class _Background:
 
     def close(self, end: AsyncPeer | AsyncServer) -> None:
         """Closes one connection or server, and waits until it has ended."""
-        if self._process != os.getpid():
-            return  # the parent's: nothing of it lives here
+        if end not in self.ends:
+            return  # it has ended, or it is a parent's: nothing of that lives here
 
         async def finish() -> None:
             end.close()
@@ -278,25 +282,19 @@ class _Background:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._start_lock:
-            if self._loop is None or self._process != os.getpid():
-                self._start()
-            assert self._loop is not None
+            if self._loop is None:
+                self._loop = loop = _new_loop()
+                self._thread = threading.Thread(
+                    target=_drive, args=(loop,), name="proxyables-loop", daemon=True
+                )
+                self._thread.start()
+                atexit.unregister(self._stop)  # a parent may have done it already
+                atexit.register(self._stop)
             return self._loop
-
-    def _start(self) -> None:
-        self._loop = loop = _new_loop()
-        self._process = os.getpid()
-        self.ends.clear()  # of a parent, if it was forked
-        self._thread = threading.Thread(
-            target=_drive, args=(loop,), name="proxyables-loop", daemon=True
-        )
-        self._thread.start()
-        atexit.unregister(self._stop)
-        atexit.register(self._stop)
 
     def _stop(self) -> None:
         """Ends the thread, at the end of the process."""
-        if self._process != os.getpid() or self._loop is None or self._thread is None:
+        if self._loop is None or self._thread is None:
             return
         cutting = asyncio.run_coroutine_threadsafe(self._cut_off(), self._loop)
         with contextlib.suppress(concurrent.futures.TimeoutError):
@@ -305,7 +303,7 @@ class _Background:
         self._thread.join(_EXIT_SECONDS)
 
     async def _cut_off(self) -> None:
-        ends, self.ends = self.ends, set()
+        ends = list(self.ends)
         for end in ends:
             end.close()
             _abort(end)
@@ -344,6 +342,7 @@ async def _end_tasks() -> None:
 
 # One for the process: a thread of its own for each connection would cost memory and switches.
 _background = _Background()
+os.register_at_fork(after_in_child=_background.forget)
 
 __all__ = [
     "BlockingProxy",

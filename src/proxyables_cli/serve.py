@@ -74,10 +74,10 @@ class ServeOptions(Common):
     threads: int = value(
         "--threads",
         metavar="N",
-        text="Run sync methods on up to N worker threads. 0 (the default) runs them on the event"
-        " loop, one at a time; it is the only value yet.",
+        text="Run up to N sync methods at once, on worker threads; 1 is the default. 0 runs them"
+        " on the event loop: fastest, for methods that never block.",
         convert=number,
-        default=0,
+        default=1,
     )
     loop: str = value(
         "--loop",

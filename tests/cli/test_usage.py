@@ -84,7 +84,6 @@ def test_bad_usage_is_one_line(
         (["serve", "shup:shop", "--tcp", ":0"], 66, "did you mean 'shop'?"),
         (["serve", "shop:shup", "--tcp", ":0"], 66, "did you mean 'shop'?"),
         (["serve", "shop:shop", "--tcp", ":0", "--factory"], 66, "cannot be called"),
-        (["serve", "shop:shop", "--tcp", ":0", "--threads", "4"], 2, "threads"),
         (["serve", "shop:shop", "-l", "tls://localhost:1"], 2, "tls"),
         (["call", "tls://localhost:1", "add"], 2, "tls"),
     ],

@@ -484,7 +484,8 @@ def test_senseless_arguments_are_told_at_once(
         ((1, ":0"), {"instance": "each"}, ValueError, "'shared' or 'connection', got 'each'"),
         ((1, ":0"), {"instance": "connection"}, TypeError, "makes objects, got 1"),
         ((1, ":0"), {"factory": True}, TypeError, "makes objects, got 1"),
-        ((1, ":0"), {"threads": 2}, NotSupported, "threads=2"),
+        ((1, ":0"), {"threads": -1}, ValueError, "threads takes 0 or a positive number, got -1"),
+        ((1, ":0"), {"threads": "2"}, TypeError, "threads takes a whole number, got '2'"),
         ((1, ":0"), {"token": b""}, ValueError, "no secret"),
     ],
 )

@@ -35,6 +35,7 @@ from proxyables.wire.instructions import (
     Step,
 )
 
+from .blocking_operators import BlockingOperators
 from .cursor import CHUNK, Caller, ProxyCursor, RemoteValue, path_of
 from .signatures import parse_signature
 
@@ -100,28 +101,7 @@ def _described(proxy: BlockingProxy) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _operator(name: str) -> Callable[[Any, object], Any]:
-    def operate(self: BlockingProxy, other: object) -> Any:
-        return _operate(self, name, other)
-
-    return operate
-
-
-def _in_place(name: str) -> Callable[[Any, object], Any]:
-    def operate(self: BlockingProxy, other: object) -> Any:
-        return _fetch(self, [OPERATE, name, [other]])
-
-    return operate
-
-
-def _conversion(name: str) -> Callable[[Any], Any]:
-    def operate(self: BlockingProxy) -> Any:
-        return _operate(self, name)
-
-    return operate
-
-
-class BlockingProxy:
+class BlockingProxy(BlockingOperators):
     """A remote object; see the module.
 
     Names that begin with an underscore stay local, and so does `repr`. May be used from any
@@ -146,7 +126,7 @@ class BlockingProxy:
     # -- attributes, items, calls ---------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        if name[0] == "_":
+        if name[:1] == "_":
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}: names that begin with "
                 "an underscore stay local"
@@ -155,31 +135,31 @@ class BlockingProxy:
             reference = self._reference or _resolve_root(self)
             if reference is not None and name in self._desk.methods_of(reference.type):
                 return BlockingMethod(self._desk, reference, [[GET, name]])
-        return _fetch(self, [GET, name])
+        return self._fetch([GET, name])
 
     def __setattr__(self, name: str, value: object) -> None:
         _check_name(name)
-        _request(self, [SET, name, value])
+        self._request([SET, name, value])
 
     def __delattr__(self, name: str) -> None:
         _check_name(name)
-        _request(self, [DEL, name])
+        self._request([DEL, name])
 
     def __getitem__(self, key: object) -> Any:
-        return _fetch(self, [ITEM, key])
+        return self._fetch([ITEM, key])
 
     def __setitem__(self, key: object, value: object) -> None:
-        _request(self, [SETITEM, key, value])
+        self._request([SETITEM, key, value])
 
     def __delitem__(self, key: object) -> None:
-        _request(self, [DELITEM, key])
+        self._request([DELITEM, key])
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
         return self._desk.call(self._reference, [*self._steps, step])
 
     def __dir__(self) -> list[str]:
-        names: list[str] = list(_operate(self, "dir"))
+        names: list[str] = list(self._operate("dir"))
         return names
 
     # -- containers, iterators, context managers --------------------------------------------------
@@ -189,11 +169,11 @@ class BlockingProxy:
         if isinstance(told, dict) and told.get("sized") is False:
             # `list(proxy)` asks for it as well, and must not fail where the policy would refuse.
             raise TypeError(f"object of type {_name_in(told)!r} has no len()")
-        size: int = _operate(self, "len")
+        size: int = self._operate("len")
         return size
 
     def __contains__(self, item: object) -> bool:
-        return bool(_operate(self, "contains", item))
+        return bool(self._operate("contains", item))
 
     def __iter__(self) -> Iterator[Any]:
         steps = [*self._steps, [STREAM, CHUNK]]
@@ -201,101 +181,42 @@ class BlockingProxy:
 
     def __next__(self) -> Any:
         try:
-            return _operate(self, "next")
+            return self._operate("next")
         except RemoteError as error:
             if error.type_name != "StopIteration":
                 raise
         raise StopIteration
 
     def __enter__(self) -> Any:
-        return _operate(self, "aenter")  # which takes managers of both kinds
+        return self._operate("aenter")  # which takes managers of both kinds
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        return bool(_operate(self, "aexit", error))
+        return bool(self._operate("aexit", error))
 
     # -- comparisons ------------------------------------------------------------------------------
 
     def __eq__(self, other: object) -> Any:
-        return True if _is_same(self, other) else _operate(self, "eq", other)
+        return True if _is_same(self, other) else self._operate("eq", other)
 
     def __ne__(self, other: object) -> Any:
-        return False if _is_same(self, other) else _operate(self, "ne", other)
-
-    __lt__ = _operator("lt")
-    __le__ = _operator("le")
-    __gt__ = _operator("gt")
-    __ge__ = _operator("ge")
+        return False if _is_same(self, other) else self._operate("ne", other)
 
     def __hash__(self) -> int:
-        value: int = _operate(self, "hash")
+        value: int = self._operate("hash")
         return value
 
-    # -- operators --------------------------------------------------------------------------------
+    # -- asking -----------------------------------------------------------------------------------
 
-    __add__ = _operator("add")
-    __sub__ = _operator("sub")
-    __mul__ = _operator("mul")
-    __matmul__ = _operator("matmul")
-    __truediv__ = _operator("truediv")
-    __floordiv__ = _operator("floordiv")
-    __mod__ = _operator("mod")
-    __divmod__ = _operator("divmod")
-    __lshift__ = _operator("lshift")
-    __rshift__ = _operator("rshift")
-    __and__ = _operator("and")
-    __or__ = _operator("or")
-    __xor__ = _operator("xor")
+    def _request(self, step: Step) -> Any:
+        return self._desk.request(self._reference, [*self._steps, step])
 
-    __radd__ = _operator("radd")
-    __rsub__ = _operator("rsub")
-    __rmul__ = _operator("rmul")
-    __rmatmul__ = _operator("rmatmul")
-    __rtruediv__ = _operator("rtruediv")
-    __rfloordiv__ = _operator("rfloordiv")
-    __rmod__ = _operator("rmod")
-    __rdivmod__ = _operator("rdivmod")
-    __rpow__ = _operator("rpow")
-    __rlshift__ = _operator("rlshift")
-    __rrshift__ = _operator("rrshift")
-    __rand__ = _operator("rand")
-    __ror__ = _operator("ror")
-    __rxor__ = _operator("rxor")
+    def _operate(self, name: str, *args: object) -> Any:
+        return self._request([OPERATE, name, list(args)])
 
-    __iadd__ = _in_place("iadd")
-    __isub__ = _in_place("isub")
-    __imul__ = _in_place("imul")
-    __imatmul__ = _in_place("imatmul")
-    __itruediv__ = _in_place("itruediv")
-    __ifloordiv__ = _in_place("ifloordiv")
-    __imod__ = _in_place("imod")
-    __ipow__ = _in_place("ipow")
-    __ilshift__ = _in_place("ilshift")
-    __irshift__ = _in_place("irshift")
-    __iand__ = _in_place("iand")
-    __ior__ = _in_place("ior")
-    __ixor__ = _in_place("ixor")
-
-    __neg__ = _conversion("neg")
-    __pos__ = _conversion("pos")
-    __abs__ = _conversion("abs")
-    __invert__ = _conversion("invert")
-    __int__ = _conversion("int")
-    __float__ = _conversion("float")
-    __index__ = _conversion("index")
-    __str__ = _conversion("str")
-
-    def __bool__(self) -> bool:
-        return bool(_operate(self, "bool"))
-
-    def __pow__(self, other: object, modulus: object = None) -> Any:
-        return _operate(self, "pow", *((other,) if modulus is None else (other, modulus)))
-
-    def __round__(self, digits: int | None = None) -> Any:
-        return _operate(self, "round", *(() if digits is None else (digits,)))
-
-    def __format__(self, spec: str) -> str:
-        text: str = _operate(self, "format", spec)
-        return text
+    def _fetch(self, step: Step) -> Any:
+        """Runs a step whose outcome is a part of the object, which may be changed through it."""
+        steps = [*self._steps, step] if self._desk.is_classic else [*self._steps, step, _LIVE]
+        return self._desk.request(self._reference, steps)
 
     # -- what stays local -------------------------------------------------------------------------
 
@@ -333,21 +254,6 @@ class BlockingMethod(BlockingProxy):
         return self
 
 
-def _request(proxy: BlockingProxy, step: Step) -> Any:
-    return proxy._desk.request(proxy._reference, [*proxy._steps, step])
-
-
-def _fetch(proxy: BlockingProxy, step: Step) -> Any:
-    """Runs a step whose outcome is a part of the object, which may be changed through it."""
-    desk = proxy._desk
-    steps = [*proxy._steps, step] if desk.is_classic else [*proxy._steps, step, _LIVE]
-    return desk.request(proxy._reference, steps)
-
-
-def _operate(proxy: BlockingProxy, name: str, *args: object) -> Any:
-    return _request(proxy, [OPERATE, name, list(args)])
-
-
 def _resolve_root(proxy: BlockingProxy) -> Reference | None:
     """Fetches a reference to the root object, and with it the description of its type."""
     if proxy._desk.is_classic:
@@ -359,7 +265,7 @@ def _resolve_root(proxy: BlockingProxy) -> Reference | None:
 
 
 def _check_name(name: str) -> None:
-    if name[0] == "_":
+    if name[:1] == "_":
         raise AttributeError(
             f"{name!r} cannot be changed: names that begin with an underscore stay local"
         )
@@ -465,7 +371,7 @@ def copy(target: BlockingProxy) -> RemoteValue:
     Raises:
         RemoteError: It has no form that travels by value.
     """
-    return _request(_checked(target, "copy"), [COPY])
+    return _checked(target, "copy")._request([COPY])
 
 
 def ref(target: Any) -> Any:
@@ -476,12 +382,12 @@ def ref(target: Any) -> Any:
     """
     if not is_blocking(target):
         return ByReference(target)
-    return _request(target, [REF]) if target._steps or target._reference is None else target
+    return target._request([REF]) if target._steps or target._reference is None else target
 
 
 def describe(target: BlockingProxy) -> dict[str, Any]:
     """Returns what the remote object offers; no property runs over there, nothing is called."""
-    told: dict[str, Any] = _request(_checked(target, "describe"), [DESCRIBE])
+    told: dict[str, Any] = _checked(target, "describe")._request([DESCRIBE])
     return told
 
 

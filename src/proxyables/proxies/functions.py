@@ -116,6 +116,18 @@ def construct(target: ProxyCursor, /, *args: object, **kwargs: object) -> ProxyC
     return extend(_check(target, "construct"), step)
 
 
+async def run(target: ProxyCursor) -> RemoteValue:
+    """Awaits `target`: its coroutine, for those who take nothing but coroutines.
+
+    A cursor is awaitable, which is enough for ``await``, `asyncio.gather`, `asyncio.wait_for` and
+    `asyncio.ensure_future`. A task is made of ``run(cursor)``::
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(proxyables.run(shop.total()))
+    """
+    return await _check(target, "run")
+
+
 def release(target: ProxyCursor) -> None:
     """Gives the remote object back now, without waiting for the garbage collector.
 
