@@ -27,7 +27,7 @@ test-%: .venv-%/.installed
 	.venv-$*/bin/python -m pytest -q
 	.venv-$*/bin/python -m pytest -q --loop uvloop
 
-bench: $(VENV)
+bench: $(VENV) original
 	$(BIN)/python -m benchmarks
 
 docs: .venv-docs/.installed
@@ -51,7 +51,7 @@ $(VENV): pyproject.toml
 
 .venv-original/.installed:
 	python=$$(.ci/find-python 3.12+) && $$python -m venv --clear .venv-original
-	.venv-original/$(PIP) stateforward-proxyables==0.1.0 && touch $@
+	.venv-original/$(PIP) stateforward-proxyables==0.1.0 uvloop && touch $@
 
 .venv-%/.installed: pyproject.toml
 	python=$$(.ci/find-python $*) && $$python -m venv --clear .venv-$*
