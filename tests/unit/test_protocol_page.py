@@ -110,7 +110,8 @@ def packable(value: Any) -> Any:
 def plain(value: Any) -> Any:
     """Returns a decoded message in which every chain is written as the page writes it."""
     if isinstance(value, Chain):
-        return Ext(3, [value.target, plain(value.steps)])
+        # It holds what it starts from, which is here what `Notes.own` makes of the reference.
+        return Ext(3, [value.source.payload or None, plain(value.steps)])  # type: ignore[attr-defined]
     return [plain(item) for item in value] if type(value) is list else value
 
 

@@ -69,32 +69,32 @@ class Reader:
         Raises:
             PeerProtocolError: The other side broke the rules; the connection has to end.
         """
-        calls, service, parity = self._calls, self._service, self._parity
-        decode_answer, decode_request = calls.dialect.decode_answer, service.dialect.decode_request
-        borrowed, partial = self._tables.borrowed, self._partial
         handled = answered = 0
         for kind, stream, payload in events:
             if kind != DATA_RECEIVED:
                 self._on_event(kind, stream, payload)
                 continue
-            ours = stream.id & 1 == parity
+            ours = stream.id & 1 == self._parity
             if not stream.auto_credit and stream.owner is not None:
                 stream.owner.on_bytes(len(payload))
-            if len(payload) > self._max_message or (partial and stream in partial):
+            if len(payload) > self._max_message or (self._partial and stream in self._partial):
                 self._assemble(stream, payload)
                 continue
             try:
-                message = decode_answer(payload) if ours else decode_request(payload)
+                if ours:
+                    message = self._calls.dialect.decode_answer(payload)
+                else:
+                    message = self._service.dialect.decode_request(payload)
             except READ_ERRORS:
                 self._assemble(stream, payload)
                 continue
-            if borrowed:
-                borrowed.clear()
+            if self._tables.borrowed:
+                self._tables.borrowed.clear()
             if ours:
-                calls.on_answer(stream, message)
+                self._calls.on_answer(stream, message)
                 answered += 1
             else:
-                service.on_request(stream, message)
+                self._service.on_request(stream, message)
                 handled += 1
                 if handled % _FLUSH_EVERY == 0:
                     self._writer.flush()
