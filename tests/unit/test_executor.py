@@ -1,0 +1,574 @@
+"""Chains on real objects: each step, each malformed step, what suspends, what is passed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+
+from callers import Notebook
+from proxyables import Limits, Policy
+from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
+from proxyables.objects.executor import Executor, Iteration, Suspended, no_root
+from proxyables.peer.tables import Tables
+from proxyables.proxies.cursor import ProxyCursor
+from proxyables.wire.dialect import ByReference
+from proxyables.wire.instructions import (
+    CALL,
+    CONSTRUCT,
+    COPY,
+    DEL,
+    DELITEM,
+    DESCRIBE,
+    GET,
+    ITEM,
+    LOOKUP,
+    OPERATE,
+    REF,
+    SET,
+    SETITEM,
+    STREAM,
+    Step,
+)
+
+
+class Later:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __await__(self) -> Any:
+        return self.value
+        yield
+
+
+class Tree(dict[str, Any]):
+    colour = "green"
+
+
+class Root:
+    count = 1
+    _secret = "s"
+
+    def __init__(self) -> None:
+        self.items = [10, 20, 30]
+        self.table = {"a": 1, "1": "one", 5: "five"}
+        self.pair = (1, 2)
+        self.tree = Tree(leaf=3)
+        self.touched: list[str] = []
+
+    def add(self, a: Any, b: Any = 0) -> Any:
+        return a + b
+
+    def later(self, value: Any) -> Later:
+        return Later(value)
+
+    def me(self) -> Root:
+        return self
+
+    def rows(self) -> Any:
+        yield from range(3)
+
+    def boom(self, kind: str) -> None:
+        raise {"type": TypeError, "key": KeyError, "index": IndexError}[kind]("theirs")
+
+    def __getitem__(self, key: Any) -> Any:
+        self.touched.append(f"getitem {key!r}")
+        return key
+
+    def __eq__(self, other: object) -> bool:
+        self.touched.append("eq")
+        return True
+
+    def __hash__(self) -> int:
+        self.touched.append("hash")
+        return 1
+
+    def __repr__(self) -> str:
+        self.touched.append("repr")
+        return "Root(secret)"
+
+    def keys(self) -> list[str]:
+        self.touched.append("keys")
+        return ["a"]
+
+
+class Nested:
+    """What one connection would be: tables, an executor, and the objects that it lends."""
+
+    def __init__(self, root: Any = None, *, policy: Policy | None = None, **limits: Any) -> None:
+        self.root = Root() if root is None else root
+        self.caller = Notebook()
+        bound = (policy or Policy()).for_root(self.root)
+        self.limits = Limits(**limits)
+        registry = _registry()
+        self.tables = Tables(
+            self.caller, registry, bound, self.limits, lambda: None, lambda: self.root
+        )
+        self.executor = Executor(
+            lambda: self.root, bound, self.tables.own, self.tables, self.limits
+        )
+
+    def run(self, *steps: Any, target: Any = None) -> Any:
+        return self.executor.start(target, list(steps))
+
+    def finish(self, *steps: Any) -> Any:
+        """Runs a chain to its end, and awaits on the way."""
+
+        async def wait(awaitable: Awaitable[Any]) -> Any:
+            return await awaitable
+
+        chain = list(steps)
+        result = self.executor.start(None, chain)
+        while type(result) is Suspended:
+            value = asyncio.run(wait(result.awaitable))
+            result = self.executor.proceed(value, chain, result.index)
+        return result
+
+
+def _registry() -> Any:
+    import itertools
+
+    from proxyables.objects.registry import ObjectRegistry
+
+    return ObjectRegistry(itertools.count(1).__next__)
+
+
+@pytest.fixture
+def made() -> Nested:
+    return Nested()
+
+
+# -- each step ------------------------------------------------------------------------------------
+
+OUTCOMES: list[tuple[list[Step], Any]] = [
+    ([[GET, "count"]], 1),
+    ([[GET, "add"], [CALL, [1]]], 1),
+    ([[GET, "add"], [CALL, [1], {"b": 2}]], 3),
+    ([[GET, "add"], [CALL, [1, 2], {}]], 3),
+    ([[GET, "add"], [CONSTRUCT, [1, 2]]], 3),
+    ([[GET, "me"], [CALL, []], [GET, "me"], [CALL, []], [GET, "count"]], 1),
+    ([[GET, "items"], [ITEM, 1]], 20),
+    ([[GET, "items"], [ITEM, slice(1, None)]], [20, 30]),
+    ([[GET, "table"], [ITEM, "a"]], 1),
+    ([[GET, "count"], [OPERATE, "add", [5]]], 6),
+    ([[GET, "count"], [OPERATE, "rsub", [5]]], 4),
+    ([[GET, "count"], [OPERATE, "neg"]], -1),
+    ([[GET, "items"], [OPERATE, "len", []]], 3),
+    ([[GET, "items"], [OPERATE, "contains", [20]]], True),
+    ([[GET, "tree"], [COPY]], {"leaf": 3}),
+    ([[GET, "items"], [REF], [ITEM, 0]], 10),
+    ([[GET, "items"], [REF], [OPERATE, "len"]], 3),
+]
+
+
+@pytest.mark.parametrize(("steps", "value"), OUTCOMES, ids=str)
+def test_a_chain_gives_what_python_would(made: Nested, steps: list[Step], value: Any) -> None:
+    assert made.run(*steps) == value
+
+
+def test_setting_and_deleting(made: Nested) -> None:
+    root = made.root
+    assert made.run([SET, "count", 9]) is None
+    assert made.run([GET, "items"], [SETITEM, 0, 11]) is None
+    assert made.run([GET, "items"], [DELITEM, -1]) is None
+    assert made.run([GET, "table"], [DELITEM, "a"]) is None
+    assert (root.count, root.items, list(root.table)) == (9, [11, 20], ["1", 5])
+    assert made.run([DEL, "count"]) is None
+    assert root.count == 1, "that of the class"
+
+
+def test_copy_gives_a_plain_container_and_refuses_the_rest(made: Nested) -> None:
+    assert type(made.run([GET, "tree"], [COPY])) is dict
+    with pytest.raises(ProxyError, match="no form that travels by value"):
+        made.run([GET, "rows"], [CALL, []], [COPY])
+
+
+def test_ref_at_the_end_says_how_the_value_travels(made: Nested) -> None:
+    result = made.run([GET, "items"], [REF])
+    assert type(result) is ByReference
+    assert result.value is made.root.items
+
+
+def test_describe_and_dir_name_nothing_that_is_hidden(made: Nested) -> None:
+    names = made.run([OPERATE, "dir"])
+    assert "add" in names
+    assert "_secret" not in names
+    told = made.run([DESCRIBE])
+    assert "_secret" not in str(told)
+    assert made.root.touched == []
+
+
+def test_where_a_chain_starts(made: Nested) -> None:
+    inner = Root()
+    inner.count = 77
+    reference = made.tables.lend(inner)
+    assert made.run([GET, "count"], target=reference) == 77
+    assert made.run([GET, "count"], target=0) == 1
+    assert made.run(target=None) is made.root
+
+
+class Impostor(int):
+    pass
+
+
+@pytest.mark.parametrize(
+    "target",
+    [99, -1, "1", "root", 10**30, 10**9000, True, False, 1.0, [], {}, b"1", (1,), Impostor(1)],
+    ids=lambda target: f"{type(target).__name__} {str(target)[:8]}" if target != 10**9000 else "?",
+)
+def test_a_forged_reference_is_not_found(made: Nested, target: Any) -> None:
+    made.tables.lend(Root())
+    with pytest.raises(ReferenceNotFound, match="no object is exported under the reference"):
+        made.run([GET, "count"], target=target)
+
+
+def test_an_object_of_ours_is_no_reference_and_nothing_of_it_runs(made: Nested) -> None:
+    with pytest.raises(ReferenceNotFound) as caught:
+        made.run([GET, "count"], target=made.root)
+    assert made.root.touched == []
+    assert "secret" not in str(caught.value)
+
+
+def test_a_side_without_a_root() -> None:
+    with pytest.raises(ReferenceNotFound, match="exports no root"):
+        no_root()
+
+
+# -- malformed chains -----------------------------------------------------------------------------
+
+MALFORMED: list[Any] = [
+    [],
+    [None],
+    [99],
+    [0],
+    [-1, "count"],
+    [-2],
+    ["1", "count"],
+    [1.0],
+    [[1]],
+    [{}],
+    [10**30],
+    [10**9000],
+    [GET],
+    [ITEM],
+    [SET],
+    [SET, "count"],
+    [DEL],
+    [SETITEM, 1],
+    [DELITEM],
+    [CALL],
+    [CONSTRUCT],
+    [OPERATE],
+    [CALL, None],
+    [CALL, "args"],
+    [CALL, (1,)],
+    [CALL, {"a": 1}],
+    [CALL, [], None],
+    [CALL, [], ["a"]],
+    [CALL, [], "a"],
+    [OPERATE, 5],
+    [OPERATE, None],
+    [OPERATE, ["add"]],
+    [OPERATE, b"add"],
+    [OPERATE, "eval"],
+    [OPERATE, "__add__"],
+    [OPERATE, "add" * 10_000],
+    [OPERATE, "add", None],
+    [OPERATE, "add", 5],
+    [STREAM, 0],
+    [STREAM, -1],
+    [STREAM, "1"],
+    [STREAM, True],
+    [STREAM, None],
+    [STREAM],
+    "step",
+    5,
+    None,
+    (GET, "count"),
+    {0: GET, 1: "count"},
+]
+
+
+@pytest.mark.parametrize(
+    "step", MALFORMED, ids=lambda step: ascii(step)[:30] if step != [10**9000] else "?"
+)
+def test_a_malformed_step_is_told_and_runs_nothing(made: Nested, step: Any) -> None:
+    with pytest.raises(ProxyError, match="malformed chain") as caught:
+        made.run([GET, "me"], [CALL, []], step)
+    assert type(caught.value) is ProxyError
+    assert len(str(caught.value)) < 120
+    assert made.root.touched == []
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_objects_of_ours_in_the_place_of_parts_of_a_step_run_nothing(place: int) -> None:
+    made = Nested()
+    root = made.root
+    step: Any = [root, [root, "count"], [OPERATE, root, []], [CALL, [], root]][place]
+    with pytest.raises(ProxyError, match="malformed chain") as caught:
+        made.run(step)
+    assert root.touched == []
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("steps", [None, "ab", 5, {}, ([GET, "count"],)], ids=str)
+def test_steps_are_a_list(made: Nested, steps: Any) -> None:
+    with pytest.raises(ProxyError, match="the steps are not a list"):
+        made.executor.start(None, steps)
+
+
+def test_a_chain_has_a_limit_which_is_checked_before_anything_runs() -> None:
+    made = Nested(max_steps=3)
+    made.run(*[[GET, "me"], [CALL, []], [GET, "count"]])
+    with pytest.raises(LimitExceeded, match="max_steps=3"):
+        made.run([SET, "count", 9], *[[GET, "count"]] * 3)
+    assert made.root.count == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("type", TypeError), ("key", KeyError), ("index", IndexError)]
+)
+def test_errors_of_the_exported_code_stay_what_they_are(
+    made: Nested, kind: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="theirs"):
+        made.run([GET, "boom"], [CALL, [kind]])
+
+
+def test_errors_of_builtins_stay_what_they_are(made: Nested) -> None:
+    for steps, error in [
+        ([[GET, "missing"]], AttributeError),
+        ([[GET, "items"], [ITEM, 9]], IndexError),
+        ([[GET, "items"], [ITEM, "a"]], TypeError),
+        ([[GET, "table"], [ITEM, "x"]], KeyError),
+        ([[GET, "count"], [OPERATE, "add", ["x"]]], TypeError),
+        ([[GET, "count"], [OPERATE, "add", []]], TypeError),
+        ([[GET, "add"], [CALL, []]], TypeError),
+        ([[GET, "count"], [CALL, []]], TypeError),
+    ]:
+        with pytest.raises(error) as caught:
+            made.run(*steps)
+        assert not isinstance(caught.value, ProxyError)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        [GET, "_secret"],
+        [GET, "__class__"],
+        [GET, b"count"],
+        [GET, 5],
+        [GET, None],
+        [GET, ["count"]],
+        [GET, "count\0"],
+        [GET, "x" * 100_000],
+        [SET, "_secret", 1],
+        [SET, "add", 1],
+        [SET, 5, 1],
+        [DEL, "__class__"],
+        [CALL, [], {"_x": 1}],
+        [CALL, [], {5: 1}],
+        [ITEM, "__class__"],
+    ],
+    ids=lambda step: ascii(step)[:30],
+)
+def test_every_step_asks_the_policy_first(made: Nested, step: Any) -> None:
+    with pytest.raises(AccessDenied):
+        made.run([GET, "add"], step) if step[0] == CALL else made.run(step)
+    assert made.root.touched == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [[GET, "template"], [OPERATE, "mod", [Root()]]],
+        [[GET, "template"], [OPERATE, "imod", [5]]],
+        [[GET, "me"], [CALL, []], [OPERATE, "rmod", ["%(_secret)s"]]],
+        [[GET, "add"], [CALL, [b"%(_secret)s", b""]], [OPERATE, "mod", [{}]]],
+    ],
+)
+def test_templates_read_nothing(made: Nested, steps: list[Step]) -> None:
+    made.root.template = "%(_secret)s"
+    with pytest.raises(AccessDenied, match="'%' of a text"):
+        made.run(*steps)
+    assert made.root.touched == []
+    assert made.run([GET, "count"], [OPERATE, "mod", [2]]) == 1
+
+
+# -- the classic GET ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("steps", "value"),
+    [
+        ([[LOOKUP, "count"]], 1),
+        ([[LOOKUP, "items"], [LOOKUP, 1]], 20),
+        ([[LOOKUP, "items"], [LOOKUP, "1"]], 20),
+        ([[LOOKUP, "items"], [LOOKUP, -1]], 30),
+        ([[LOOKUP, "pair"], [LOOKUP, "0"]], 1),
+        ([[LOOKUP, "table"], [LOOKUP, "a"]], 1),
+        ([[LOOKUP, "table"], [LOOKUP, "1"]], "one"),
+        ([[LOOKUP, "table"], [LOOKUP, 5]], "five"),
+        ([[LOOKUP, "tree"], [LOOKUP, "leaf"]], 3),
+        ([[LOOKUP, "tree"], [LOOKUP, "colour"]], "green"),
+        ([[LOOKUP, "items"], [LOOKUP, "copy"], [CALL, []]], [10, 20, 30]),
+        ([[LOOKUP, 7]], 7),
+    ],
+)
+def test_a_classic_get_is_an_item_or_an_attribute(
+    made: Nested, steps: list[Step], value: Any
+) -> None:
+    made.executor.speak_classic()
+    assert made.run(*steps) == value
+
+
+@pytest.mark.parametrize(
+    ("steps", "error"),
+    [
+        ([[LOOKUP, "missing"]], AttributeError),
+        ([[LOOKUP, "_secret"]], AccessDenied),
+        ([[LOOKUP, "table"], [LOOKUP, "missing"]], AttributeError),
+        ([[LOOKUP, "table"], [LOOKUP, "__class__"]], AccessDenied),
+        ([[LOOKUP, "table"], [LOOKUP, 77]], KeyError),
+        ([[LOOKUP, "items"], [LOOKUP, "99"]], IndexError),
+        ([[LOOKUP, "items"], [LOOKUP, "²"]], AccessDenied),
+        ([[LOOKUP, "count"], [LOOKUP, 0]], TypeError),
+        ([[LOOKUP]], ProxyError),
+    ],
+)
+def test_a_classic_get_fails_as_each_of_them_would(
+    made: Nested, steps: list[Step], error: type[Exception]
+) -> None:
+    made.executor.speak_classic()
+    with pytest.raises(error):
+        made.run(*steps)
+
+
+def test_there_is_no_classic_get_in_the_px_dialect(made: Nested) -> None:
+    with pytest.raises(ProxyError, match="no such step -1"):
+        made.run([LOOKUP, "count"])
+
+
+# -- what waits -----------------------------------------------------------------------------------
+
+
+def test_an_awaitable_suspends_and_the_chain_goes_on_where_it_was(made: Nested) -> None:
+    result = made.run([GET, "later"], [CALL, [5]], [OPERATE, "add", [1]])
+    assert type(result) is Suspended
+    assert result.index == 2
+    assert made.finish([GET, "later"], [CALL, [5]], [OPERATE, "add", [1]]) == 6
+
+
+def test_an_awaitable_of_an_awaitable_is_awaited_too(made: Nested) -> None:
+    assert made.finish([GET, "later"], [CALL, [Later(Later(5))]]) == 5
+
+
+def test_what_was_awaited_is_checked_like_any_result(made: Nested) -> None:
+    import sys
+
+    with pytest.raises(AccessDenied):
+        made.finish([GET, "later"], [CALL, [sys]])
+
+
+def test_a_result_that_is_not_lent_is_refused_in_mid_chain(made: Nested) -> None:
+    made.root.module = pytest
+    with pytest.raises(AccessDenied):
+        made.run([GET, "module"], [GET, "raises"])
+
+
+# -- streams --------------------------------------------------------------------------------------
+
+
+def test_stream_gives_an_iteration_that_owns_what_the_chain_made(made: Nested) -> None:
+    result = made.run([GET, "rows"], [CALL, []], [STREAM, 5])
+    assert type(result) is Iteration
+    assert (list(result.source), result.size, result.owned) == ([0, 1, 2], 5, True)
+    whole = Nested([1, 2]).run([STREAM, 10**9])
+    assert (whole.source, whole.size, whole.owned) == ([1, 2], 4096, False)
+
+
+def test_stream_must_be_last(made: Nested) -> None:
+    with pytest.raises(ProxyError, match="STREAM must be its last step"):
+        made.run([GET, "items"], [STREAM, 5], [GET, "count"])
+
+
+# -- cursors of another connection ----------------------------------------------------------------
+
+
+def test_steps_on_another_peers_cursor_are_passed_on_as_one_chain() -> None:
+    far = Notebook(answer=7)
+    made = Nested(far.root)
+    assert made.finish([GET, "a"], [CALL, [1]], [ITEM, 0]) == 7
+    assert far.asked == [(None, [[GET, "a"], [CALL, [1]], [ITEM, 0]])]
+
+
+def test_a_path_on_another_peer_is_fetched_before_it_is_returned() -> None:
+    far = Notebook(answer=7)
+    made = Nested()
+    made.root.path = far.root.a.b
+    assert made.finish([GET, "path"]) == 7
+    assert far.asked == [(None, [[GET, "a"], [GET, "b"]])]
+
+
+def test_a_cursor_of_another_peer_that_was_fetched_stays_itself() -> None:
+    made = Nested()
+    made.root.far = cursor = Notebook().root
+    assert made.run([GET, "far"]) is cursor
+
+
+def test_our_callers_own_cursor_is_not_awaited_here() -> None:
+    made = Nested()
+    made.root.path = path = made.caller.root.a
+    assert made.run([GET, "path"]) is path
+    assert made.caller.asked == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        [GET, "_private"],
+        [SET, "__class__", 1],
+        [DEL, "_x"],
+        [ITEM, "__class__"],
+    ],
+    ids=str,
+)
+def test_our_policy_holds_for_what_is_passed_on(step: Step) -> None:
+    far = Notebook()
+    made = Nested(far.root)
+    for chain in ([step], [[GET, "a"], step], [step, [GET, "a"]]):
+        with pytest.raises(AccessDenied):
+            made.run(*chain)
+    assert far.asked == []
+
+
+@pytest.mark.parametrize(
+    "step", MALFORMED[:17], ids=lambda step: ascii(step)[:30] if step != [10**9000] else "?"
+)
+def test_a_malformed_step_is_not_passed_on(step: Any) -> None:
+    far = Notebook()
+    with pytest.raises(ProxyError, match="malformed chain"):
+        Nested(far.root).run([GET, "a"], step)
+    assert far.asked == []
+
+
+def test_a_classic_get_is_passed_on_as_what_it_most_likely_means() -> None:
+    far = Notebook()
+    made = Nested(far.root)
+    made.executor.speak_classic()
+    made.finish([LOOKUP, "items"], [LOOKUP, 1])
+    assert far.asked == [(None, [[GET, "items"], [ITEM, 1]])]
+    with pytest.raises(AccessDenied):
+        made.run([LOOKUP, "_private"])
+
+
+def test_a_stream_of_another_peers_items_is_passed_on() -> None:
+    made = Nested(Notebook().root)
+    result = made.run([GET, "rows"], [STREAM, 5])
+    assert type(result) is Iteration
+    assert type(result.source) is ProxyCursor
+    assert result.source._steps == [[GET, "rows"]]
+    whole = made.run([STREAM, 5])
+    assert whole.source is made.root
