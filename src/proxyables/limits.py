@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 KIB = 1024
 MIB = 1024 * KIB
+_MOST_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Limits:
 
     Attributes:
         max_message: Bytes of one message, either way (a length that promises gigabytes).
-        max_depth: Nesting of values inside values (recursion until the stack ends).
+        max_depth: Nesting of values inside values (recursion until the stack ends). At the most
+            64: decoding takes 40 KiB of the thread's own stack for each level.
         max_steps: Steps of one chain (an instruction list of 100,000 steps).
         max_name: Characters of an attribute or keyword name.
         max_integer_bits: Bits of one integer (arithmetic that takes minutes).
@@ -26,6 +28,8 @@ class Limits:
         max_calls: Calls of the other side that may be running at once.
         max_references: Objects exported to, and imported from, the other side, each.
         max_text: Characters of an exception's message that are sent (a 10 MB message).
+        max_read_buffer: Bytes of messages that have begun to arrive and are not whole (one byte
+            short of a message on each of thousands of streams).
         max_write_buffer: Bytes waiting for a peer that does not read; over it the connection
             is cut.
         handshake_timeout: Seconds until the other side must have said who it is.
@@ -35,7 +39,7 @@ class Limits:
     """
 
     max_message: int = 16 * MIB
-    max_depth: int = 64
+    max_depth: int = 32
     max_steps: int = 256
     max_name: int = 256
     max_integer_bits: int = 65_536
@@ -43,6 +47,7 @@ class Limits:
     max_calls: int = 16_384
     max_references: int = 1_000_000
     max_text: int = 16_384
+    max_read_buffer: int = 256 * MIB
     max_write_buffer: int = 256 * MIB
     handshake_timeout: float = 10.0
     keepalive: float = 30.0
@@ -58,6 +63,8 @@ class Limits:
                 raise TypeError(f"{field.name} takes {kind}, got {value!r}")
             if math.isnan(value) or value < 0 or (whole and value == 0):
                 raise ValueError(f"{field.name} takes a positive number, got {value!r}")
+        if self.max_depth > _MOST_DEPTH:
+            raise ValueError(f"max_depth takes at most {_MOST_DEPTH}, got {self.max_depth!r}")
 
 
 __all__ = ["Limits"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import threading
 import time
 
 _EPOCH_MS = 1_700_000_000_000
@@ -25,12 +26,14 @@ class MuidGenerator:
             machine = int.from_bytes(digest[:2], "big")
         self._machine = (machine & (1 << _MACHINE_BITS) - 1) << _COUNTER_BITS
         self._last = 0
+        self._lock = threading.Lock()
 
     def make(self) -> str:
         """Returns the next id: up to 13 characters, in ascending order."""
         now = (time.time_ns() // 1_000_000 - _EPOCH_MS) << _COUNTER_BITS
         # Time and counter are one number, so that 512 ids in a millisecond borrow from the next.
-        self._last = now = max(now, self._last + 1)
+        with self._lock:
+            self._last = now = max(now, self._last + 1)
         moment, counter = now >> _COUNTER_BITS, now & (1 << _COUNTER_BITS) - 1
         number = moment << (_MACHINE_BITS + _COUNTER_BITS) | self._machine | counter
         digits = []

@@ -891,3 +891,31 @@ async def test_more_calls_than_allowed_are_refused_before_they_begin() -> None:
             assert answer[1]["type"] == "LimitExceeded"
             assert "max_calls=2" in answer[1]["message"]
         assert not api.started.is_set()
+
+
+@on_both_loops
+async def test_messages_that_are_never_finished_are_bounded_together(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(limits=Limits(max_read_buffer=100_000)) as (server, _):
+        async with dialled(server.addresses[0]) as raw:
+            await raw.greet()
+            for _ in range(4):
+                await raw.send(raw.session.open_stream(), b"\xc6\x00\x10\x00\x00" + bytes(20_000))
+            assert (await raw.execute(*CALL_ADD))[0] == RETURN
+            await raw.send(raw.session.open_stream(), b"\xc6\x00\x10\x00\x00" + bytes(20_000))
+            await raw.until_over()
+        assert "unfinished messages" in caplog.text
+        async with proxyables.connect(server.addresses[0]) as peer:
+            assert await peer.root.add(2, 3) == 5
+
+
+@on_both_loops
+async def test_operations_that_would_run_for_minutes_are_refused() -> None:
+    async with serving() as (server, _), proxyables.connect(server.addresses[0]) as peer:
+        number = proxyables.perform(peer.root.add(40, 2), "pow", 4_000_000)
+        with pytest.raises(proxyables.RemoteError, match="max_integer_bits"):
+            await number
+        with pytest.raises(proxyables.RemoteError, match="max_message"):
+            await (peer.root.add([1], [2]) * 10**9)
+        assert await (peer.root.add(2, 3) ** 2) == 25

@@ -111,7 +111,11 @@ def test_secrets_that_do_not_agree_are_refused_by_the_server(
 
 @pytest.mark.parametrize(
     ("token", "demands", "text"),
-    [(None, "token", "none was given"), (b"a", "", "demands none"), (b"a", "ticket", "demands none")],
+    [
+        (None, "token", "none was given"),
+        (b"a", "", "demands none"),
+        (b"a", "ticket", "demands none"),
+    ],
 )
 def test_the_client_checks_too_what_a_lying_server_demands(
     token: bytes | None, demands: str, text: str

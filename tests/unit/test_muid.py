@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -45,3 +46,17 @@ def test_a_burst_runs_ahead_of_the_clock_in_order() -> None:
     generator = MuidGenerator(machine=1)
     numbers = [number_of(generator.make()) for _ in range(2000)]
     assert numbers == sorted(set(numbers))
+
+
+def test_ids_do_not_repeat_between_threads() -> None:
+    made: list[list[str]] = [[] for _ in range(4)]
+
+    def make(ids: list[str]) -> None:
+        ids += [make_muid() for _ in range(10_000)]
+
+    threads = [threading.Thread(target=make, args=(ids,)) for ids in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each for ids in made for each in ids}) == 40_000

@@ -430,7 +430,7 @@ def test_the_log_gets_the_reason(policy: Policy) -> None:
 
 def failing() -> BaseException:
     try:
-        Shop().missing_attribute  # type: ignore[attr-defined]  # noqa: B018
+        Shop().missing_attribute  # type: ignore[attr-defined]
     except AttributeError as error:
         return error
     raise AssertionError

@@ -35,6 +35,7 @@ from proxyables.wire.instructions import (
     Step,
 )
 
+from .costs import check_cost
 from .description import describe
 from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy
@@ -199,6 +200,7 @@ class Executor:
         if perform is not None and on_workers:
             self._placement = Placement(perform, everything=True)
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
+        self._considered: set[type] = set()
         self._rare: dict[int, Callable[[Any, Step], Any]] = {
             CONSTRUCT: self._call,
             ITEM: self._item,
@@ -326,8 +328,13 @@ class Executor:
             return None
         if self._borrowed.is_blocking(value):  # kept by a method that ran on a worker
             return Suspended(_Ready(self._borrowed.cursor_of(value)), index)
-        if self._placement is None:
-            self.consider(value if kind is FunctionType else kind)
+        if self._placement is None and kind not in self._considered:
+            if kind is FunctionType:  # each has a mark of its own
+                self.consider(value)
+            else:
+                self.consider(kind)
+                if len(self._considered) < _MAX_PLAIN_TYPES:
+                    self._considered.add(kind)
         if self._borrowed.is_awaited(value):
             return Suspended(value, index)
         policy = self._policy
@@ -446,6 +453,7 @@ class Executor:
         if operation is None:
             raise ProxyError(f"malformed chain: no such operation: {name[:40]!r}")
         self._policy.check_operation(name, value)
+        check_cost(name, value, args, self._limits)
         if name in _FORMATTING:
             _check_template(args[0] if name == "rmod" and args else value)
         return self._act(operation, value, *args)

@@ -77,8 +77,8 @@ class Handshake:
         """Notes that the other side is one of the other implementations.
 
         Raises:
-            AuthenticationFailed: This side dialled, and has a token that such a peer cannot know of.
-            The side that was dialled goes on, with `refusal` set.
+            AuthenticationFailed: This side dialled with a token, which such a peer cannot know of.
+                The side that was dialled goes on, with `refusal` set.
         """
         if self._token is not None:
             refusal = AuthenticationFailed(

@@ -55,6 +55,7 @@ class Reader:
         self._service = service
         self._tables = tables
         self._writer = writer
+        self._limits = limits
         self._max_message = limits.max_message
         self._parity = parity
         self._on_session_event = on_session_event
@@ -116,8 +117,17 @@ class Reader:
             return
         if assembler.size and not stream.dead:
             self._partial[stream] = assembler
+            self._check_unfinished()
         for whole in wholes:
             self._on_whole(stream, whole)
+
+    def _check_unfinished(self) -> None:
+        """Ends a connection that begins more messages than it ends."""
+        limit = self._limits.max_read_buffer
+        if len(self._partial) > 1:
+            size = sum(each.size for each in self._partial.values())
+            if size > limit:
+                raise PeerProtocolError(f"{size} bytes of unfinished messages, at most {limit}")
 
     def _on_whole(self, stream: Stream, data: bytes) -> None:
         ours = stream.id & 1 == self._parity
