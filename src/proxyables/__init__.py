@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from proxyables.objects.markers import expose, hidden
     from proxyables.objects.policy import Policy
     from proxyables.objects.registry import ObjectRegistry
+    from proxyables.peer.deadlines import deadline
     from proxyables.peer.peer import Peer, current_peer
     from proxyables.peer.pool import StreamPool
     from proxyables.proxies.cursor import ProxyCursor
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         perform,
         ref,
         release,
+        run,
     )
     from proxyables.proxyable import ExportedProxyable, ImportedProxyable, Proxyable
     from proxyables.wire.kinds import (
@@ -86,11 +88,12 @@ _PLACES = {
     "objects.markers": "expose hidden",
     "objects.policy": "Policy",
     "objects.registry": "ObjectRegistry",
+    "peer.deadlines": "deadline",
     "peer.peer": "Peer current_peer",
     "peer.pool": "StreamPool",
     "proxies.cursor": "ProxyCursor",
     "proxies.functions": """assign construct contains copy delete describe peer_of perform ref
-        release""",
+        release run""",
     "proxyable": "ExportedProxyable ImportedProxyable Proxyable",
     "wire.kinds": """ProxyInstruction ProxyInstructionKinds ProxyValueKinds
         create_apply_instruction create_construct_instruction create_execute_instruction
@@ -146,6 +149,7 @@ __all__ = [
     "create_return_instruction",
     "create_throw_instruction",
     "current_peer",
+    "deadline",
     "decode",
     "delete",
     "describe",
@@ -158,6 +162,7 @@ __all__ = [
     "ref",
     "register_exception",
     "release",
+    "run",
     "serve",
 ]
 

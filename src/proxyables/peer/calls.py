@@ -29,6 +29,7 @@ from proxyables.wire.exceptions import load_exception
 from proxyables.wire.instructions import ITEMS, RETURN, THROW, Message, Step
 from proxyables.yamux import Session, SessionClosed, Stream
 
+from .deadlines import dump_deadline, seconds_left, until
 from .items import Inbox, Items
 from .pool import MAX_IDLE, StreamPool
 from .tables import Tables
@@ -63,6 +64,7 @@ class Calls:
         self.pool = StreamPool(session)
         self._idle = self.pool.idle
         self._unsent_exports: dict[Stream, list[Any]] = {}
+        self._deadlines: dict[Stream, asyncio.TimerHandle] = {}
         self._releases: dict[Stream, asyncio.TimerHandle | None] = {}
         self._unsent_releases: deque[bytes] = deque()
         self.stopped: deque[Inbox] = deque()
@@ -109,8 +111,13 @@ class Calls:
         else:
             target = reference.id
         registry = self._registry
+        end = until.get()
+        seconds = None if end is None else seconds_left(end)
         try:
-            data = self.dialect.encode_request(target, steps)
+            if seconds is None:
+                data = self.dialect.encode_request(target, steps)
+            else:
+                data = self.dialect.encode_request(target, steps, dump_deadline(seconds))
         except BaseException as error:
             self._take_back()
             if isinstance(error, AccessDenied):
@@ -124,9 +131,30 @@ class Calls:
             self._writer.check_unsent()
         self.waiting += 1
         self.made += 1
+        if seconds is not None:
+            timer = self._peer.loop.call_later(seconds, self._expire, stream)
+            self._deadlines[stream] = timer
         if not self._writer.is_pending:
             self._writer.flush_soon()
         return stream
+
+    def _expire(self, stream: Stream) -> None:
+        """Ends a call whose deadline is over, whatever the other side does about it."""
+        del self._deadlines[stream]
+        owner = stream.owner
+        error = TimeoutError("the deadline was over before the answer came")
+        if type(owner) is Inbox:
+            self.stop_iteration(stream, owner.unused)
+            owner.set_exception(error)
+            return
+        self.cancel(stream)
+        if not owner.done():
+            owner.set_exception(error)
+
+    def _end_deadline(self, stream: Stream) -> None:
+        timer = self._deadlines.pop(stream, None)
+        if timer is not None:
+            timer.cancel()
 
     def _open(self) -> Stream:
         limit = self._peer.most_streams
@@ -158,6 +186,7 @@ class Calls:
             return
         stream.owner = None
         self.waiting -= 1
+        self._end_deadline(stream)
         whole = self._session.reset(stream)
         exports = self._unsent_exports.pop(stream, None)
         if exports and not whole:
@@ -234,6 +263,8 @@ class Calls:
             return
         stream.owner = None
         self.waiting -= 1
+        if self._deadlines:
+            self._end_deadline(stream)
         if self._unsent_exports:
             self._unsent_exports.pop(stream, None)
         self._reuse(stream, failed=op == THROW)
@@ -265,6 +296,7 @@ class Calls:
     def fail(self, stream: Stream, error: BaseException) -> None:
         """Ends the exchange on a stream of ours with a local error."""
         owner, stream.owner = stream.owner, None
+        self._end_deadline(stream)
         self.pool.forget(stream)
         exports = self._unsent_exports.pop(stream, None)
         if exports and stream.parked:

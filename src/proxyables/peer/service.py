@@ -1,8 +1,9 @@
 """What the other side asks of us: chains run, answers sent, items streamed, releases taken.
 
-A chain that never waits is answered in the same turn, without a task. One that does runs as a
-task, which is its stream's `owner` until the answer has been sent; a reset of the stream cancels
-it.
+Each request runs in a context of its own, so that what exported code puts into a context variable
+is gone with it. A chain that never waits is answered in the same turn, without a task. One that
+does runs as a task, which is its stream's `owner` until the answer has been sent; a reset of the
+stream cancels it.
 
 The exports of an answer are remembered in `_unconfirmed` until it is known to be read: the next
 request on that stream, or its FIN, says so. A reset before that takes them back.
@@ -14,17 +15,20 @@ import asyncio
 import contextvars
 import itertools
 import sys
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
 from proxyables.objects.executor import Executor, Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
-from proxyables.wire.exceptions import safe_text
-from proxyables.wire.instructions import EXECUTE, RELEASE, Message, Step
+from proxyables.wire.exceptions import dump_exception, load_exception, safe_text
+from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step
 from proxyables.yamux import Session, Stream
 
+from .deadlines import load_deadline, until
 from .feed import Feed
+from .pace import Pace
 from .tables import Tables, shown
 from .workers import Stopped, Workers
 
@@ -64,6 +68,10 @@ class Service:
         self._workers = workers
         self._limits = peer.limits
         self._by_reference = frozenset(by_reference)
+        self._context = contextvars.copy_context()
+        """What each request's context is a copy of."""
+        self._context.run(current.set, peer)
+        self._context.run(until.set, None)  # not that of whoever made the connection
         self._tasks: dict[Stream, asyncio.Task[None]] = {}
         self._pumping: set[Stream] = set()
         self._unconfirmed: dict[Stream, list[Any]] = {}
@@ -98,24 +106,26 @@ class Service:
         if stream.dead:  # reset in the same read: decoding it has counted what it lent us
             self.dialect.chains = []
             return
-        token = current.set(self._peer)
+        context = self._context.copy()
+        steps = message[2]
         try:
             if len(self._tasks) >= self._limits.max_calls:
                 self._refuse_more()
+            seconds = self._inherit(context, message[3]) if len(message) > 3 else None
             if self.dialect.chains:
                 chains, self.dialect.chains = self.dialect.chains, []
-                self._start_task(stream, self._serve_chains(stream, message, chains))
+                work = self._serve_chains(stream, message, chains)
+                self._start_task(stream, steps, work, context, seconds)
                 return
-            result = self._executor.start(message[1], message[2])
+            result = context.run(self._executor.start, message[1], steps)
             if type(result) is Suspended or type(result) is Iteration:
-                self._start_task(stream, self._finish(stream, message[2], result))
+                work = self._outcome(stream, steps, result)
+                self._start_task(stream, steps, work, context, seconds)
                 return
         except BaseException as error:  # the seam to exported code: SystemExit must not end us
             self._fail(stream, error)
         else:
-            self._answer(stream, result)
-        finally:
-            current.reset(token)
+            self._answer(stream, result, steps)
 
     def _release(self, counts: object) -> None:
         if type(counts) is not list or len(counts) % 2:
@@ -136,43 +146,62 @@ class Service:
         limit = self._limits.max_calls
         raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
 
-    def _start_task(self, stream: Stream, work: Coroutine[Any, Any, None]) -> None:
+    @staticmethod
+    def _inherit(context: contextvars.Context, metadata: object) -> float | None:
+        """Has what is called from here end when the caller wants it; returns the seconds left."""
+        seconds = load_deadline(metadata)
+        if seconds is not None:
+            context.run(until.set, time.monotonic() + seconds)
+        return seconds
+
+    def _start_task(
+        self,
+        stream: Stream,
+        steps: list[Step],
+        work: Coroutine[Any, Any, Any],
+        context: contextvars.Context,
+        seconds: float | None,
+    ) -> None:
+        if seconds is not None:
+            work = _within(seconds, work)
+        serving = self._finish(stream, steps, work)
         if sys.version_info >= (3, 12):
             # What does not wait after all is answered in this turn.
-            task = asyncio.Task(work, loop=self._peer.loop, eager_start=True)
+            task = asyncio.Task(serving, loop=self._peer.loop, eager_start=True, context=context)
         else:
-            task = self._peer.loop.create_task(work)
+            task = self._peer.loop.create_task(serving, context=context)
         if not task.done():
             self._tasks[stream] = stream.owner = task
 
-    async def _serve_chains(self, stream: Stream, message: Message, chains: list[Chain]) -> None:
-        """Serves a request whose arguments are to be fetched over here first."""
+    async def _finish(
+        self, stream: Stream, steps: list[Step], work: Coroutine[Any, Any, Any]
+    ) -> None:
+        """Awaits the outcome of a chain, and answers."""
         try:
-            await self._substitute(message, chains)
-            result = self._executor.start(message[1], message[2])
-        except BaseException as error:  # the seam to exported code
-            self._end_task(stream, error)
-        else:
-            await self._finish(stream, message[2], result)
-
-    async def _finish(self, stream: Stream, steps: list[Step], result: Any) -> None:
-        """Awaits what a chain waits for, and answers."""
-        try:
-            result = await self._value(steps, result)
-            if type(result) is Iteration:
-                await self._pump(stream, result)
-                result = None
+            result = await work
         except BaseException as error:  # the seam to exported code
             self._end_task(stream, error)
             return
         self._end_task(stream, None)
         if not stream.dead:
-            self._answer(stream, result)
+            self._answer(stream, result, steps)
 
-    async def _value(self, steps: list[Step], result: Any) -> Any:
+    async def _serve_chains(self, stream: Stream, message: Message, chains: list[Chain]) -> Any:
+        """Serves a request whose arguments are to be fetched over here first."""
+        await self._substitute(message, chains)
+        result = self._executor.start(message[1], message[2])
+        return await self._outcome(stream, message[2], result)
+
+    async def _outcome(self, stream: Stream | None, steps: list[Step], result: Any) -> Any:
+        """Awaits what a chain waits for; sends the items of one that streams."""
         while type(result) is Suspended:
             value = await result.awaitable
             result = self._executor.proceed(value, steps, result.index)
+        if type(result) is Iteration:
+            if stream is None:
+                raise ProxyError("malformed chain: STREAM in an argument")
+            await self._pump(stream, result)
+            return None
         return result
 
     def _end_task(self, stream: Stream, error: BaseException | None) -> None:
@@ -190,21 +219,29 @@ class Service:
         for chain in chains:
             chain.steps = _replace(chain.steps, values)
             result = self._executor.start_at(chain.source, chain.steps)
-            result = await self._value(chain.steps, result)
-            if type(result) is Iteration:
-                raise ProxyError("malformed chain: STREAM in an argument")
+            result = await self._outcome(None, chain.steps, result)
             values[id(chain)] = result.value if type(result) is ByReference else result
         message[:] = _replace(message, values)
 
     async def resolve_answer(self, message: Message, chains: list[Chain]) -> Any:
-        """Returns the value of an answer that names paths on our own objects."""
-        await self._substitute(message, chains)
+        """Returns the value of an answer that names paths on our own objects.
+
+        Raises:
+            RemoteError: One of them failed: it is the answer's failure, though the code is ours.
+        """
+        try:
+            await self._substitute(message, chains)
+        except (ProxyError, asyncio.CancelledError):
+            raise
+        except BaseException as error:  # the seam to exported code
+            told = dump_exception(error, self._limits)
+            raise load_exception(told, self._limits) from None
         return message[1]
 
     # -- answers --------------------------------------------------------------------------------
 
-    def _answer(self, stream: Stream, value: Any) -> None:
-        if self._by_reference and type(value) in self._by_reference:
+    def _answer(self, stream: Stream, value: Any, steps: Sequence[Step] = ()) -> None:
+        if self._by_reference and type(value) in self._by_reference and not _is_copy(steps):
             value = ByReference(value)
         try:
             data = self.dialect.encode_return(value)
@@ -272,6 +309,10 @@ class Service:
     async def _pump(self, stream: Stream, iteration: Iteration) -> None:
         """Sends the items of an iterable until it ends, or nobody listens any more."""
         self._pumping.add(stream)
+        if stream.remote_closed:  # they have enough before the first item: no FIN will come again
+            if iteration.owned:
+                await _close(iteration.source)
+            return
         if iteration.on_worker and not hasattr(type(iteration.source), "__aiter__"):
             await self._pump_feed(stream, iteration)
             return
@@ -292,14 +333,16 @@ class Service:
                 await _close(source)
 
     async def _pump_sync(self, stream: Stream, iterator: Iterator[Any], size: int) -> None:
+        pace = Pace(size)
         while True:
+            wanted = pace.size
             chunk: list[Any] = []
             try:
-                for item in itertools.islice(iterator, size):
+                for item in itertools.islice(iterator, wanted):
                     chunk.append(item)  # noqa: PERF402  # what came before an exception counts
             finally:
-                self._send_items(stream, chunk)
-            if len(chunk) < size:
+                pace.note(len(chunk), self._send_items(stream, chunk))
+            if len(chunk) < wanted:
                 return
             await self._drained(stream)
 
@@ -320,33 +363,52 @@ class Service:
 
     async def _pump_async(self, stream: Stream, iterator: Any, size: int) -> None:
         """Sends what comes without waiting as chunks, and the rest as it comes."""
+        pace = Pace(size)
         chunk: list[Any] = []
+        failures: list[ProxyError] = []
 
         def send() -> None:
             items, chunk[:] = chunk[:], []
-            self._send_items(stream, items)
+            pace.note(len(items), self._send_items(stream, items))
+
+        def send_or_stop() -> None:
+            try:
+                send()
+            except ProxyError as error:  # nobody is there to raise it to but the iteration
+                failures.append(error)
+                self._tasks[stream].cancel()
 
         try:
             async for item in iterator:
                 chunk.append(item)
-                if len(chunk) == 1:
-                    self._peer.loop.call_soon(send)
-                elif len(chunk) >= size:
+                if len(chunk) >= pace.size:
                     send()
                     await self._drained(stream)
+                elif len(chunk) == 1:
+                    self._peer.loop.call_soon(send_or_stop)
+        except asyncio.CancelledError:
+            if failures:
+                raise failures[0] from None
+            raise
         finally:
             send()
 
-    def _send_items(self, stream: Stream, items: list[Any]) -> None:
+    def _send_items(self, stream: Stream, items: list[Any]) -> int:
+        """Sends items as one message, or as several if it cannot be one; returns its bytes."""
         if not items or stream.dead:
-            return
+            return 0
         try:
             data = self.dialect.encode_items(items)
-        except BaseException:
+        except BaseException as error:
             self._tables.confirm_types(sent=False)
             self._registry.roll_back(self._registry.take_journal())
-            raise
+            if len(items) == 1 or not isinstance(error, ProxyError):
+                raise
+            # Too much for one message; or one cannot cross, and those before it are to arrive.
+            half = len(items) // 2
+            return self._send_items(stream, items[:half]) + self._send_items(stream, items[half:])
         self._send(stream, data, items)
+        return len(data)
 
     async def _drained(self, stream: Stream) -> None:
         """Lets the loop turn, and waits until what was sent has left."""
@@ -409,6 +471,22 @@ def _replace(value: Any, values: dict[int, Any]) -> Any:
     if kind is dict:
         return {_replace(key, values): _replace(item, values) for key, item in value.items()}
     return value
+
+
+def _is_copy(steps: Sequence[Step]) -> bool:
+    """Whether a chain asks for the value itself."""
+    return bool(steps) and steps[-1][0] == COPY
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
+    """Awaits `work`, which is cancelled when the caller's deadline is over."""
+    try:
+        async with asyncio.timeout(seconds) as scope:
+            return await work
+    except TimeoutError:
+        if scope.expired():
+            raise TimeoutError("the caller's deadline is over") from None
+        raise
 
 
 async def _close(source: Any) -> None:

@@ -30,6 +30,7 @@ from .instructions import (
     THROW,
     Message,
     Step,
+    WireValue,
 )
 from .kinds import ProxyInstructionKinds as Kind
 from .kinds import ProxyValueKinds as Value
@@ -78,8 +79,10 @@ class Classic:
 
     # -- out ------------------------------------------------------------------------------------
 
-    def encode_request(self, target: Reference | None, steps: list[Step]) -> bytes:
-        """Returns EXECUTE.
+    def encode_request(
+        self, target: Reference | None, steps: list[Step], metadata: WireValue = None
+    ) -> bytes:
+        """Returns EXECUTE. Metadata are left out: these peers know none of ours.
 
         Raises:
             NotSupported: A step has no classic form; nothing was sent.

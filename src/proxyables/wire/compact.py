@@ -18,7 +18,7 @@ from proxyables.limits import Limits
 
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
-from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step
+from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
 from .payloads import Malformed, Opaque
 from .values import (
     BIGINT,
@@ -70,14 +70,18 @@ class Compact:
 
     # -- out ------------------------------------------------------------------------------------
 
-    def encode_request(self, target: Reference | None, steps: list[Step]) -> bytes:
-        """Returns ``[EXECUTE, target, steps]``.
+    def encode_request(
+        self, target: Reference | None, steps: list[Step], metadata: WireValue = None
+    ) -> bytes:
+        """Returns ``[EXECUTE, target, steps]``, and `metadata` behind them if there are any.
 
         Raises:
             EncodingError: A value cannot cross, or contains itself.
             LimitExceeded: The message is larger than the peer takes.
         """
-        return self._encode([EXECUTE, target, steps])
+        if metadata is None:
+            return self._encode([EXECUTE, target, steps])
+        return self._encode([EXECUTE, target, steps, metadata])
 
     def encode_return(self, value: object) -> bytes:
         """Returns ``[RETURN, value]``; raises as `encode_request` does."""

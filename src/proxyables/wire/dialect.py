@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-from .instructions import Message, Step
+from .instructions import Message, Step, WireValue
 
 Reference: TypeAlias = int | str
 """The id of an exported object: an integer in the px dialect, a string in the classic one."""
@@ -69,7 +69,9 @@ class Dialect(Protocol):
     largest: int
     """Bytes of the largest message that the other side takes."""
 
-    def encode_request(self, target: Reference | None, steps: list[Step]) -> bytes: ...
+    def encode_request(
+        self, target: Reference | None, steps: list[Step], metadata: WireValue = None
+    ) -> bytes: ...
     def encode_release(self, counts: Sequence[tuple[Reference, int]]) -> list[bytes]: ...
     def encode_return(self, value: object) -> bytes: ...
     def encode_throw(self, error: BaseException) -> bytes: ...

@@ -123,7 +123,7 @@ def _is_plain(value: Any, limits: Limits, depth: int = 0) -> bool:
     if kind is str or kind is bytes:
         return len(value) <= limits.max_text
     if kind is int:
-        return bool(value.bit_length() <= 63)
+        return bool(value.bit_length() <= limits.max_integer_bits)
     return value is None or kind is bool or kind is float
 
 

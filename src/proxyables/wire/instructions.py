@@ -11,12 +11,15 @@ message  shape                                        answer
 ======== ============================================ ===========================================
 HELLO    ``[HELLO, map]``                             ``[HELLO, map]`` or THROW
 AUTH     ``[AUTH, proof]``                            ``[AUTH, proof]`` or THROW
-EXECUTE  ``[EXECUTE, target, steps]``                 RETURN or THROW; ITEMS first if it streams
+EXECUTE  ``[EXECUTE, target, steps(, metadata)]``     RETURN or THROW; ITEMS first if it streams
 RETURN   ``[RETURN, value]``
 THROW    ``[THROW, map]``
 RELEASE  ``[RELEASE, [reference, count, …]]``         none
 ITEMS    ``[ITEMS, [value, …]]``                      more ITEMS, then RETURN or THROW
 ======== ============================================ ===========================================
+
+The metadata of an EXECUTE are a map: ``deadline_ms`` is the time that the caller gives it. Unknown
+keys are ignored.
 """
 
 from __future__ import annotations

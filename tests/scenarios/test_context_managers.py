@@ -1,0 +1,290 @@
+"""`async with` over remote context managers of both kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+import proxyables
+from connections import connected, on_both_loops, settled
+
+
+class Manager:
+    def __init__(self, log: list[Any], suppress: type[BaseException] | None = None) -> None:
+        self._log = log
+        self._suppress = suppress
+
+    def __enter__(self) -> Manager:
+        self._log.append("enter")
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        self._log.append(("exit", kind, error))
+        return self._suppress is not None and isinstance(error, self._suppress)
+
+    def work(self) -> int:
+        self._log.append("work")
+        return 1
+
+
+class AsyncManager:
+    def __init__(self, log: list[Any]) -> None:
+        self._log = log
+
+    async def __aenter__(self) -> str:
+        await asyncio.sleep(0)
+        self._log.append("aenter")
+        return "tx"
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        await asyncio.sleep(0)
+        self._log.append(("aexit", kind, error))
+        return isinstance(error, KeyError)
+
+
+class API:
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+        self.lock = asyncio.Lock()
+
+    def manager(self) -> Manager:
+        return Manager(self.log)
+
+    def suppressing(self) -> Manager:
+        return Manager(self.log, LookupError)
+
+    def async_manager(self) -> AsyncManager:
+        return AsyncManager(self.log)
+
+    @contextlib.contextmanager
+    def generator(self) -> Iterator[int]:
+        self.log.append("in")
+        try:
+            yield 5
+        except ValueError as error:
+            self.log.append(f"caught {error}")
+        finally:
+            self.log.append("out")
+
+    @contextlib.asynccontextmanager
+    async def async_generator(self) -> AsyncIterator[int]:
+        self.log.append("in")
+        try:
+            yield 6
+        finally:
+            await asyncio.sleep(0)
+            self.log.append("out")
+
+    def refusing(self) -> Any:
+        class Refusing(Manager):
+            def __enter__(self) -> Any:
+                raise PermissionError("not now")
+
+        return Refusing(self.log)
+
+    def failing_exit(self) -> Any:
+        class Failing(Manager):
+            def __exit__(self, *exc_info: object) -> bool:
+                raise OSError("cannot leave")
+
+        return Failing(self.log)
+
+    async def use(self, manager: Any) -> Any:
+        async with manager as entered:
+            self.log.append("inside")
+        return entered
+
+
+@on_both_loops
+async def test_what_enter_gives_is_used_inside() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        async with client.root.manager() as tx:
+            assert await tx.work() == 1
+        assert api.log == ["enter", "work", ("exit", None, None)]
+
+
+@on_both_loops
+async def test_an_async_manager() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        async with client.root.async_manager() as tx:
+            assert tx == "tx"
+        assert api.log == ["aenter", ("aexit", None, None)]
+
+
+@on_both_loops
+async def test_exit_gets_the_real_exception() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        with pytest.raises(ZeroDivisionError):
+            async with client.root.manager():
+                1 / 0
+        told, kind, error = api.log[-1]
+        assert told == "exit"
+        assert issubclass(kind, ZeroDivisionError)
+        assert str(error) == "division by zero"
+
+
+@on_both_loops
+async def test_the_exception_that_left_is_the_one_that_was_raised_here() -> None:
+    async with connected(API()) as (client, _):
+        mine = RuntimeError("mine")
+        with pytest.raises(RuntimeError) as caught:
+            async with client.root.manager():
+                raise mine
+        assert caught.value is mine
+
+
+@on_both_loops
+async def test_suppression_is_honoured_and_only_where_it_is_meant() -> None:
+    async with connected(API()) as (client, _):
+        async with client.root.suppressing():
+            raise KeyError("swallowed")
+        async with client.root.async_manager():
+            raise KeyError("swallowed")
+        with pytest.raises(ValueError, match="kept"):
+            async with client.root.suppressing():
+                raise ValueError("kept")
+
+
+@on_both_loops
+async def test_managers_made_from_generators() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        async with client.root.generator() as five:
+            assert five == 5
+        async with client.root.generator():
+            raise ValueError("mine")
+        async with client.root.async_generator() as six:
+            assert six == 6
+        with pytest.raises(TypeError):
+            async with client.root.async_generator():
+                raise TypeError("mine")
+        assert api.log == ["in", "out", "in", "caught mine", "out", "in", "out", "in", "out"]
+
+
+@on_both_loops
+async def test_an_enter_that_raises_is_never_left() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        with pytest.raises(PermissionError, match="not now"):
+            async with client.root.refusing():
+                pytest.fail("was entered")
+        assert api.log == []
+
+
+@on_both_loops
+async def test_an_exit_that_raises_replaces_the_exception() -> None:
+    async with connected(API()) as (client, _):
+        with pytest.raises(OSError, match="cannot leave"):
+            async with client.root.failing_exit():
+                raise ValueError("lost")
+
+
+@on_both_loops
+async def test_the_manager_is_made_once() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        manager = client.root.manager()
+        async with manager:
+            pass
+        async with manager:  # a path: it is made anew
+            pass
+        assert api.log.count("enter") == 2
+        assert api.log.count(("exit", None, None)) == 2
+
+
+@on_both_loops
+async def test_one_path_entered_within_itself_is_two_managers() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        manager = client.root.manager()
+        async with manager as outer, manager as inner:
+            assert outer != inner
+        assert api.log.count(("exit", None, None)) == 2
+
+
+@on_both_loops
+async def test_a_remote_lock_is_held_over_there() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        order = []
+
+        async def critical(name: str) -> None:
+            async with client.root.lock:
+                order.append(f"{name} in")
+                await client.ping()
+                order.append(f"{name} out")
+
+        await asyncio.gather(critical("a"), critical("b"))
+        assert order == ["a in", "a out", "b in", "b out"]
+        assert not api.lock.locked()
+
+
+@on_both_loops
+async def test_cancellation_inside_leaves_the_manager() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                async with client.root.async_manager():
+                    await asyncio.Event().wait()
+        assert api.log[0] == "aenter"
+        assert api.log[-1][0] == "aexit"
+
+
+@on_both_loops
+async def test_our_manager_is_entered_by_the_other_side() -> None:
+    api = API()
+    mine: list[Any] = []
+    async with connected(api) as (client, _):
+        assert await client.root.use(AsyncManager(mine)) == "tx"
+        await client.root.use(Manager(mine))
+        assert [each if isinstance(each, str) else each[0] for each in mine] == [
+            "aenter",
+            "aexit",
+            "enter",
+            "exit",
+        ]
+        assert api.log == ["inside", "inside"]
+
+
+@on_both_loops
+async def test_what_is_no_manager_says_so() -> None:
+    async with connected(API()) as (client, _):
+        with pytest.raises(TypeError, match="context manager"):
+            async with client.root.log:
+                pass
+
+
+@on_both_loops
+async def test_nothing_stays_of_managers_however_they_were_left() -> None:
+    async with connected(API()) as (client, server):
+        for _ in range(10):
+            async with client.root.manager() as tx:
+                await tx.work()
+            with contextlib.suppress(ValueError):
+                async with client.root.suppressing():
+                    raise ValueError
+            with contextlib.suppress(OSError):
+                async with client.root.failing_exit():
+                    pass
+            with contextlib.suppress(PermissionError):
+                async with client.root.refusing():
+                    pass
+        del tx
+        assert (await settled(server))["entries"] == 0
+
+
+@on_both_loops
+async def test_a_manager_whose_connection_ends_inside() -> None:
+    async with connected(API()) as (client, server):
+        with pytest.raises(proxyables.ConnectionClosed):
+            async with client.root.manager():
+                server.abort()
+                await client.wait_closed()
