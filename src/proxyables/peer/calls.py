@@ -119,7 +119,7 @@ class Calls:
             else:
                 data = self.dialect.encode_request(target, steps, dump_deadline(seconds))
         except BaseException as error:
-            self._take_back()
+            self._tables.take_back()
             if isinstance(error, AccessDenied):
                 raise EncodingError(f"cannot pass this: {error.message}", error) from error
             raise
@@ -159,18 +159,13 @@ class Calls:
     def _open(self) -> Stream:
         limit = self._peer.most_streams
         if self.waiting >= limit:
-            self._take_back()
+            self._tables.take_back()
             raise LimitExceeded("max_streams", limit, self.waiting + 1, "calls in flight")
         try:
             return self._session.open_stream()
         except SessionClosed as error:
-            self._take_back()
+            self._tables.take_back()
             raise ConnectionClosed(str(error), cause=error) from error
-
-    def _take_back(self) -> None:
-        """Undoes what encoding a request that does not leave has counted."""
-        self._tables.confirm_types(sent=False)
-        self._registry.roll_back(self._registry.take_journal())
 
     def _after_exports(self, stream: Stream, *, whole: bool) -> None:
         journal = self._registry.take_journal()

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import itertools
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
@@ -27,8 +26,7 @@ from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step
 from proxyables.yamux import Session, Stream
 
 from .deadlines import load_deadline, until
-from .feed import Feed
-from .pace import Pace
+from .pump import Pump
 from .tables import Tables, shown
 from .workers import Stopped, Workers
 
@@ -65,7 +63,6 @@ class Service:
         self._tables = tables
         self._registry = tables.registry
         self._executor = executor
-        self._workers = workers
         self._limits = peer.limits
         self._by_reference = frozenset(by_reference)
         self._context = contextvars.copy_context()
@@ -73,10 +70,9 @@ class Service:
         self._context.run(current.set, peer)
         self._context.run(until.set, None)  # not that of whoever made the connection
         self._tasks: dict[Stream, asyncio.Task[None]] = {}
-        self._pumping: set[Stream] = set()
         self._unconfirmed: dict[Stream, list[Any]] = {}
-        self._blocked: dict[Stream, asyncio.Future[None]] = {}
         self._parked: dict[Stream, list[Any]] = {}
+        self._pump = Pump(self, tables, workers, peer.writer, peer.loop)
         self.dialect: Dialect = peer.unknown_dialect
         self.served = 0
         """Requests answered so far."""
@@ -200,13 +196,13 @@ class Service:
         if type(result) is Iteration:
             if stream is None:
                 raise ProxyError("malformed chain: STREAM in an argument")
-            await self._pump(stream, result)
+            await self._pump.run(stream, result)
             return None
         return result
 
     def _end_task(self, stream: Stream, error: BaseException | None) -> None:
         self._tasks.pop(stream, None)
-        self._pumping.discard(stream)
+        self._pump.streams.discard(stream)
         stream.owner = None
         if error is not None and not stream.dead:
             self._fail(stream, error.error if type(error) is Stopped else error)
@@ -249,11 +245,10 @@ class Service:
             self._fail(stream, error)
             return
         self.served += 1
-        self._send(stream, data, value)
+        self.send(stream, data, value)
 
     def _fail(self, stream: Stream, error: BaseException) -> None:
-        self._tables.confirm_types(sent=False)
-        self._registry.roll_back(self._registry.take_journal())
+        self._tables.take_back()
         self.served += 1
         self.failed += 1
         self._peer.log_failure(error)
@@ -265,7 +260,7 @@ class Service:
         if data is None:
             self._session.reset(stream)
         else:
-            self._send(stream, data, None)
+            self.send(stream, data, None)
 
     def _encode_briefly(self, error: BaseException, obstacle: Exception) -> bytes | None:
         """Returns a THROW of an error that cannot be told whole; None if even that is too large."""
@@ -284,7 +279,7 @@ class Service:
         if not stream.dead:
             self._fail(stream, error)
 
-    def _send(self, stream: Stream, data: bytes, content: Any) -> None:
+    def send(self, stream: Stream, data: bytes, content: Any) -> None:
         """Sends an answer, or a part of it.
 
         `content` is kept until all has left: dropping a cursor that it names earlier would give
@@ -294,9 +289,10 @@ class Service:
         if self._registry.journal:
             journal = self._registry.take_journal()
             self._tables.confirm_types(sent=whole)
-            if stream not in self._pumping:  # whoever takes items reads on to their end
+            # Whoever takes items reads on to their end, and a FIN has said all that it will say.
+            if stream not in self._pump.streams and not stream.remote_closed:
                 self._unconfirmed[stream] = journal
-        if stream.remote_closed and not stream.dead and stream not in self._pumping:
+        if stream.remote_closed and not stream.dead and stream not in self._pump.streams:
             self._session.finish(stream)
         if not whole:
             self._parked.setdefault(stream, []).append(content)
@@ -304,138 +300,22 @@ class Service:
         if not self._writer.is_pending:
             self._writer.flush_soon()
 
-    # -- streams of items -----------------------------------------------------------------------
-
-    async def _pump(self, stream: Stream, iteration: Iteration) -> None:
-        """Sends the items of an iterable until it ends, or nobody listens any more."""
-        self._pumping.add(stream)
-        if stream.remote_closed:  # they have enough before the first item: no FIN will come again
-            if iteration.owned:
-                await _close(iteration.source)
-            return
-        if iteration.on_worker and not hasattr(type(iteration.source), "__aiter__"):
-            await self._pump_feed(stream, iteration)
-            return
-        source = iteration.source
-        try:
-            if hasattr(type(source), "__aiter__"):
-                iterator = type(source).__aiter__(source)
-                await self._pump_async(stream, iterator, iteration.size)
-            else:
-                iterator = iter(source)
-                await self._pump_sync(stream, iterator, iteration.size)
-        except asyncio.CancelledError:
-            if stream.dead or not stream.remote_closed:
-                raise
-            # They half-closed the stream: they have enough, and wait for the end only.
-        finally:
-            if iteration.owned:
-                await _close(source)
-
-    async def _pump_sync(self, stream: Stream, iterator: Iterator[Any], size: int) -> None:
-        pace = Pace(size)
-        while True:
-            wanted = pace.size
-            chunk: list[Any] = []
-            try:
-                for item in itertools.islice(iterator, wanted):
-                    chunk.append(item)  # noqa: PERF402  # what came before an exception counts
-            finally:
-                pace.note(len(chunk), self._send_items(stream, chunk))
-            if len(chunk) < wanted:
-                return
-            await self._drained(stream)
-
-    async def _pump_feed(self, stream: Stream, iteration: Iteration) -> None:
-        """As `_pump`, with the iterable advanced on workers."""
-        feed = Feed(self._workers, iteration.source, iteration.size, owned=iteration.owned)
-        try:
-            while not feed.is_over:
-                self._send_items(stream, await feed.take())
-                if feed.error is not None:
-                    raise feed.error
-                await self._drained(stream)
-        except asyncio.CancelledError:
-            if stream.dead or not stream.remote_closed:
-                raise
-        finally:
-            feed.leave()
-
-    async def _pump_async(self, stream: Stream, iterator: Any, size: int) -> None:
-        """Sends what comes without waiting as chunks, and the rest as it comes."""
-        pace = Pace(size)
-        chunk: list[Any] = []
-        failures: list[ProxyError] = []
-
-        def send() -> None:
-            items, chunk[:] = chunk[:], []
-            pace.note(len(items), self._send_items(stream, items))
-
-        def send_or_stop() -> None:
-            try:
-                send()
-            except ProxyError as error:  # nobody is there to raise it to but the iteration
-                failures.append(error)
-                self._tasks[stream].cancel()
-
-        try:
-            async for item in iterator:
-                chunk.append(item)
-                if len(chunk) >= pace.size:
-                    send()
-                    await self._drained(stream)
-                elif len(chunk) == 1:
-                    self._peer.loop.call_soon(send_or_stop)
-        except asyncio.CancelledError:
-            if failures:
-                raise failures[0] from None
-            raise
-        finally:
-            send()
-
-    def _send_items(self, stream: Stream, items: list[Any]) -> int:
-        """Sends items as one message, or as several if it cannot be one; returns its bytes."""
-        if not items or stream.dead:
-            return 0
-        try:
-            data = self.dialect.encode_items(items)
-        except BaseException as error:
-            self._tables.confirm_types(sent=False)
-            self._registry.roll_back(self._registry.take_journal())
-            if len(items) == 1 or not isinstance(error, ProxyError):
-                raise
-            # Too much for one message; or one cannot cross, and those before it are to arrive.
-            half = len(items) // 2
-            return self._send_items(stream, items[:half]) + self._send_items(stream, items[half:])
-        self._send(stream, data, items)
-        return len(data)
-
-    async def _drained(self, stream: Stream) -> None:
-        """Lets the loop turn, and waits until what was sent has left."""
-        if stream.parked and not stream.dead:
-            self._blocked[stream] = blocked = self._peer.loop.create_future()
-            try:
-                await blocked
-            finally:
-                del self._blocked[stream]
-        else:
-            await asyncio.sleep(0)
-        await self._writer.writable()
+    def cancel(self, stream: Stream) -> None:
+        """Cancels what is being served on a stream."""
+        self._tasks[stream].cancel()
 
     # -- what happens to their streams ----------------------------------------------------------
 
     def on_writable(self, stream: Stream) -> None:
         """Everything parked on a stream of theirs has left."""
         self._parked.pop(stream, None)
-        blocked = self._blocked.get(stream)
-        if blocked is not None and not blocked.done():
-            blocked.set_result(None)
+        self._pump.on_writable(stream)
 
     def on_finished(self, stream: Stream) -> None:
         """They half-closed a stream of theirs: they have read every answer so far."""
         self._unconfirmed.pop(stream, None)
-        if stream in self._pumping:
-            self._tasks[stream].cancel()
+        if stream in self._pump.streams:
+            self.cancel(stream)
         elif stream.owner is None and not stream.dead:
             self._session.finish(stream)
 
@@ -487,14 +367,3 @@ async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
         if scope.expired():
             raise TimeoutError("the caller's deadline is over") from None
         raise
-
-
-async def _close(source: Any) -> None:
-    """Closes a generator that the chain itself made."""
-    aclose = getattr(type(source), "aclose", None)
-    if aclose is not None:
-        await aclose(source)
-        return
-    close = getattr(type(source), "close", None)
-    if close is not None and hasattr(type(source), "send"):
-        close(source)

@@ -92,6 +92,11 @@ class Tables:
             self._told.update(self.untold)
         self.untold.clear()
 
+    def take_back(self) -> None:
+        """Undoes what encoding a message that does not leave has counted."""
+        self.confirm_types(sent=False)
+        self.registry.roll_back(self.registry.take_journal())
+
     def own(self, reference: Reference) -> object:
         """Returns the object that we exported under `reference`; 0 is the root."""
         # Nothing of another type is compared, hashed or shown: it may be an object of ours.

@@ -1,0 +1,188 @@
+"""Sends the items of an iterable of exported code, as far as the other side takes them.
+
+The stream's window and the transport hold it back: the next chunk is taken from the iterable when
+what was sent has left. Half-closing the stream is how the other side says that it has enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from proxyables.errors import ProxyError
+from proxyables.objects.executor import Iteration
+from proxyables.yamux import Stream
+
+from .feed import Feed
+from .pace import Pace
+from .tables import Tables
+from .workers import Workers
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from .service import Service
+
+
+class Pump:
+    """The iterations of one connection; each is run by the task that serves its request.
+
+    Args:
+        service: Sends the messages.
+        tables: What encoding a message counts.
+        workers: Advance synchronous iterables where the executor says so.
+        writer: Tells when the transport takes more.
+        loop: Whose turns are given away between chunks.
+
+    Attributes:
+        streams: Where items are being sent.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        tables: Tables,
+        workers: Workers,
+        writer: Writer,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._service = service
+        self._tables = tables
+        self._workers = workers
+        self._writer = writer
+        self._loop = loop
+        self._blocked: dict[Stream, asyncio.Future[None]] = {}
+        self.streams: set[Stream] = set()
+
+    async def run(self, stream: Stream, iteration: Iteration) -> None:
+        """Sends the items of an iterable until it ends, or nobody listens any more."""
+        self.streams.add(stream)
+        if stream.remote_closed:  # they have enough before the first item: no FIN will come again
+            if iteration.owned:
+                await _close(iteration.source)
+            return
+        if iteration.on_worker and not hasattr(type(iteration.source), "__aiter__"):
+            await self._run_feed(stream, iteration)
+            return
+        source = iteration.source
+        try:
+            if hasattr(type(source), "__aiter__"):
+                iterator = type(source).__aiter__(source)
+                await self._run_async(stream, iterator, iteration.size)
+            else:
+                iterator = iter(source)
+                await self._run_sync(stream, iterator, iteration.size)
+        except asyncio.CancelledError:
+            if stream.dead or not stream.remote_closed:
+                raise
+            # They half-closed the stream: they have enough, and wait for the end only.
+        finally:
+            if iteration.owned:
+                await _close(source)
+
+    async def _run_sync(self, stream: Stream, iterator: Iterator[Any], size: int) -> None:
+        pace = Pace(size)
+        while True:
+            wanted = pace.size
+            chunk: list[Any] = []
+            try:
+                for item in itertools.islice(iterator, wanted):
+                    chunk.append(item)  # noqa: PERF402  # what came before an exception counts
+            finally:
+                pace.note(len(chunk), self._send(stream, chunk))
+            if len(chunk) < wanted:
+                return
+            await self._drained(stream)
+
+    async def _run_feed(self, stream: Stream, iteration: Iteration) -> None:
+        """As `run`, with the iterable advanced on workers."""
+        feed = Feed(self._workers, iteration.source, iteration.size, owned=iteration.owned)
+        try:
+            while not feed.is_over:
+                self._send(stream, await feed.take())
+                if feed.error is not None:
+                    raise feed.error
+                await self._drained(stream)
+        except asyncio.CancelledError:
+            if stream.dead or not stream.remote_closed:
+                raise
+        finally:
+            feed.leave()
+
+    async def _run_async(self, stream: Stream, iterator: Any, size: int) -> None:
+        """Sends what comes without waiting as chunks, and the rest as it comes."""
+        pace = Pace(size)
+        chunk: list[Any] = []
+        failures: list[ProxyError] = []
+
+        def send() -> None:
+            items, chunk[:] = chunk[:], []
+            pace.note(len(items), self._send(stream, items))
+
+        def send_or_stop() -> None:
+            try:
+                send()
+            except ProxyError as error:  # nobody is there to raise it to but the iteration
+                failures.append(error)
+                self._service.cancel(stream)
+
+        try:
+            async for item in iterator:
+                chunk.append(item)
+                if len(chunk) >= pace.size:
+                    send()
+                    await self._drained(stream)
+                elif len(chunk) == 1:
+                    self._loop.call_soon(send_or_stop)
+        except asyncio.CancelledError:
+            if failures:
+                raise failures[0] from None
+            raise
+        finally:
+            send()
+
+    def _send(self, stream: Stream, items: list[Any]) -> int:
+        """Sends items as one message, or as several if it cannot be one; returns its bytes."""
+        if not items or stream.dead:
+            return 0
+        try:
+            data = self._service.dialect.encode_items(items)
+        except BaseException as error:
+            self._tables.take_back()
+            if len(items) == 1 or not isinstance(error, ProxyError):
+                raise
+            # Too much for one message; or one cannot cross, and those before it are to arrive.
+            half = len(items) // 2
+            return self._send(stream, items[:half]) + self._send(stream, items[half:])
+        self._service.send(stream, data, items)
+        return len(data)
+
+    async def _drained(self, stream: Stream) -> None:
+        """Lets the loop turn, and waits until what was sent has left."""
+        if stream.parked and not stream.dead:
+            self._blocked[stream] = blocked = self._loop.create_future()
+            try:
+                await blocked
+            finally:
+                del self._blocked[stream]
+        else:
+            await asyncio.sleep(0)
+        await self._writer.writable()
+
+    def on_writable(self, stream: Stream) -> None:
+        """Everything parked on a stream has left."""
+        blocked = self._blocked.get(stream)
+        if blocked is not None and not blocked.done():
+            blocked.set_result(None)
+
+
+async def _close(source: Any) -> None:
+    """Closes a generator that the chain itself made."""
+    aclose = getattr(type(source), "aclose", None)
+    if aclose is not None:
+        await aclose(source)
+        return
+    close = getattr(type(source), "close", None)
+    if close is not None and hasattr(type(source), "send"):
+        close(source)
