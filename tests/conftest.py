@@ -13,6 +13,7 @@ import functools
 import gc
 import logging
 import os
+import signal
 import sys
 import weakref
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and so their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     uvloop.new_event_loop().close()  # its first loop opens a pipe for signals, for good
     if config.getoption("--loop") == "uvloop":
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
