@@ -23,14 +23,14 @@ def runner(loop: str) -> asyncio.Runner:
     return asyncio.Runner(loop_factory=_factory(loop))
 
 
-def _factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop]:
     if loop == "asyncio":
-        return None
+        return asyncio.SelectorEventLoop  # whatever policy the exported module sets
     try:
         import uvloop
     except ImportError:
         if loop == "auto":
-            return None
+            return asyncio.SelectorEventLoop
         hint = "pip install uvloop, or leave --loop at auto"
         raise Failure(
             Code.CONFIGURATION, f"uvloop is not installed for {sys.executable}", hint

@@ -60,7 +60,9 @@ class API:
         yield from ("one", "two", "three")
     def text(self):
         return "\\x1b[31mred"
-    async def sleep(self, seconds=60.0):
+    async def sleep(self, seconds=60.0, started=None):
+        if started is not None:
+            await started("go")
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:

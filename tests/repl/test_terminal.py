@@ -64,8 +64,8 @@ def test_blocks_and_pastes(terminal: Terminal) -> None:
 
 def test_ctrl_c_cancels_the_call_over_there(terminal: Terminal) -> None:
     before = terminal.enter("print('n', obj.cancelled)", "n ")
-    terminal.type("print('go'); obj.sleep()\r")
-    terminal.wait("\ngo")
+    terminal.type("obj.sleep(60, print)\r")
+    terminal.wait("\ngo")  # said from over there: the call runs
     terminal.type("\x03")
     terminal.wait("cancelled after")
     terminal.wait_prompt()

@@ -177,7 +177,7 @@ def test_an_object_is_told() -> None:
         "name": "Shop",
         "type": "Shop",
         "module": __name__,
-        "doc": "Sells things.\n\n    And more of that.\n    ",
+        "doc": "Sells things.\n\nAnd more of that.",
         "signature": None,
         "async": False,
         "truncated": False,

@@ -675,7 +675,8 @@ def test_eager_tasks_do_not_overtake_the_beginning() -> None:
         await protocol.lost
         assert queues.closed == 1
 
-    asyncio.run(main())  # uvloop's tasks cannot be eager yet
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(main())  # uvloop's tasks cannot be eager yet
 
 
 @pytest.mark.parametrize("fault", ["raises", "hangs"])

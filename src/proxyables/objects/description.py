@@ -9,6 +9,7 @@ foreign `__repr__` runs), and are bounded in every direction.
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from collections.abc import Iterable
 from typing import Any
@@ -105,7 +106,7 @@ def describe(obj: object, policy: Policy) -> dict[str, object]:
         "name": _name_of(obj, kind),
         "type": _clip(qualname_of(type(obj)), _MAX_LINE),
         "module": _module_name(obj, kind),
-        "doc": _clip(_doc_of(obj), _MAX_DOC),
+        "doc": _clip(_unindented(_doc_of(obj)), _MAX_DOC),
         "signature": signature_of(called, bound=called is not obj),
         "async": is_async(called),
         "members": _rows(obj, kind, members[:_MAX_MEMBERS]),
@@ -202,6 +203,11 @@ def _doc_of(obj: object) -> object:
         return found.raw.__get__(obj)  # type: ignore[attr-defined]  # one of two C descriptors
     held = instance_dict(obj).get("__doc__")
     return held if held is not None or found is None else found.raw
+
+
+def _unindented(doc: object) -> object:
+    """Returns a docstring as Python 3.13 keeps it: without the indentation of its source."""
+    return inspect.cleandoc(doc) if type(doc) is str else doc
 
 
 def _first_line(doc: object) -> str:
