@@ -10,7 +10,7 @@ WINDOW = 262_144
 
 
 def make(*, send_window: int = WINDOW, receive_window: int = WINDOW) -> Stream:
-    return Stream(1, send_window=send_window, receive_window=receive_window, acked=True)
+    return Stream(1, send_window=send_window, receive_window=receive_window, is_ours=False)
 
 
 def test_parked_data_leaves_in_order_in_pieces_of_the_limit() -> None:

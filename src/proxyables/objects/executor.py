@@ -194,6 +194,7 @@ class Executor:
         self._borrowed = borrowed
         self._cursor_type = borrowed.cursor_type
         self._limits = limits
+        self._max_steps = limits.max_steps
         self._perform = perform
         # None while nothing runs on workers, which is all that the hot path asks.
         self._placement: Placement | None = None
@@ -202,6 +203,8 @@ class Executor:
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
         self._considered: set[type] = set()
         self._rare: dict[int, Callable[[Any, Step], Any]] = {
+            GET: self._get,
+            CALL: self._call,
             CONSTRUCT: self._call,
             ITEM: self._item,
             SET: self._set,
@@ -247,51 +250,53 @@ class Executor:
             ProxyError: It is malformed.
             BaseException: Whatever the exported code raises.
         """
-        self._check_length(steps)
-        value = self._root() if target is None else self._find(target)
-        return self._run(value, steps, 0)
+        if type(steps) is not list or len(steps) > self._max_steps:
+            self._refuse_steps(steps)
+        return self._run(self._root() if target is None else self._find(target), steps, 0)
 
     def start_at(self, source: object, steps: list[Step]) -> Any:
         """As `start`, on an object that is at hand."""
-        self._check_length(steps)
+        if type(steps) is not list or len(steps) > self._max_steps:
+            self._refuse_steps(steps)
         return self._run(source, steps, 0)
 
-    def _check_length(self, steps: list[Step]) -> None:
+    def _refuse_steps(self, steps: list[Step]) -> NoReturn:
         if type(steps) is not list:
             raise ProxyError("malformed chain: the steps are not a list")
-        if len(steps) > self._limits.max_steps:
-            raise LimitExceeded("max_steps", self._limits.max_steps, len(steps), "chain")
+        raise LimitExceeded("max_steps", self._max_steps, len(steps), "chain")
 
     def proceed(self, value: Any, steps: list[Step], index: int) -> Any:
         """Goes on at step `index` with what a `Suspended` waited for; returns as `start` does."""
         if type(value) not in self._plain:
-            settled = self._settle(value, index)
-            if type(settled) is Suspended:
-                return settled
+            outcome = self._settle(value, steps, index)
+            if outcome is not None:
+                return outcome
         return self._run(value, steps, index)
 
     def _run(self, value: Any, steps: list[Step], index: int) -> Any:
+        if type(value) is self._cursor_type:
+            outcome = self._pass_on(value, steps, index)
+            if outcome is not None:
+                return outcome
         policy = self._policy
-        passed, harmless = policy.passed, policy.harmless
-        plain, cursor_type = self._plain, self._cursor_type
+        passed, harmless, plain = policy.passed, policy.harmless, self._plain
         placement = self._placement
-        for place in range(index, len(steps)):
-            step = steps[place]
-            if type(value) is cursor_type and self._borrowed.is_relayed(value):
-                return self._relay(value, steps, place)
+        for place, step in enumerate(steps[index:] if index else steps, index + 1):
             try:
-                # Types first: comparing or hashing an object of ours would run its code.
-                if type(step) is not list or type(op := step[0]) is not int:
+                # Types first: comparing or hashing an object of ours would run its code. `is`
+                # does not; where small integers are many, the table has both steps again.
+                if type(step) is not list:
                     raise _no_such_step(step)
-                if op == GET:
+                op = step[0]
+                if op is GET:
                     name = step[1]
                     if type(name) is not str or (type(value), name) not in passed:
                         policy.check_get(value, name)
-                    if placement is None or not placement.wants_get(value, name):
+                    if placement is None:
                         value = getattr(value, name)
                     else:
-                        value = self._suspend(getattr, (value, name))
-                elif op == CALL:
+                        value = self._get(value, step)
+                elif op is CALL:
                     args = step[1]
                     if (
                         placement is None
@@ -302,30 +307,34 @@ class Executor:
                         value = value(*args)  # nearly every call, without one of our own
                     else:
                         value = self._call(value, step)
+                elif type(op) is not int:
+                    raise _no_such_step(step)
                 elif op == STREAM:
-                    return self._stream(value, steps, place)
-                elif op != REF or place == len(steps) - 1:  # in mid-chain REF changes nothing
+                    return self._stream(value, steps, place - 1)
+                elif op != REF or place == len(steps):  # in mid-chain REF changes nothing
                     value = self._rare[op](value, step)
             except (IndexError, KeyError, TypeError):
                 if self._is_known(step):
                     raise  # the exported code's own
                 raise _no_such_step(step) from None
             if type(value) not in plain:
-                settled = self._settle(value, place + 1)
-                if type(settled) is Suspended:
-                    return settled
-        if type(value) is cursor_type and self._borrowed.is_unfinished(value):
-            return Suspended(value, len(steps))
+                outcome = self._settle(value, steps, place)
+                if outcome is not None:
+                    return outcome
         return value
 
-    def _settle(self, value: Any, index: int) -> Suspended | None:
-        """Checks one result; remembers types that never need checking."""
+    def _settle(self, value: Any, steps: list[Step], index: int) -> Suspended | Iteration | None:
+        """Checks one result; remembers types that never need checking.
+
+        Returns:
+            What the chain waits for, or becomes; None if it goes on with `value` at step `index`.
+        """
         kind = type(value)
         if kind is Suspended:
             value.index = index
             return value  # type: ignore[no-any-return]
         if self._borrowed.is_relayed(value):
-            return None
+            return self._pass_on(value, steps, index)
         if self._borrowed.is_blocking(value):  # kept by a method that ran on a worker
             return Suspended(_Ready(self._borrowed.cursor_of(value)), index)
         if self._placement is None and kind not in self._considered:
@@ -346,7 +355,15 @@ class Executor:
             self._plain.add(kind)
         return None
 
-    def _relay(self, cursor: Any, steps: list[Step], index: int) -> Any:
+    def _pass_on(self, cursor: Any, steps: list[Step], index: int) -> Suspended | Iteration | None:
+        """Deals with a cursor of another connection; None if it is the value that is wanted."""
+        if index < len(steps) and self._borrowed.is_relayed(cursor):
+            return self._relay(cursor, steps, index)
+        if self._borrowed.is_unfinished(cursor):
+            return Suspended(cursor, len(steps))
+        return None
+
+    def _relay(self, cursor: Any, steps: list[Step], index: int) -> Suspended | Iteration:
         """Passes the rest of the chain on, as one message, to the peer that owns the object."""
         rest = steps[index:]
         if LOOKUP in self._rare:
@@ -377,6 +394,13 @@ class Executor:
             self._policy.check_operation(step[1], cursor)
 
     # -- the rarer steps --------------------------------------------------------------------------
+
+    def _get(self, value: Any, step: Step) -> Any:
+        name = step[1]
+        self._policy.check_get(value, name)
+        if self._placement is not None and self._placement.wants_get(value, name):
+            return self._suspend(getattr, (value, name))
+        return getattr(value, name)
 
     def _call(self, value: Any, step: Step) -> Any:
         args = step[1]

@@ -31,7 +31,7 @@ from proxyables.yamux import Session, SessionClosed, Stream
 
 from .deadlines import dump_deadline, seconds_left, until
 from .items import Inbox, Items
-from .pool import MAX_IDLE, StreamPool
+from .pool import StreamPool
 from .tables import Tables
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Calls:
 
     def __init__(self, peer: Peer, session: Session, tables: Tables) -> None:
         self._peer = peer
+        self._loop = peer.loop
         self._writer = peer.writer
         self._session = session
         self._tables = tables
@@ -73,7 +74,6 @@ class Calls:
         """Calls that wait for an answer."""
         self.made = 0
         """Calls made so far."""
-        self.loop: asyncio.AbstractEventLoop | None = None
         self.dialect: Dialect = peer.unknown_dialect
         self.is_ready = False
 
@@ -81,11 +81,10 @@ class Calls:
 
     def request(self, reference: Reference | None, steps: list[Step]) -> Generator[Any, None, Any]:
         """Sends one chain and waits for its value; see `Peer.request`."""
-        if not self.is_ready or _get_running_loop() is not self.loop:
+        if not self.is_ready or _get_running_loop() is not self._loop:
             yield from self.until_ready().__await__()
         stream = self._send(reference, steps)
-        assert self.loop is not None
-        future = stream.owner = self.loop.create_future()
+        future = stream.owner = self._loop.create_future()
         try:
             return (yield from future)
         except BaseException:
@@ -242,19 +241,10 @@ class Calls:
                 return
             raise PeerProtocolError(f"an answer on stream {stream.id}, where nothing was asked")
         op = message[0]
-        if self.dialect.chains and op != RETURN:
-            self.dialect.chains = []
-            raise PeerProtocolError(f"a path to be run here in message {op}")
-        if op == RETURN:
-            if self.dialect.chains:
-                self._peer.resolve_answer(owner, message)
-            elif not owner.done():
-                owner.set_result(message[1])
-        elif op == THROW:
+        if op == RETURN and not self.dialect.chains:
             if not owner.done():
-                owner.set_exception(self.load_error(message[1]))
-        else:
-            self._on_items(owner, message)
+                owner.set_result(message[1])
+        elif not self._on_other(owner, message):
             return
         stream.owner = None
         self.waiting -= 1
@@ -262,12 +252,29 @@ class Calls:
             self._end_deadline(stream)
         if self._unsent_exports:
             self._unsent_exports.pop(stream, None)
-        self._reuse(stream, failed=op == THROW)
+        if op == RETURN and not (stream.dead or stream.local_closed or stream.remote_closed):
+            stream.auto_credit = True
+            self.pool.give(stream)
+        else:
+            self._reuse(stream, failed=op == THROW)
 
-    def _on_items(self, owner: object, message: Message) -> None:
-        if message[0] != ITEMS or type(owner) is not Inbox or type(message[1]) is not list:
-            raise PeerProtocolError(f"message {message[0]} where an answer was due")
+    def _on_other(self, owner: Any, message: Message) -> bool:
+        """Takes what is no plain result; returns whether the exchange is over."""
+        op = message[0]
+        if op == RETURN:
+            self._peer.resolve_answer(owner, message)
+            return True
+        if self.dialect.chains:
+            self.dialect.chains = []
+            raise PeerProtocolError(f"a path to be run here in message {op}")
+        if op == THROW:
+            if not owner.done():
+                owner.set_exception(self.load_error(message[1]))
+            return True
+        if op != ITEMS or type(owner) is not Inbox or type(message[1]) is not list:
+            raise PeerProtocolError(f"message {op} where an answer was due")
         owner.receive(message[1])
+        return False
 
     def load_error(self, told: object) -> RemoteError:
         """Returns the exception that a THROW tells of."""
@@ -280,13 +287,11 @@ class Calls:
     def _reuse(self, stream: Stream, *, failed: bool) -> None:
         if stream.dead:
             return
+        stream.auto_credit = True
         if stream.local_closed or stream.remote_closed or (failed and self._peer.is_classic):
             self._session.retire(stream)
-        elif len(self._idle) < MAX_IDLE and self.pool.reuse:
-            stream.auto_credit = True
-            self._idle.append(stream)
         else:
-            self._session.retire(stream)
+            self.pool.give(stream)
 
     def fail(self, stream: Stream, error: BaseException) -> None:
         """Ends the exchange on a stream of ours with a local error."""
@@ -339,12 +344,11 @@ class Calls:
                 self._reuse(stream, failed=False)
 
     def _send_classic_releases(self) -> None:
-        assert self.loop is not None
         while self._unsent_releases and len(self._releases) < _MAX_RELEASES and self.is_ready:
             stream = self.pool.take()
             self._session.send(stream, self._unsent_releases.popleft())
             # It may be answered in three ways, or never, and the stream is busy until then.
-            timer = self.loop.call_later(_RELEASE_TIMEOUT, self._end_release, stream)
+            timer = self._loop.call_later(_RELEASE_TIMEOUT, self._end_release, stream)
             self._releases[stream] = timer
 
     def _end_release(self, stream: Stream) -> None:
@@ -368,7 +372,7 @@ class Calls:
         self._unsent_releases.clear()
         streams = [stream for stream in self._session.streams.values() if stream.owner is not None]
         for stream in streams:
-            if self._peer.is_ours(stream):
+            if stream.is_ours:
                 own = type(error)(
                     error.message, local=error.local, cause=error.__cause__, maybe_executed=True
                 )

@@ -30,7 +30,6 @@ class Introduction:
         pool: Gives the stream for HELLO, and gets it back.
         dialect: How px peers write.
         limits: This side's bounds.
-        parity: The lowest bit of the ids of streams that this side opened.
         on_done: Called once, when both sides know each other.
     """
 
@@ -42,7 +41,6 @@ class Introduction:
         dialect: Compact,
         limits: Limits,
         *,
-        parity: int,
         on_done: Callable[[], None],
     ) -> None:
         self._handshake = handshake
@@ -50,7 +48,6 @@ class Introduction:
         self._pool = pool
         self._dialect = dialect
         self._limits = limits
-        self._parity = parity
         self._on_done = on_done
         self._partial: dict[Stream, Assembler] = {}
 
@@ -99,7 +96,7 @@ class Introduction:
         for message in messages:
             if self._handshake.stage is Stage.DONE:
                 raise PeerProtocolError("a second message before the answer to the first")
-            if stream.id & 1 == self._parity:
+            if stream.is_ours:
                 self._on_answer(stream, message)
             else:
                 self._on_request(stream, message)

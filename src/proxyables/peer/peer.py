@@ -128,7 +128,6 @@ class Peer(asyncio.Protocol):
         self.closed = False
         self.drains_at_eof = False
         self._export = export
-        self._parity = 1 if client else 0
         self._on_closed = on_closed
         self.thread = threading.get_ident()
         self._owns_workers = workers is None
@@ -174,7 +173,6 @@ class Peer(asyncio.Protocol):
             self._calls.pool,
             self.unknown_dialect,
             limits,
-            parity=self._parity,
             on_done=self._on_introduced,
         )
         self._reader = Reader(
@@ -184,7 +182,6 @@ class Peer(asyncio.Protocol):
             self._tables,
             self.writer,
             limits,
-            parity=self._parity,
             on_session_event=self._on_session_event,
         )
         self._ready: asyncio.Future[None] = self.loop.create_future()
@@ -376,8 +373,7 @@ class Peer(asyncio.Protocol):
             log.exception("%s: failed over what the peer sent", self)
             self._fail(PeerProtocolError("what the peer sent could not be dealt with", error))
         finally:
-            self.writer.flush()
-        self.writer.expect(answered)
+            self.writer.end_read(answered)
 
     def eof_received(self) -> bool:
         """The other side sends no more.
@@ -436,7 +432,6 @@ class Peer(asyncio.Protocol):
             self.unknown_dialect.largest = info.max_message
         refusal = self._handshake.refusal
         if refusal is None:
-            self._calls.loop = self.loop
             self._calls.is_ready = True
         else:
             self._error = refusal
@@ -492,10 +487,6 @@ class Peer(asyncio.Protocol):
         self._timers["tick"] = self.loop.call_later(interval, self._tick)
 
     # -- the end --------------------------------------------------------------------------------
-
-    def is_ours(self, stream: Stream) -> bool:
-        """Whether this side opened `stream`."""
-        return stream.id & 1 == self._parity
 
     def log_failure(self, error: BaseException) -> None:
         """Notes a request that failed; what was refused is worth a warning."""

@@ -34,7 +34,6 @@ class Reader:
         tables: What decoding a message counts.
         writer: Sends what they cause.
         limits: This side's bounds.
-        parity: The lowest bit of the ids of streams that this side opened.
         on_session_event: Takes what belongs to no stream.
     """
 
@@ -46,8 +45,6 @@ class Reader:
         tables: Tables,
         writer: Writer,
         limits: Limits,
-        *,
-        parity: int,
         on_session_event: Callable[[int, Stream | None, Any], None],
     ) -> None:
         self._session = session
@@ -57,7 +54,6 @@ class Reader:
         self._writer = writer
         self._limits = limits
         self._max_message = limits.max_message
-        self._parity = parity
         self._on_session_event = on_session_event
         self._partial: dict[Stream, Assembler] = {}
 
@@ -70,36 +66,37 @@ class Reader:
         Raises:
             PeerProtocolError: The other side broke the rules; the connection has to end.
         """
+        calls, service, borrowed = self._calls, self._service, self._tables.borrowed
         handled = answered = 0
         for kind, stream, payload in events:
             if kind != DATA_RECEIVED:
                 self._on_event(kind, stream, payload)
                 continue
-            ours = stream.id & 1 == self._parity
             if not stream.auto_credit and stream.owner is not None:
                 stream.owner.on_bytes(len(payload))
             if len(payload) > self._max_message or (self._partial and stream in self._partial):
                 self._assemble(stream, payload)
                 continue
             try:
-                if ours:
-                    message = self._calls.dialect.decode_answer(payload)
+                if stream.is_ours:
+                    message = calls.dialect.decode_answer(payload)
                 else:
-                    message = self._service.dialect.decode_request(payload)
+                    message = service.dialect.decode_request(payload)
             except READ_ERRORS:
                 self._assemble(stream, payload)
                 continue
-            if self._tables.borrowed:
-                self._tables.borrowed.clear()
-            if ours:
-                self._calls.on_answer(stream, message)
+            if borrowed:
+                borrowed.clear()
+            if stream.is_ours:
+                calls.on_answer(stream, message)
                 answered += 1
-            else:
-                self._service.on_request(stream, message)
-                handled += 1
-                if handled % _FLUSH_EVERY == 0:
-                    self._writer.flush()
-                    self._writer.is_pending = True  # more of this read is to come
+                continue
+            service.on_request(stream, message)
+            handled += 1
+            if handled == _FLUSH_EVERY:
+                handled = 0
+                self._writer.flush()
+                self._writer.is_pending = True  # more of this read is to come
         return answered
 
     def _assemble(self, stream: Stream, payload: bytes) -> None:
@@ -112,7 +109,7 @@ class Reader:
         except ValueError as error:
             self._refuse(stream, error)
             self._session.reset(stream)
-            half = self._calls if stream.id & 1 == self._parity else self._service
+            half = self._calls if stream.is_ours else self._service
             half.on_reset(stream)
             return
         if assembler.size and not stream.dead:
@@ -130,17 +127,17 @@ class Reader:
                 raise PeerProtocolError(f"{size} bytes of unfinished messages, at most {limit}")
 
     def _on_whole(self, stream: Stream, data: bytes) -> None:
-        ours = stream.id & 1 == self._parity
         dialect = self._calls.dialect
+        decode = dialect.decode_answer if stream.is_ours else dialect.decode_request
         try:
-            message = dialect.decode_answer(data) if ours else dialect.decode_request(data)
+            message = decode(data)
         except READ_ERRORS as error:
             # Not undone: the sender counts what it lent in this message, so it is given back.
             self._refuse(stream, error)
             return
         finally:
             self._tables.borrowed.clear()
-        if ours:
+        if stream.is_ours:
             self._calls.on_answer(stream, message)
         else:
             self._service.on_request(stream, message)
@@ -150,7 +147,7 @@ class Reader:
         if not isinstance(error, ProxyError):
             error = PeerProtocolError(f"malformed message: {error}")
         self._calls.dialect.chains = []
-        if stream.id & 1 != self._parity:
+        if not stream.is_ours:
             self._service.refuse(stream, error)
             return
         self._calls.fail(stream, error)
@@ -161,7 +158,7 @@ class Reader:
         self._on_session_event(kind, stream, payload)
         if stream is None:
             return
-        half = self._calls if stream.id & 1 == self._parity else self._service
+        half = self._calls if stream.is_ours else self._service
         if kind == RESET:
             self._partial.pop(stream, None)
             half.on_reset(stream)

@@ -33,6 +33,8 @@ from .workers import Stopped, Workers
 if TYPE_CHECKING:
     from .peer import Peer
 
+_UNFINISHED = frozenset({Suspended, Iteration})
+
 current: contextvars.ContextVar[Peer] = contextvars.ContextVar("proxyables.current_peer")
 
 
@@ -64,6 +66,7 @@ class Service:
         self._registry = tables.registry
         self._executor = executor
         self._limits = peer.limits
+        self._max_calls = peer.limits.max_calls
         self._by_reference = frozenset(by_reference)
         self._context = contextvars.copy_context()
         """What each request's context is a copy of."""
@@ -90,13 +93,9 @@ class Service:
         """Takes a whole message that arrived on a stream of theirs."""
         if self._unconfirmed:
             self._unconfirmed.pop(stream, None)  # its last answer was read
-        if message[0] == RELEASE:
-            self._release(message[1])
-            if self._peer.is_classic and not stream.dead:
-                self._answer(stream, None)
+        if message[0] != EXECUTE or (size := len(message)) < 3:
+            self._on_other(stream, message)
             return
-        if message[0] != EXECUTE or len(message) < 3:
-            raise PeerProtocolError(f"message {message[0]} where a request was due")
         if stream.owner is not None:
             raise PeerProtocolError(f"a second request on stream {stream.id} before the answer")
         if stream.dead:  # reset in the same read: decoding it has counted what it lent us
@@ -105,16 +104,16 @@ class Service:
         context = self._context.copy()
         steps = message[2]
         try:
-            if len(self._tasks) >= self._limits.max_calls:
+            if len(self._tasks) >= self._max_calls:
                 self._refuse_more()
-            seconds = self._inherit(context, message[3]) if len(message) > 3 else None
+            seconds = self._inherit(context, message[3]) if size > 3 else None
             if self.dialect.chains:
                 chains, self.dialect.chains = self.dialect.chains, []
                 work = self._serve_chains(stream, message, chains)
                 self._start_task(stream, steps, work, context, seconds)
                 return
             result = context.run(self._executor.start, message[1], steps)
-            if type(result) is Suspended or type(result) is Iteration:
+            if type(result) in _UNFINISHED:
                 work = self._outcome(stream, steps, result)
                 self._start_task(stream, steps, work, context, seconds)
                 return
@@ -122,6 +121,13 @@ class Service:
             self._fail(stream, error)
         else:
             self._answer(stream, result, steps)
+
+    def _on_other(self, stream: Stream, message: Message) -> None:
+        if message[0] != RELEASE:
+            raise PeerProtocolError(f"message {message[0]} where a request was due")
+        self._release(message[1])
+        if self._peer.is_classic and not stream.dead:
+            self._answer(stream, None)
 
     def _release(self, counts: object) -> None:
         if type(counts) is not list or len(counts) % 2:
@@ -139,7 +145,7 @@ class Service:
     def _refuse_more(self) -> NoReturn:
         """Refuses a call before anything of it runs."""
         self.dialect.chains = []
-        limit = self._limits.max_calls
+        limit = self._max_calls
         raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
 
     @staticmethod

@@ -64,12 +64,16 @@ class Writer:
         self.is_pending = False
         self.sent = 0
 
-    def expect(self, answered: int) -> None:
-        """Prepares for what the tasks will send that have just got an answer: they run next.
+    def end_read(self, answered: int) -> None:
+        """Sends what a read has caused, and prepares for what the tasks send that it woke.
 
-        Of one task, what it sends first may leave at once. Of several, it leaves in one write
-        right behind them, in the same turn of the loop.
+        Those that have just got an answer run next. Of one task, what it sends first may leave at
+        once. Of several, it leaves in one write right behind them, in the same turn of the loop.
         """
+        if self._session.outgoing or self.is_closing:
+            self.flush()
+        else:
+            self.is_pending = False
         if answered == 1:
             self._may_write = True
         elif answered:
@@ -86,16 +90,13 @@ class Writer:
     def flush(self) -> None:
         """Sends what is queued, in one write."""
         self.is_pending = self._may_write = False
-        if not self._session.outgoing:
-            if self.is_closing:
-                self._on_flushed()
-            return
-        transport = self.transport
         outgoing = self._session.data_to_send()
-        if transport is not None and not transport.is_closing():
+        transport = self.transport
+        if outgoing and transport is not None and not transport.is_closing():
             if len(outgoing) == 1:
-                self.sent += len(outgoing[0])
-                transport.write(outgoing[0])
+                data = outgoing[0]
+                self.sent += len(data)
+                transport.write(data)
             else:
                 size = sum(map(len, outgoing))
                 self.sent += size

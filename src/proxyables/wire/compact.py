@@ -8,8 +8,9 @@ per depth, because a packer cannot be entered twice.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from msgpack import ExtType, Packer, unpackb
 
@@ -52,6 +53,7 @@ class Compact:
         "_limits",
         "_packers",
         "_references",
+        "_unpack",
         "chains",
         "largest",
         "pack",
@@ -65,6 +67,10 @@ class Compact:
         self._is_flat = False
         self._packers: list[Any] = [self._make_packer()]
         self.pack = self._packers[0].pack
+        # surrogatepass costs nothing here, and the sender may have needed it.
+        self._unpack = functools.partial(
+            unpackb, ext_hook=self._load, strict_map_key=False, unicode_errors="surrogatepass"
+        )
         self.chains: list[Chain] = []
         self.largest = limits.max_message
 
@@ -79,13 +85,28 @@ class Compact:
             EncodingError: A value cannot cross, or contains itself.
             LimitExceeded: The message is larger than the peer takes.
         """
-        if metadata is None:
-            return self._encode([EXECUTE, target, steps])
-        return self._encode([EXECUTE, target, steps, metadata])
+        if metadata is not None:
+            return self._encode([EXECUTE, target, steps, metadata])
+        message = [EXECUTE, target, steps]
+        pack = self.pack
+        try:  # as in `_encode`: requests and results are worth a call less
+            data: bytes = pack(message)
+        except ValueError as error:
+            data = self._encode_again(message, error)
+        if len(data) > self.largest:
+            self._refuse_size(len(data))
+        return data
 
     def encode_return(self, value: object) -> bytes:
         """Returns ``[RETURN, value]``; raises as `encode_request` does."""
-        return self._encode([RETURN, value])
+        pack = self.pack
+        try:
+            data: bytes = pack([RETURN, value])
+        except ValueError as error:
+            data = self._encode_again([RETURN, value], error)
+        if len(data) > self.largest:
+            self._refuse_size(len(data))
+        return data
 
     def encode_items(self, items: list[Any]) -> bytes:
         """Returns ``[ITEMS, items]``; raises as `encode_request` does.
@@ -117,23 +138,23 @@ class Compact:
     def _encode(self, message: Message) -> bytes:
         try:
             data: bytes = self.pack(message)
-        except UnicodeEncodeError:
-            data = self._encode_surrogates(message)
         except ValueError as error:
-            self._refuse(error)
-        finally:
-            self._depth = 0
+            data = self._encode_again(message, error)
         if len(data) > self.largest:
-            raise LimitExceeded("max_message", self.largest, len(data), "message")
+            self._refuse_size(len(data))
         return data
 
-    def _encode_surrogates(self, message: Message) -> bytes:
+    def _refuse_size(self, size: int) -> NoReturn:
+        raise LimitExceeded("max_message", self.largest, size, "message")
+
+    def _encode_again(self, message: Message, error: ValueError) -> bytes:
         """Packs a message that has a lone surrogate in a string, as Python's file names may.
 
         msgpack's fast path for strings is the strict one, so only the message that needs the
         other way pays for it.
         """
-        self._depth = 0
+        if not isinstance(error, UnicodeEncodeError):
+            self._refuse(error)
         strict, self._packers, self._lenient = self._packers, [], True
         try:
             data: bytes = self._packer().pack(message)
@@ -144,7 +165,7 @@ class Compact:
         return data
 
     @staticmethod
-    def _refuse(error: ValueError) -> None:
+    def _refuse(error: ValueError) -> NoReturn:
         if isinstance(error, (LimitExceeded, EncodingError)):
             raise error
         if "recursion limit" in str(error):
@@ -170,8 +191,10 @@ class Compact:
             )
             raise EncodingError(message)
         self._depth += 1
-        packed: bytes = self._packer().pack(payload)
-        self._depth -= 1
+        try:
+            packed: bytes = self._packer().pack(payload)
+        finally:
+            self._depth -= 1
         return packed
 
     def _dump(self, value: Any) -> ExtType:
@@ -216,15 +239,9 @@ class Compact:
             LimitExceeded: A value in it is over a limit.
             ReferenceNotFound: It names an object of ours that is not exported.
         """
-        self._depth = 0
+        unpack = self._unpack
         try:
-            # surrogatepass costs nothing here, and the sender may have needed it.
-            message: Message = unpackb(
-                data,
-                ext_hook=self._load,
-                strict_map_key=False,
-                unicode_errors="surrogatepass",
-            )
+            message: Message = unpack(data)
         except (ValueError, ReferenceNotFound):
             raise
         except Exception as error:
@@ -279,11 +296,10 @@ class Compact:
         if self._depth >= self._limits.max_depth:
             raise LimitExceeded("max_depth", self._limits.max_depth, self._depth + 1, "value")
         self._depth += 1
-        payload = unpackb(
-            data, ext_hook=self._load, strict_map_key=False, unicode_errors="surrogatepass"
-        )
-        self._depth -= 1
-        return payload
+        try:
+            return self._unpack(data)
+        finally:
+            self._depth -= 1
 
     @staticmethod
     def _check_id(reference: Any) -> int:

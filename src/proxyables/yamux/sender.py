@@ -105,9 +105,9 @@ class Sender:
         self._next_id = stream_id + 2
         stream = Stream(
             stream_id,
+            is_ours=True,
             send_window=self._first_send_window,
             receive_window=self._window,
-            acked=False,
         )
         self.streams[stream_id] = stream
         self.unacked += 1
@@ -129,8 +129,9 @@ class Sender:
         """
         size = len(data)
         # While anything is parked the window is zero, so nothing can overtake it here.
-        if 0 < size <= stream.send_window and size <= self._max_frame_payload:
-            stream.send_window -= size
+        window = stream.send_window - size
+        if window >= 0 and 0 < size <= self._max_frame_payload:
+            stream.send_window = window
             header = _pack(SEND_DATA, stream.id, size)
             if size < _JOIN_LIMIT:
                 self.outgoing.append(header + data)
@@ -214,7 +215,7 @@ class Sender:
     def _forget(self, stream: Stream) -> None:
         """Take a stream out of the table: the one place where that happens."""
         del self.streams[stream.id]
-        if (stream.id ^ self._next_id) & 1:
+        if not stream.is_ours:
             self._inbound -= 1
         elif not stream.acked:
             self.unacked -= 1

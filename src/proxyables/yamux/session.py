@@ -1,9 +1,10 @@
 """The session: bytes in, events out, bytes to send.
 
-How it works. `Session.receive_data` walks over what it is given with an offset. A whole data frame
-without flags on a live stream, which is nearly every frame, is dealt with in the loop itself; all
-others go through ``_frame``, which reads its payload, if any, at the offset. A frame that the end
-of the bytes cuts is kept (the header's start in ``_head``, a payload's start in ``_cut``), and
+How it works. `Session.receive_data` takes a read that is exactly one data frame without flags by
+itself, and gives all others to ``_walk``, which goes over them with an offset. There too a whole
+data frame without flags on a live stream, which is nearly every frame, is dealt with in the loop;
+all others go through ``_frame``, which reads its payload, if any, at the offset. A frame that the
+end of the bytes cuts is kept (the header's start in ``_head``, a payload's start in ``_cut``), and
 ``_interrupted`` then sends the next call through ``_resume`` first. An offence queues the go-away
 and ends the session: ``_interrupted`` stays set, and every further call raises again.
 
@@ -123,8 +124,22 @@ class Session(Sender):
                 flush, then close. What came before the offence is in the error's ``events``.
         """
         self._heard = True
-        if type(data) is not bytes:
-            data = bytes(data)
+        end = len(data)
+        if end > HEADER_BYTES and not self._interrupted and type(data) is bytes:
+            # Most reads are exactly one frame, of a kind that changes nothing but the window.
+            word, stream_id, length = _unpack_from(data)
+            if (
+                not word
+                and length == end - HEADER_BYTES
+                and (stream := self.streams.get(stream_id)) is not None
+                and (window := stream.receive_window - length) >= self._half_window
+            ):
+                stream.receive_window = window
+                return [(DATA_RECEIVED, stream, data[HEADER_BYTES:])]
+        return self._walk(data if type(data) is bytes else bytes(data))
+
+    def _walk(self, data: bytes) -> list[Event]:
+        """Take what may be any number of frames, and parts of frames."""
         events: list[Event] = []
         offset = self._resume(data, events) if self._interrupted else 0
         end = len(data)
@@ -246,9 +261,9 @@ class Session(Sender):
             return None
         stream = Stream(
             stream_id,
+            is_ours=False,
             send_window=self._first_send_window,
             receive_window=self._window,
-            acked=True,
         )
         self.streams[stream_id] = stream
         self._inbound += 1

@@ -31,6 +31,7 @@ class Stream:
 
     Attributes:
         id: Odd if the Yamux client opened it.
+        is_ours: True if this side opened it.
         owner: The driver's own object for this stream; the session never looks at it.
         send_window: Bytes that the peer is ready to take.
         receive_window: Bytes that the peer may still send; below zero only from a peer that
@@ -53,6 +54,7 @@ class Stream:
         "consumed",
         "dead",
         "id",
+        "is_ours",
         "local_closed",
         "owner",
         "parked",
@@ -62,16 +64,17 @@ class Stream:
     )
 
     def __init__(
-        self, stream_id: int, *, send_window: int, receive_window: int, acked: bool
+        self, stream_id: int, *, is_ours: bool, send_window: int, receive_window: int
     ) -> None:
         self.id = stream_id
+        self.is_ours = is_ours
         self.owner: StreamOwner = None
         self.send_window = send_window
         self.receive_window = receive_window
         self.consumed = 0
         self.parked = 0
         self.auto_credit = True
-        self.acked = acked
+        self.acked = not is_ours
         self.local_closed = False
         self.remote_closed = False
         self.dead = False
