@@ -16,8 +16,10 @@ _MODULES = {
     "get": "call",
     "set": "call",
     "ls": "ls",
+    "describe": "describe",
     "ping": "ping",
     "demo": "demo",
+    "man": "man",
 }
 
 

@@ -93,6 +93,18 @@ async def connected(address: str, timeout: float | None) -> AsyncIterator[Peer]:
         raise Failure(Code.TIMED_OUT, message, hint) from error
 
 
+def identity(info: Any) -> dict[str, Any]:
+    """Returns who the other side says it is; what it did not tell is left out."""
+    told = {
+        "dialect": info.dialect,
+        "software": info.software,
+        "language": info.language,
+        "pid": info.pid,
+        "object": info.root,
+    }
+    return {key: value for key, value in told.items() if value}
+
+
 def run(work: Coroutine[Any, Any, int], options: Common) -> int:
     """Runs the coroutine of a command that ends by itself.
 
@@ -104,4 +116,4 @@ def run(work: Coroutine[Any, Any, int], options: Common) -> int:
         return runner.run(work)
 
 
-__all__ = ["CONNECT_SECONDS", "Connecting", "checked", "connected", "run"]
+__all__ = ["CONNECT_SECONDS", "Connecting", "checked", "connected", "identity", "run"]

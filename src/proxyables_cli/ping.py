@@ -35,7 +35,7 @@ def run(options: PingOptions) -> int:
             found: dict[str, Any] = {
                 "address": address,
                 "connect_ms": _milliseconds(time.perf_counter() - started),
-                **_identity(peer.info),
+                **connecting.identity(peer.info),
                 "round_trips_ms": [],
             }
             for _ in range(options.count):
@@ -61,18 +61,6 @@ def _show(found: dict[str, Any], options: PingOptions) -> None:
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
-
-
-def _identity(info: Any) -> dict[str, Any]:
-    """Tells who the other side says it is; what it did not tell is left out."""
-    told = {
-        "dialect": info.dialect,
-        "software": info.software,
-        "language": info.language,
-        "pid": info.pid,
-        "object": info.root,
-    }
-    return {key: value for key, value in told.items() if value}
 
 
 COMMANDS = (

@@ -17,6 +17,41 @@ def socket_path(label: str) -> str:
     return os.path.join(directory(), f"{label}.sock")
 
 
+def sockets() -> list[str]:
+    """Lists the sockets in the directory; none if there is none that may be used.
+
+    A socket in a directory that others can write to may be a trap: whoever connects to it tells
+    who he is, and may be sent anything.
+    """
+    path = _path()
+    try:
+        found = os.lstat(path)
+        if not _is_private(found):
+            return []
+        with os.scandir(path) as entries:
+            return sorted(each.path for each in entries if _is_socket(each))
+    except OSError:
+        return []
+
+
+def _is_private(found: os.stat_result) -> bool:
+    mode = found.st_mode
+    return stat.S_ISDIR(mode) and found.st_uid == os.geteuid() and not mode & 0o077
+
+
+def _is_socket(entry: os.DirEntry[str]) -> bool:
+    return stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
+
+
+def _path() -> str:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/"):
+        return os.path.join(runtime, "proxyables")
+    import tempfile  # dear, and seldom needed
+
+    return os.path.join(tempfile.gettempdir(), f"proxyables-{os.geteuid()}")
+
+
 def directory() -> str:
     """Makes the user's own directory for sockets, or checks the one that is there.
 
@@ -27,13 +62,7 @@ def directory() -> str:
     Raises:
         Failure: It cannot be made or must not be used.
     """
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/"):
-        path = os.path.join(runtime, "proxyables")
-    else:
-        import tempfile  # dear, and seldom needed
-
-        path = os.path.join(tempfile.gettempdir(), f"proxyables-{os.geteuid()}")
+    path = _path()
     hint = "name a listener, such as --unix PATH or --tcp :9000"
     try:
         try:
@@ -57,4 +86,4 @@ def directory() -> str:
     return path
 
 
-__all__ = ["directory", "socket_path"]
+__all__ = ["directory", "socket_path", "sockets"]

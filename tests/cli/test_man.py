@@ -56,7 +56,9 @@ def test_every_exit_code_is_documented() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_references_lead_somewhere(page: Path) -> None:
-    for name, section in re.findall(r"^\.Xr (\S+) ([0-9])", page.read_text(), re.MULTILINE):
+    for name, section in re.findall(
+        r"^\.Xr (proxyables\S*) ([0-9])", page.read_text(), re.MULTILINE
+    ):
         assert (MAN / f"{name}.{section}").exists()
 
 

@@ -1,0 +1,97 @@
+"""``describe``: one remote object or function, with all that its server tells about it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from proxyables_cli import connecting, ls, paths, stdout
+from proxyables_cli.connecting import Connecting
+from proxyables_cli.exits import printable
+from proxyables_cli.options import Command, word
+
+_INDENT = "    "
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeOptions(Connecting):
+    """The command line of ``describe``."""
+
+    path: str = word("PATH", text="What to tell about. Else the exported object.", required=False)
+
+
+def run(options: DescribeOptions) -> int:
+    """Prints what the path names: a page for a reader, or one JSON line."""
+    steps = paths.parse(options.path)
+    address = connecting.checked(options.address)
+
+    async def work() -> int:
+        import proxyables
+
+        async with connecting.connected(address, options.timeout) as peer:
+            found = await proxyables.describe(paths.walk(peer.root, steps))
+        _show(found, options)
+        return 0
+
+    return connecting.run(work(), options)
+
+
+def _show(found: dict[str, Any], options: DescribeOptions) -> None:
+    printer = options.printer
+    if printer.format != "pretty" or options.output != "auto":
+        printer.value(found)
+        return
+    for text in page(found):
+        stdout.line(text)
+
+
+def page(found: dict[str, Any]) -> Iterator[str]:
+    """Lays a description out as lines: how it is called, what it is, its documentation, members.
+
+    Args:
+        found: As `proxyables.describe` gives it; its texts come from the other side.
+    """
+    yield printable(f"{found.get('name') or 'object'}{found.get('signature') or ''}")
+    yield _INDENT + printable(_kind(found))
+    documentation = str(found.get("doc") or "")
+    if documentation:
+        yield ""
+        for text in textwrap.dedent(documentation).strip().splitlines():
+            yield (_INDENT + printable(text)).rstrip()
+    members: list[dict[str, Any]] = found.get("members") or []
+    for member in members:
+        yield ""
+        yield from _member(member)
+    if found.get("truncated"):
+        yield ""
+        yield f"… more than these {len(members)}"
+
+
+def _member(member: dict[str, Any]) -> Iterator[str]:
+    written, kind, told = map(printable, ls.cells(member))
+    yield f"{written}  ({kind})"
+    if told:
+        yield _INDENT + told
+
+
+def _kind(found: dict[str, Any]) -> str:
+    kind = f"async {found['kind']}" if found.get("async") else str(found["kind"])
+    told = f"{kind} of type {found['type']}" if found["kind"] == "object" else kind
+    if found.get("module") not in (None, "", "builtins"):
+        told += f" in {found['module']}"
+    return f"{told}, length {found['len']}" if "len" in found else told
+
+
+COMMANDS = (
+    Command(
+        "describe",
+        DescribeOptions,
+        run,
+        help="Tell all about a remote object or function: signature, documentation, members.",
+        epilog="Example: proxyables describe :9000 accounts[ada].deposit",
+    ),
+)
+
+__all__ = ["COMMANDS", "DescribeOptions", "page", "run"]
