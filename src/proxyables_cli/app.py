@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -64,7 +65,7 @@ def _root() -> Callable[..., None]:
 
             typer.echo(f"proxyables {__version__}")
             raise typer.Exit(Code.OK)
-        context.obj = build(Common, typed)
+        context.obj = build(Common, typed, os.environ)
         if context.invoked_subcommand is None:
             typer.echo(context.get_help(), err=True)
             raise typer.Exit(Code.USAGE)
@@ -75,9 +76,17 @@ def _root() -> Callable[..., None]:
 
 def _function(command: Command) -> Callable[..., Invocation]:
     def function(context: typer.Context, **typed: object) -> Invocation:
-        return Invocation(command, merge(context.obj, build(command.options, typed)))
+        # What the environment says of the common options is in `context.obj`: what was written
+        # before the command's name goes before it.
+        inner = build(command.options, typed, _without_common(os.environ))
+        return Invocation(command, merge(context.obj, inner))
 
     return _with_rows(function, rows(command.options))
+
+
+def _without_common(environment: Mapping[str, str]) -> dict[str, str]:
+    common = {row.variable for _, row in rows(Common)}
+    return {name: text for name, text in environment.items() if name not in common}
 
 
 def _with_rows(

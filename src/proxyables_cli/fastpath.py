@@ -10,6 +10,7 @@ and there is one voice for it.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -46,7 +47,7 @@ def parse(argv: Sequence[str]) -> Invocation | None:
         typed = _parser(command).parse_args(list(argv[1:]))
     except _Unclear:
         return None
-    return Invocation(command, build(command.options, vars(typed)))
+    return Invocation(command, build(command.options, vars(typed), os.environ))
 
 
 def _parser(command: Command) -> _Parser:

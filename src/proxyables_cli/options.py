@@ -5,14 +5,18 @@ A command is a frozen dataclass whose fields are the rows: each field says how i
 generated from it: typer's (``app.py``), which also writes the help and says what is wrong, and
 argparse's (``fastpath.py``), which starts sooner. Both leave every value as the text that was
 typed; `build` alone converts, so they cannot disagree.
+
+What is not typed may be said by the environment: ``--max-message`` by ``PROXYABLES_MAX_MESSAGE``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from proxyables_cli.exits import Code, Failure
@@ -46,6 +50,14 @@ class Row:
     def is_switch(self) -> bool:
         """True if the flag takes no value."""
         return bool(self.names) and not self.metavar
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that stands in for the flag; empty for a word."""
+        longest = max(self.names, key=len, default="")
+        if not longest.startswith("--"):
+            return ""
+        return f"PROXYABLES_{longest[2:].replace('-', '_').upper()}"
 
     @property
     def title(self) -> str:
@@ -168,29 +180,52 @@ def rows(options: type[Any]) -> list[tuple[str, Row]]:
     return [(field.name, field.metadata[_ROW]) for field in fields]
 
 
-def build(options: type[Options], typed: Mapping[str, object]) -> Options:
+def build(
+    options: type[Options],
+    typed: Mapping[str, object],
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Options:
     """Makes the dataclass from what a parser read, converting every text.
 
     Args:
         options: The dataclass.
         typed: By field name, a bool, a str, a list of str, or None where nothing was given.
+        environment: Says what was not typed.
 
     Raises:
-        Failure: A text that its row does not take; the code is for bad usage.
+        Failure: A text that its row does not take; the code is for bad usage, or for a wrong
+            configuration if it stands in the environment.
     """
     made: dict[str, Any] = {}
     for name, row in rows(options):
-        given = typed.get(name)
-        if given is None or given == []:
-            continue
-        if row.is_switch or row.convert is None:
-            made[name] = tuple(given) if isinstance(given, list) else given
-            continue
+        given, title, code = typed.get(name), row.title, Code.USAGE
+        if given in (None, [], False) and environment.get(row.variable):
+            title, code = row.variable, Code.CONFIGURATION
+            given = environment[title]
         try:
-            made[name] = row.convert(str(given))
+            if given not in (None, []):
+                made[name] = _value(row, given)
         except ValueError as error:
-            raise Failure(Code.USAGE, f"{row.title} {error}") from None
+            raise Failure(code, f"{title} {error}") from None
     return options(**made)
+
+
+def _value(row: Row, given: object) -> object:
+    """Converts what was typed, or the text of an environment variable."""
+    if isinstance(given, str):
+        if row.is_switch:
+            return _yes_or_no(given)
+        if row.many:
+            return tuple(shlex.split(given))
+        return given if row.convert is None else row.convert(given)
+    return tuple(given) if isinstance(given, list) else given
+
+
+def _yes_or_no(text: str) -> bool:
+    word = text.lower()
+    if word not in ("1", "0", "yes", "no", "true", "false", "on", "off"):
+        raise ValueError(f"takes yes or no, got {text!r}")
+    return word in ("1", "yes", "true", "on")
 
 
 def merge(outer: Common | None, inner: Options) -> Options:

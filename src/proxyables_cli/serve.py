@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 from proxyables.net.addresses import MAX_SOCKET_PATH, parse
-from proxyables_cli import logs, loops, runtime, targets
+from proxyables_cli import logs, loops, runtime, supervision, targets
 from proxyables_cli.exits import Code, Failure, printable, talk
 from proxyables_cli.options import (
     Command,
@@ -86,6 +86,30 @@ class ServeOptions(Common):
         convert=choice(*loops.LOOPS),
         default="auto",
     )
+    allow: tuple[str, ...] = repeated(
+        "--allow",
+        metavar="NAME",
+        text="Lend only this name of the object, or those that fit a pattern such as get_*.",
+    )
+    deny: tuple[str, ...] = repeated(
+        "--deny", metavar="NAME", text="Refuse this name, or pattern, on every object."
+    )
+    read_only: bool = switch(
+        "--read-only", text="Refuse assignments, deletions, and what changes containers."
+    )
+    strict: bool = switch("--strict", text="Lend only what is marked with @expose.")
+    max_streams: int | None = value(
+        "--max-streams",
+        metavar="N",
+        text="How many calls each peer may have under way. Else 16384.",
+        convert=number,
+    )
+    keepalive: float | None = value(
+        "--keepalive",
+        metavar="DURATION",
+        text="Ping a peer that has been silent this long; 0 for never. Else 30s.",
+        convert=duration,
+    )
     max_message: int | None = value(
         "--max-message",
         metavar="SIZE",
@@ -99,6 +123,18 @@ class ServeOptions(Common):
         convert=duration,
         default=10.0,
     )
+    ready_fd: int | None = value(
+        "--ready-fd",
+        metavar="N",
+        text="Write a line of JSON to this descriptor when every listener accepts, and close it.",
+        convert=number,
+    )
+    pid_file: str = value(
+        "--pid-file",
+        metavar="PATH",
+        text="Keep the process's number in this file while it runs.",
+        default="",
+    )
     insecure: bool = switch(
         "--insecure", text="Allow addresses that other machines or users can reach."
     )
@@ -108,6 +144,7 @@ def run(options: ServeOptions) -> int:
     """Serves until a signal comes, or until the peer on standard input ends."""
     target = targets.parse(options.target)
     addresses = _listeners(options, target)
+    ready = supervision.claim(options.ready_fd)
     logs.configure(options)
     if "stdio:" in addresses:
         _claim_stdio()  # before the target can print while it is imported
@@ -119,11 +156,13 @@ def run(options: ServeOptions) -> int:
             f"{options.target!r} cannot be called, as {flag} demands",
             "name a class or a function",
         )
-    with loops.runner(options.loop) as runner:
-        return runner.run(_serve(exported, addresses, options))
+    with supervision.pid_file(options.pid_file), loops.runner(options.loop) as runner:
+        return runner.run(_serve(exported, addresses, options, ready))
 
 
-async def _serve(exported: Any, addresses: Sequence[str], options: ServeOptions) -> int:
+async def _serve(
+    exported: Any, addresses: Sequence[str], options: ServeOptions, ready: int | None
+) -> int:
     signals = StopSignals(asyncio.get_running_loop())
     if options.factory and options.instance == "shared":
         exported = await targets.make(exported, options.target)
@@ -131,8 +170,10 @@ async def _serve(exported: Any, addresses: Sequence[str], options: ServeOptions)
     try:
         if not options.quiet:
             _announce(options.target, server.addresses)
-        await _first(server.serve_forever(), signals.wait())
+        supervision.tell_ready(ready, server.addresses)
+        await _first(server.serve_forever(), signals.wait(), supervision.watchdog())
     finally:
+        supervision.notify("STOPPING=1")
         server.close()
         await server.wait_closed()
     return Code.OK
@@ -142,14 +183,22 @@ async def _open(exported: Any, addresses: Sequence[str], options: ServeOptions) 
     import proxyables
 
     bounds: dict[str, Any] = {"grace": options.grace}
-    if options.max_message is not None:
-        bounds["max_message"] = options.max_message
+    for name in ("max_message", "max_streams", "keepalive"):
+        if getattr(options, name) is not None:
+            bounds[name] = getattr(options, name)
+    policy = proxyables.Policy(
+        allow=options.allow,
+        deny=options.deny,
+        read_only=options.read_only,
+        strict=options.strict,
+    )
     try:
         server = proxyables.serve(
             exported,
             *addresses,
             instance=options.instance,
             factory=options.factory and options.instance == "connection",
+            policy=policy,
             limits=proxyables.Limits(**bounds),
             threads=options.threads,
             name=options.name or targets.parse(options.target).label,
@@ -205,13 +254,18 @@ class StopSignals:
 
 
 def _listeners(options: ServeOptions, target: targets.Target) -> list[str]:
-    """Turns the listener options into canonical addresses; none given is a private socket."""
+    """Turns the listener options into canonical addresses.
+
+    None given are the sockets that systemd passed, or else a private one.
+    """
     written = [
         *options.listen,
         *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
         *map(_socket, options.unix),
         *(["stdio:"] if options.stdio else []),
     ]
+    if not written:
+        written += supervision.passed_sockets()
     if not written:
         written.append(f"unix:{runtime.socket_path(options.name or target.label)}")
     try:

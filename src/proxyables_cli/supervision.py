@@ -1,0 +1,147 @@
+"""What tells a supervisor how the server is: a descriptor, a file, and systemd's socket.
+
+The protocol of ``NOTIFY_SOCKET`` is in sd_notify(3), that of ``LISTEN_FDS`` in sd_listen_fds(3).
+Nothing here is silent about a failure but the socket: a supervisor that went away must not end
+the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from proxyables_cli.exits import Code, Failure
+
+_FIRST_DESCRIPTOR = 3
+
+
+def passed_sockets() -> list[str]:
+    """Returns an address for each socket that systemd passed to this very process."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    try:
+        count = int(os.environ.get("LISTEN_FDS", ""))
+    except ValueError:
+        return []
+    return [f"fd:{_FIRST_DESCRIPTOR + place}" for place in range(count)]
+
+
+@contextmanager
+def pid_file(path: str) -> Iterator[None]:
+    """Keeps a file with this process's number for as long as the block runs; none without a path.
+
+    Raises:
+        Failure: It cannot be written, or another living process is named in it.
+    """
+    if not path:
+        yield
+        return
+    _refuse_second(path)
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+    except OSError as error:
+        raise Failure(
+            Code.CANNOT_LISTEN, f"cannot write the file {path}: {error.strerror or error}"
+        ) from None
+    try:
+        yield
+    finally:
+        if _owner(path) == os.getpid():
+            os.unlink(path)
+
+
+def _owner(path: str) -> int | None:
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read(32))
+    except (OSError, ValueError):
+        return None
+
+
+def _refuse_second(path: str) -> None:
+    owner = _owner(path)
+    if owner is None or owner <= 0 or owner == os.getpid():
+        return
+    try:
+        os.kill(owner, 0)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        pass  # it lives, and is somebody else's
+    raise Failure(Code.CANNOT_LISTEN, f"process {owner} runs already, says {path}")
+
+
+def claim(descriptor: int | None) -> int | None:
+    """Takes the descriptor of ``--ready-fd`` for ourselves, before anything else gets its number.
+
+    Raises:
+        Failure: It is not open.
+    """
+    if descriptor is None:
+        return None
+    try:
+        ours = os.dup(descriptor)  # which no child inherits
+    except OSError as error:
+        raise Failure(Code.USAGE, f"--ready-fd {descriptor}: {error.strerror}") from None
+    if descriptor > 2:
+        os.close(descriptor)
+    return ours
+
+
+def tell_ready(descriptor: int | None, addresses: Sequence[str]) -> None:
+    """Tells that every listener accepts.
+
+    Args:
+        descriptor: Gets ``{"addresses": […], "pid": …}`` as one line of JSON, and is closed.
+        addresses: Where.
+
+    Raises:
+        Failure: It cannot be written to.
+    """
+    if descriptor is not None:
+        line = json.dumps({"addresses": list(addresses), "pid": os.getpid()}) + "\n"
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise Failure(Code.USAGE, f"--ready-fd: {error.strerror}") from None
+    notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=serving on {', '.join(addresses)}")
+
+
+def notify(state: str) -> None:
+    """Sends a state to systemd, or to whoever else listens on ``NOTIFY_SOCKET``."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path.startswith(("/", "@")):
+        return
+    where = "\0" + path[1:] if path.startswith("@") else path
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.setblocking(False)
+            sock.sendto(state.encode(), where)
+    except OSError:
+        pass
+
+
+async def watchdog() -> None:
+    """Sends ``WATCHDOG=1`` twice within the time that systemd allows; for ever.
+
+    It runs on the event loop, so a loop that is blocked is noticed, and not one that is idle.
+    """
+    try:
+        allowed = int(os.environ.get("WATCHDOG_USEC", "")) / 1e6
+    except ValueError:
+        allowed = 0.0
+    ours = os.environ.get("WATCHDOG_PID") in (None, str(os.getpid()))
+    if allowed <= 0 or not ours:
+        await asyncio.Event().wait()
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(allowed / 2)
+
+
+__all__ = ["claim", "notify", "passed_sockets", "pid_file", "tell_ready", "watchdog"]
