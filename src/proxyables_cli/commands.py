@@ -19,6 +19,7 @@ _MODULES = {
     "describe": "describe",
     "ping": "ping",
     "demo": "demo",
+    "completion": "completion",
     "man": "man",
 }
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from proxyables.net.addresses import parse
 from proxyables_cli import logs
 from proxyables_cli.exits import Code, Failure
-from proxyables_cli.options import Common, choice, duration, value, word
+from proxyables_cli.options import Choice, Common, duration, value, word
 from proxyables_cli.output import FORMATS, Printer
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Connecting(Common):
         "--output",
         metavar="FORMAT",
         text="auto (the default: pretty on a terminal, else json), pretty, json, raw or repr.",
-        convert=choice(*FORMATS),
+        convert=Choice(*FORMATS),
         default="auto",
     )
 

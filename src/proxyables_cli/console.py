@@ -10,7 +10,7 @@ from proxyables.net.addresses import parse
 from proxyables_cli import logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.loops import LOOPS
-from proxyables_cli.options import Command, Common, choice, duration, switch, value, words
+from proxyables_cli.options import Choice, Command, Common, duration, switch, value, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class ReplOptions(Common):
         "--loop",
         metavar="LOOP",
         text="auto (the default: uvloop if it is installed), uvloop or asyncio.",
-        convert=choice(*LOOPS),
+        convert=Choice(*LOOPS),
         default="auto",
     )
 

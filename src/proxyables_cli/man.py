@@ -48,22 +48,26 @@ def find(page: str) -> Path:
     Raises:
         Failure: There is no such page, or none were installed.
     """
+    known = pages()
     short = page.removeprefix("proxyables").removeprefix("-")
-    name = f"proxyables-{short}" if short else "proxyables"
-    known: dict[str, Path] = {}
-    for directory in _directories():
-        for path in directory.glob("proxyables*.[1-9]"):
-            known.setdefault(path.stem, path)
     if not known:
         raise Failure(Code.NO_TARGET, "the manual pages were not installed", "see --help")
-    if name not in known:
+    if short not in known:
         import difflib
 
-        pages = [stem.removeprefix("proxyables").removeprefix("-") for stem in known]
-        near = difflib.get_close_matches(short, pages, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"pages: {', '.join(filter(None, pages))}"
+        near = difflib.get_close_matches(short, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"pages: {', '.join(filter(None, known))}"
         raise Failure(Code.NO_TARGET, f"there is no page {page!r}", hint)
-    return known[name]
+    return known[short]
+
+
+def pages() -> dict[str, Path]:
+    """Returns the pages that are there, by their short names; the main page's is empty."""
+    known: dict[str, Path] = {}
+    for directory in _directories():
+        for path in sorted(directory.glob("proxyables*.[1-9]")):
+            known.setdefault(path.stem.removeprefix("proxyables").removeprefix("-"), path)
+    return known
 
 
 def _directories() -> Iterator[Path]:
@@ -86,4 +90,4 @@ COMMANDS = (
     ),
 )
 
-__all__ = ["COMMANDS", "ManOptions", "find", "run"]
+__all__ = ["COMMANDS", "ManOptions", "find", "pages", "run"]

@@ -99,15 +99,20 @@ def words(metavar: str, *, text: str) -> Any:
     return dataclasses.field(default=(), metadata={_ROW: Row((), text, metavar, many=True)})
 
 
-def choice(*allowed: str) -> Callable[[str], str]:
-    """Makes a converter that takes one of some words."""
+class Choice:
+    """A converter that takes one of some words.
 
-    def convert(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"takes one of {', '.join(allowed)}, got {text!r}")
+    Attributes:
+        allowed: The words.
+    """
+
+    def __init__(self, *allowed: str) -> None:
+        self.allowed = allowed
+
+    def __call__(self, text: str) -> str:
+        if text not in self.allowed:
+            raise ValueError(f"takes one of {', '.join(self.allowed)}, got {text!r}")
         return text
-
-    return convert
 
 
 def number(text: str) -> int:
@@ -149,7 +154,7 @@ class Common:
         "--color",
         metavar="WHEN",
         text="auto (the default), always or never.",
-        convert=choice("auto", "always", "never"),
+        convert=Choice("auto", "always", "never"),
         default="auto",
     )
 
@@ -244,11 +249,11 @@ def merge(outer: Common | None, inner: Options) -> Options:
 
 
 __all__ = [
+    "Choice",
     "Command",
     "Common",
     "Row",
     "build",
-    "choice",
     "duration",
     "merge",
     "number",

@@ -15,9 +15,9 @@ from proxyables.net.addresses import MAX_SOCKET_PATH, parse
 from proxyables_cli import logs, loops, runtime, supervision, targets
 from proxyables_cli.exits import Code, Failure, printable, talk
 from proxyables_cli.options import (
+    Choice,
     Command,
     Common,
-    choice,
     duration,
     number,
     repeated,
@@ -68,7 +68,7 @@ class ServeOptions(Common):
         "--instance",
         metavar="WHICH",
         text="shared (the default), or connection: TARGET is called for each connection.",
-        convert=choice("shared", "connection"),
+        convert=Choice("shared", "connection"),
         default="shared",
     )
     threads: int = value(
@@ -83,7 +83,7 @@ class ServeOptions(Common):
         "--loop",
         metavar="LOOP",
         text="auto (the default: uvloop if it is installed), uvloop or asyncio.",
-        convert=choice(*loops.LOOPS),
+        convert=Choice(*loops.LOOPS),
         default="auto",
     )
     allow: tuple[str, ...] = repeated(

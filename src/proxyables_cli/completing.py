@@ -1,0 +1,249 @@
+"""What could stand at the cursor of a command line that is being typed.
+
+Nothing is imported or run to find it out: targets are read from the sources of modules, members of
+remote objects are asked from their server, which runs nothing either, and gets a moment only.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from proxyables_cli import commands, man, runtime
+from proxyables_cli.options import Choice, Common, Row, rows
+
+PATIENCE = 0.3
+"""Seconds that a remote server gets: after that no menu is better than a late one."""
+_MAX_SOURCE = 1 << 20
+_SCHEMES = ("tcp://", "unix:", "exec:", "ssh://", "tls://", "ws://", "fd:")
+
+Candidate = tuple[str, str]
+"""A word, and what it means in a few words."""
+
+
+def candidates(words: Sequence[str]) -> list[Candidate]:
+    """Returns what could stand for the last of the words.
+
+    Args:
+        words: The words after the program's name as far as the cursor. The last one is what was
+            typed of the word at the cursor, and may be empty.
+    """
+    *before, current = words or [""]
+    name = next((word for word in before if not word.startswith("-")), "")
+    command = commands.find(name)
+    if command is None:
+        found = _flags(Common) if current.startswith("-") else _commands()
+        return _fitting(found if not name else (), current)
+    table = rows(command.options)
+    flags = {flag: row for _, row in table for flag in row.names}
+    after = before[before.index(name) + 1 :]
+    taken = flags.get(after[-1]) if after else None
+    if taken is not None and not taken.is_switch:
+        return _fitting(_values(taken, current), current)
+    if current.startswith("-") and len(current) > 1:
+        return _fitting(_flags(command.options), current)
+    positional = [row for _, row in table if not row.names]
+    given = _positional(after, flags)
+    if len(given) >= len(positional):
+        return []
+    return _fitting(_words(positional[len(given)].metavar, given, current), current)
+
+
+def _fitting(found: Iterable[Candidate], current: str) -> list[Candidate]:
+    return sorted({pair for pair in found if pair[0].startswith(current)})
+
+
+def _positional(words: Sequence[str], flags: dict[str, Row]) -> list[str]:
+    """Leaves the flags and their values out of the words of a command."""
+    given: list[str] = []
+    is_value = False
+    for word in words:
+        if is_value:
+            is_value = False
+        elif word.startswith("-") and len(word) > 1:
+            row = flags.get(word)
+            is_value = row is not None and not row.is_switch
+        else:
+            given.append(word)
+    return given
+
+
+def _commands() -> Iterator[Candidate]:
+    for command in commands.every():
+        yield command.name, command.help.split(". ")[0].removesuffix(".")
+
+
+def _flags(options: type[Common]) -> Iterator[Candidate]:
+    for _, row in rows(options):
+        yield max(row.names, key=len, default=""), row.help.split(". ")[0].removesuffix(".")
+
+
+def _values(row: Row, current: str) -> Iterator[Candidate]:
+    if isinstance(row.convert, Choice):
+        yield from ((word, "") for word in row.convert.allowed)
+    elif row.metavar == "ADDRESS":
+        yield from _addresses(current)
+    elif row.metavar in ("PATH", "DIR", "FILE"):
+        yield from _files(current)
+
+
+def _words(metavar: str, given: Sequence[str], current: str) -> Iterator[Candidate]:
+    if "ADDRESS" in metavar:
+        yield from _addresses(current)
+    elif metavar == "TARGET":
+        yield from _targets(current)
+    elif metavar == "PATH" and given:
+        yield from _members(given[0], current)
+    elif metavar == "PAGE":
+        yield from ((page, "") for page in man.pages() if page)
+    elif metavar == "SHELL":
+        from proxyables_cli.completion import SHELLS
+
+        yield from ((shell, "") for shell in SHELLS)
+
+
+def _addresses(current: str) -> Iterator[Candidate]:
+    if current.startswith(("/", "./", "../", "~/")):  # else a path is no address
+        yield from _files(current)
+        return
+    for path in runtime.sockets():
+        yield f"unix:{path}", "a server of yours"
+    yield from ((scheme, "") for scheme in _SCHEMES)
+
+
+def _files(current: str, suffix: str = "") -> Iterator[Candidate]:
+    """Lists directories, and files with a suffix, that a path begun could mean."""
+    directory, slash, _ = current.rpartition("/")
+    start = directory + slash
+    try:
+        entries = sorted(Path(os.path.expanduser(start) or ".").iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield f"{start}{entry.name}/", ""
+        elif entry.name.endswith(suffix):
+            yield f"{start}{entry.name}", ""
+
+
+# -- targets --------------------------------------------------------------------------------------
+
+
+def _targets(current: str) -> Iterator[Candidate]:
+    module, colon, attribute = current.rpartition(":")
+    if colon:
+        source = _source(module)
+        tree = None if source is None else _parsed(source)
+        if tree is not None:
+            container, dot, _ = attribute.rpartition(".")
+            for name, kind in _defined(tree.body, container.split(".") if container else []):
+                yield f"{module}:{container}{dot}{name}", kind
+        return
+    if "/" in current:
+        for path, told in _files(current, ".py"):
+            yield (path if path.endswith("/") else f"{path}:"), told
+        return
+    package, dot, _ = current.rpartition(".")
+    directory = Path(*package.split(".")) if package else Path()
+    for name in _modules(directory):
+        yield f"{package}{dot}{name}:", "module"
+        if (directory / name).is_dir():
+            yield f"{package}{dot}{name}.", "package"
+
+
+def _modules(directory: Path) -> Iterator[str]:
+    """Lists modules and packages in a directory, read like an import would."""
+    try:
+        entries = sorted(directory.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if not entry.stem.isidentifier() or entry.stem.startswith("_"):
+            continue
+        if entry.suffix == ".py" or (entry / "__init__.py").exists():
+            yield entry.stem
+
+
+def _source(module: str) -> Path | None:
+    """Finds the file of a module, without importing the packages around it."""
+    if module.endswith(".py"):
+        return Path(os.path.expanduser(module))
+    parts = module.split(".")
+    if not all(part.isidentifier() for part in parts):
+        return None
+    for base in ["", *sys.path]:
+        path = Path(base, *parts)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def _parsed(path: Path) -> ast.Module | None:
+    try:
+        with open(path, "rb") as file:
+            return ast.parse(file.read(_MAX_SOURCE))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _defined(body: list[ast.stmt], inside: list[str]) -> Iterator[Candidate]:
+    """Lists what a module, or a class in it, defines by a statement of its own."""
+    if inside:
+        for statement in body:
+            if isinstance(statement, ast.ClassDef) and statement.name == inside[0]:
+                yield from _defined(statement.body, inside[1:])
+        return
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            names, kind = [statement.name], "function"
+        elif isinstance(statement, ast.ClassDef):
+            names, kind = [statement.name], "class"
+        elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            names, kind = [each.id for each in targets if isinstance(each, ast.Name)], "object"
+        else:
+            continue
+        yield from ((name, kind) for name in names if not name.startswith("_"))
+
+
+# -- remote members -------------------------------------------------------------------------------
+
+_LAST_NAME = re.compile(r"(?:^|(?<=\.))[^\W\d]?\w*$")
+
+
+def _members(address: str, current: str) -> Iterator[Candidate]:
+    """Asks the server of an address for the members of what the path names so far."""
+    from proxyables_cli import connecting, paths
+
+    match = _LAST_NAME.search(current)
+    if match is None:
+        return
+    start = current[: match.start()]
+    try:
+        steps = paths.parse(start.removesuffix("."))
+        where = connecting.checked(address)
+        found = asyncio.run(_ask(where, steps))
+    except Exception:  # whatever is wrong, the command itself will say it
+        return
+    for name, kind in found:
+        yield f"{start}{name}", kind
+
+
+async def _ask(address: str, steps: list[tuple[str, object]]) -> list[Candidate]:
+    from proxyables import connect, describe  # before the clock runs
+    from proxyables_cli import paths
+
+    async with asyncio.timeout(PATIENCE), connect(address, timeout=PATIENCE) as peer:
+        told = await describe(paths.walk(peer.root, steps))
+        return [(str(row["name"]), str(row["kind"])) for row in told["members"]]
+
+
+__all__ = ["PATIENCE", "Candidate", "candidates"]
