@@ -371,12 +371,13 @@ def test_the_payload_of_a_cut_frame_is_dropped_when_its_stream_ends(end: str) ->
 def test_credit_is_given_back_in_one_update_when_half_is_used(cut: int | None) -> None:
     session, stream = accepting()
     half = INITIAL_WINDOW // 2
-    data = frame(DATA, 0, 1, bytes(half))
+    session.receive_data(frame(DATA, 0, 1, bytes(half - 1001)))
+    data = frame(DATA, 0, 1, bytes(1000))
     session.receive_data(data[:cut])
     session.receive_data(b"" if cut is None else data[cut:])
     assert not session.outgoing
     session.receive_data(frame(DATA, 0, 1, b"!"))
-    assert sent(session) == [(WINDOW_UPDATE, 0, 1, half + 1)]
+    assert sent(session) == [(WINDOW_UPDATE, 0, 1, half)]
     assert stream.receive_window == INITIAL_WINDOW
 
 
@@ -946,6 +947,8 @@ def test_without_keepalive_nothing_is_sent_however_long_the_silence() -> None:
     [
         ("initial_window", 262_143),
         ("initial_window", 2**32),
+        ("max_window", 2**32),
+        ("window_budget", -1),
         ("max_frame_payload", 0),
         ("max_frame_payload_received", 262_143),
         ("max_streams", 0),

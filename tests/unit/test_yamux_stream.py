@@ -9,8 +9,14 @@ from proxyables.yamux import Stream
 WINDOW = 262_144
 
 
-def make(*, send_window: int = WINDOW, receive_window: int = WINDOW) -> Stream:
-    return Stream(1, send_window=send_window, receive_window=receive_window, is_ours=False)
+def make(*, send_window: int = WINDOW) -> Stream:
+    return Stream(
+        1,
+        send_window=send_window,
+        receive_window=WINDOW,
+        low_water=WINDOW // 2 + 1,
+        is_ours=False,
+    )
 
 
 def test_parked_data_leaves_in_order_in_pieces_of_the_limit() -> None:
@@ -33,42 +39,45 @@ def test_parking_copies_nothing() -> None:
     assert [piece.obj for piece in stream.unpark(100)] == [data]
 
 
-def test_replenishing_announces_all_that_was_received() -> None:
-    stream = make(receive_window=100_000)
-    assert stream.replenish(WINDOW) == 162_144
-    assert stream.receive_window == WINDOW
-    half_used = make(receive_window=0)
-    half_used.consume(100, WINDOW)
-    half_used.replenish(WINDOW)
-    assert half_used.consumed == 0
-    overrun = make(receive_window=-50)
-    assert overrun.replenish(WINDOW) == WINDOW + 50
+def test_refilling_gives_back_what_was_used_and_changes_the_size() -> None:
+    stream = make()
+    stream.receive_window -= 100_000
+    assert stream.refill(100_000, change=0, low_water=1) == 100_000
+    assert stream.receive_window == stream.window == WINDOW
+    stream.receive_window -= 100_000
+    assert stream.refill(60_000, change=WINDOW, low_water=2) == 60_000 + WINDOW
+    assert (stream.receive_window, stream.window) == (2 * WINDOW - 40_000, 2 * WINDOW)
+    assert stream.refill(40_000, change=-40_000, low_water=3) == 0
+    assert stream.receive_window == stream.window == 2 * WINDOW - 40_000
+    assert stream.low_water == 3
 
 
-def test_consumed_bytes_are_announced_at_half_a_window() -> None:
-    stream = make(receive_window=0)
-    assert stream.consume(WINDOW // 2 - 1, WINDOW) == 0
-    assert stream.receive_window == 0
-    assert stream.consume(1, WINDOW) == WINDOW // 2
-    assert stream.receive_window == WINDOW // 2
-    assert stream.consume(WINDOW // 2, WINDOW) == WINDOW // 2
-    assert (stream.receive_window, stream.consumed) == (WINDOW, 0)
+def test_used_bytes_are_due_at_the_part_that_the_low_water_leaves() -> None:
+    stream = make()
+    stream.receive_window = 0
+    assert stream.consume(WINDOW // 2 - 1) == 0
+    assert stream.consume(1) == WINDOW // 2
+    assert stream.refill(WINDOW // 2, change=0, low_water=stream.low_water) == WINDOW // 2
+    assert (stream.receive_window, stream.consumed) == (WINDOW // 2, 0)
+    assert stream.consume(WINDOW // 2) == WINDOW // 2
 
 
 @pytest.mark.parametrize("size", [-1, 11])
 def test_more_than_was_received_cannot_be_consumed(size: int) -> None:
-    stream = make(receive_window=WINDOW - 10)
+    stream = make()
+    stream.receive_window -= 10
     with pytest.raises(ValueError, match=f"10 bytes to give credit for, not {size}"):
-        stream.consume(size, WINDOW)
+        stream.consume(size)
 
 
 def test_what_was_consumed_cannot_be_consumed_again() -> None:
-    stream = make(receive_window=WINDOW - 10)
-    assert stream.consume(0, WINDOW) == 0
-    assert stream.consume(7, WINDOW) == 0
+    stream = make()
+    stream.receive_window -= 10
+    assert stream.consume(0) == 0
+    assert stream.consume(7) == 0
     with pytest.raises(ValueError, match="3 bytes to give credit for, not 4"):
-        stream.consume(4, WINDOW)
-    assert stream.consume(3, WINDOW) == 0
+        stream.consume(4)
+    assert stream.consume(3) == 0
     assert stream.consumed == 10
 
 

@@ -37,6 +37,7 @@ from proxyables.yamux.frames import (
     StreamClosed,
     YamuxError,
 )
+from proxyables.yamux.sender import ROUND_TRIP_OPAQUE
 from proxyables.yamux.session import KEEPALIVE_OPAQUE, Session
 from proxyables.yamux.stream import Stream
 
@@ -54,6 +55,7 @@ __all__ = [
     "PONGED",
     "PROTOCOL_ERROR",
     "RESET",
+    "ROUND_TRIP_OPAQUE",
     "WENT_AWAY",
     "WRITABLE",
     "Config",

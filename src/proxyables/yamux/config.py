@@ -15,6 +15,10 @@ class Config:
     Attributes:
         initial_window: Bytes that the peer may send on a stream ahead of its reader. Not less than
             256 KiB, which every peer assumes; what is more is announced when a stream opens.
+        max_window: Bytes that a window may grow to while its stream fills it within a round trip,
+            if the session has a clock. Not larger than `initial_window`: windows do not grow.
+        window_budget: Bytes by which all windows together may be larger than at first: what
+            readers that stall can cost beside one initial window each.
         max_frame_payload: Bytes of one data frame that is sent, so that one stream cannot hold
             the link.
         max_frame_payload_received: Bytes of one data frame that is received where no window bounds
@@ -29,6 +33,8 @@ class Config:
     """
 
     initial_window: int = INITIAL_WINDOW
+    max_window: int = INITIAL_WINDOW
+    window_budget: int = 0
     max_frame_payload: int = 64 * 1024
     max_frame_payload_received: int = 16 * 1024 * 1024
     max_streams: int = 16_384
@@ -39,6 +45,8 @@ class Config:
 
     def __post_init__(self) -> None:
         self._check("initial_window", INITIAL_WINDOW, MAX_WINDOW)
+        self._check("max_window", 0, MAX_WINDOW)
+        self._check("window_budget", 0, math.inf)
         self._check("max_frame_payload", 1, MAX_WINDOW)
         self._check("max_frame_payload_received", self.initial_window, math.inf)
         self._check("max_streams", 1, MAX_WINDOW)

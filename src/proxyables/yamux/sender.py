@@ -1,7 +1,16 @@
-"""The half of a session that speaks: the table of streams, and the queue of frames to send."""
+"""The half of a session that speaks: the table of streams, and the queue of frames to send.
+
+How windows grow. Each time a part of a receive window is used up, credit is given, and the moment
+noted. A part that lasted for less than half a round trip was used faster than credit can come, as
+two of four parts are on their way meanwhile: the window doubles. So at a steady pace it ends at
+two to four times what the link holds. A part that lasted for more than two round trips is not
+given back, until the window is as small as it was at first. What counts is the shortest round trip
+that any ping has shown: a link with a queue is full, and a larger window would only lengthen it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from proxyables.yamux.config import Config
@@ -23,7 +32,12 @@ from proxyables.yamux.frames import (
 )
 from proxyables.yamux.stream import CLOSED, UNLIMITED, Stream
 
+ROUND_TRIP_OPAQUE: Final = 0x77696E64
+"""What a ping carries that measures for windows ("wind"), so that it is known in a capture."""
+
 _JOIN_LIMIT: Final = 4096  # below it one copy is cheaper than one more item to write
+_PARTS: Final = 4
+"""Parts of a window that can grow: with two, half of the window would wait for credit."""
 
 _pack = WORDS.pack
 
@@ -42,14 +56,22 @@ class Sender:
             backlog of them; peers exist that never acknowledge.
         local_go_away: The code of the go-away that was sent last, or None.
         remote_go_away: The code of the go-away that was received last, or None.
+        lenient: True for a peer that ignores our windows: only the frame bound holds then, and no
+            window grows.
+        round_trip: Seconds of the shortest round trip that a ping has shown, or None.
+        max_frame_payload: Bytes of one data frame from now on; as in `Config` at first.
     """
 
-    def __init__(self, *, client: bool, config: Config) -> None:
+    def __init__(
+        self, *, client: bool, config: Config, clock: Callable[[], float] | None = None
+    ) -> None:
         self.streams: dict[int, Stream] = {}
         self.outgoing: list[bytes | memoryview] = []
         self.unacked = 0
         self.local_go_away: int | None = None
         self.remote_go_away: int | None = None
+        self.lenient = False
+        self.round_trip: float | None = None
 
         self._config = config
         self._next_id = 1 if client else 2
@@ -58,8 +80,15 @@ class Sender:
         self._offence: YamuxError | None = None
 
         self._window = config.initial_window
+        self._parts = _PARTS if config.max_window > config.initial_window else 2
+        self._low_water = self._low_water_of(self._window)
+        self._spare_credit = config.window_budget
+        self._clock = clock if config.max_window > config.initial_window else None
+        self._timed_ping: int | None = None
+        self._pinged_since = 0.0
+
         self._first_send_window = INITIAL_WINDOW
-        self._max_frame_payload = config.max_frame_payload
+        self.max_frame_payload = config.max_frame_payload
 
     def data_to_send(self) -> list[bytes | memoryview]:
         """Fetch everything that is queued, in order, for one write. Large payloads are views."""
@@ -108,6 +137,7 @@ class Sender:
             is_ours=True,
             send_window=self._first_send_window,
             receive_window=self._window,
+            low_water=self._low_water,
         )
         self.streams[stream_id] = stream
         self.unacked += 1
@@ -130,7 +160,7 @@ class Sender:
         size = len(data)
         # While anything is parked the window is zero, so nothing can overtake it here.
         window = stream.send_window - size
-        if window >= 0 and 0 < size <= self._max_frame_payload:
+        if window >= 0 and 0 < size <= self.max_frame_payload:
             stream.send_window = window
             header = _pack(SEND_DATA, stream.id, size)
             if size < _JOIN_LIMIT:
@@ -147,7 +177,7 @@ class Sender:
 
     def _send_parked(self, stream: Stream) -> None:
         outgoing = self.outgoing
-        for piece in stream.unpark(self._max_frame_payload):
+        for piece in stream.unpark(self.max_frame_payload):
             size = len(piece)
             header = _pack(SEND_DATA, stream.id, size)
             if size < _JOIN_LIMIT:
@@ -200,7 +230,7 @@ class Sender:
     def credit(self, stream: Stream, size: int) -> None:
         """Count ``size`` bytes as used, on a stream whose ``auto_credit`` is False.
 
-        The peer is told once half of the window is used. Nothing happens on a stream that gives
+        The peer is told once a part of the window is used. Nothing happens on a stream that gives
         credit by itself, or whose peer sends no more.
 
         Raises:
@@ -208,13 +238,44 @@ class Sender:
         """
         if stream.auto_credit or stream.remote_closed or stream.dead:
             return
-        delta = stream.consume(size, self._window)
-        if delta:
+        used = stream.consume(size)
+        if used and (delta := self._refill(stream, used)):
             self.outgoing.append(_pack(SEND_WINDOW, stream.id, delta))
+
+    def _low_water_of(self, window: int) -> int:
+        """Return below which rest of a window a part of it is used up: at that part to the byte."""
+        return window - window // self._parts + 1
+
+    def _refill(self, stream: Stream, used: int) -> int:
+        """Give a stream credit for what was used, or more, or less; returns the delta."""
+        change = 0 if self._clock is None or self.lenient else self._change(stream, used)
+        if change:
+            self._spare_credit -= change
+            stream.wide = True
+        low_water = self._low_water_of(stream.window + change)
+        return stream.refill(used, change=change, low_water=low_water)
+
+    def _change(self, stream: Stream, used: int) -> int:
+        """Decide by how much a window is to grow, below zero if it is to shrink."""
+        assert self._clock is not None
+        now = self._clock()
+        lasted, stream.refilled_at = now - stream.refilled_at, now
+        if self.round_trip is None:
+            self._time_round_trip()
+            return 0
+        if 2 * lasted < self.round_trip:
+            most = min(self._config.max_window - stream.window, self._spare_credit)
+            if most:
+                self._time_round_trip()
+            return min(stream.window, most)
+        if lasted > 2 * self.round_trip:
+            return -min(used, stream.window - self._window)
+        return 0
 
     def _forget(self, stream: Stream) -> None:
         """Take a stream out of the table: the one place where that happens."""
         del self.streams[stream.id]
+        self._spare_credit += stream.window - self._window
         if not stream.is_ours:
             self._inbound -= 1
         elif not stream.acked:
@@ -224,6 +285,20 @@ class Sender:
     def ping(self, opaque: int) -> None:
         """Queue a ping; ``opaque`` is a 32-bit number that a decent peer sends back."""
         self.outgoing.append(_pack(SEND_PING, 0, opaque))
+        if self._clock is not None and self._timed_ping is None:
+            self._timed_ping, self._pinged_since = opaque, self._clock()
+
+    def _time_round_trip(self) -> None:
+        """Have a ping measured, unless one is under way: the link may be quicker than it seemed."""
+        if self._timed_ping is None:
+            self.ping(ROUND_TRIP_OPAQUE)
+
+    def _note_answer(self, opaque: int) -> None:
+        """Take the answer to a ping; only its own number tells which, and it is measured once."""
+        if opaque == self._timed_ping and self._clock is not None:
+            self._timed_ping = None
+            took = self._clock() - self._pinged_since
+            self.round_trip = took if self.round_trip is None else min(took, self.round_trip)
 
     def go_away(self, code: int = NORMAL) -> None:
         """Tell the peer to open no more streams; those it opens are refused. Live ones go on."""

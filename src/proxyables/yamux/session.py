@@ -19,6 +19,7 @@ of streams, is in `proxyables.yamux.sender`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from proxyables.yamux.config import Config
@@ -81,28 +82,31 @@ class _CutFrame:
 
 
 class Session(Sender):
-    """The Yamux machine over one transport. It does no I/O, reads no clock, and never blocks.
+    """The Yamux machine over one transport. It does no I/O, and never blocks.
 
     Not safe for use from several threads at once.
 
     Args:
         client: True on the side that dialled; it opens the streams with odd ids.
         config: Bounds and intervals.
-
-    Attributes:
-        lenient: True for a peer that ignores our windows: only the frame bound holds then.
+        clock: Returns seconds, never fewer than before. Windows grow only with it, and it is asked
+            only when one could, and when pings are measured for that.
     """
 
-    def __init__(self, *, client: bool, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        client: bool,
+        config: Config | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         config = Config() if config is None else config
-        super().__init__(client=client, config=config)
-        self.lenient = False
+        super().__init__(client=client, config=config, clock=clock)
 
         self._highest_id = 0  # of theirs
         # Ids of theirs below the highest whose SYN has not come, lowest first. The Go peer takes
         # ids and sends their SYNs without one lock around both, so they may come out of order.
         self._skipped_ids: dict[int, None] = {}
-        self._half_window = config.initial_window // 2
 
         self._interrupted = False
         self._head = bytearray()
@@ -111,6 +115,11 @@ class Session(Sender):
         self._heard = False
         self._quiet_since: float | None = None
         self._pinged_at: float | None = None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a frame has begun to arrive and is not whole."""
+        return self._interrupted
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
         """Take bytes from the transport, and tell what they mean.
@@ -132,7 +141,7 @@ class Session(Sender):
                 not word
                 and length == end - HEADER_BYTES
                 and (stream := self.streams.get(stream_id)) is not None
-                and (window := stream.receive_window - length) >= self._half_window
+                and (window := stream.receive_window - length) >= stream.low_water
             ):
                 stream.receive_window = window
                 return [(DATA_RECEIVED, stream, data[HEADER_BYTES:])]
@@ -144,7 +153,6 @@ class Session(Sender):
         offset = self._resume(data, events) if self._interrupted else 0
         end = len(data)
         streams = self.streams
-        half = self._half_window
         while (start := offset + 12) <= end:
             word, stream_id, length = _unpack_from(data, offset)
             if (
@@ -155,7 +163,7 @@ class Session(Sender):
             ):
                 stream.receive_window = window = window - length
                 events.append((DATA_RECEIVED, stream, data[start:offset]))
-                if window < half:
+                if window < stream.low_water:
                     self._replenish(stream, events)
             else:
                 offset = self._frame(word, stream_id, length, data, start, events)
@@ -235,6 +243,7 @@ class Session(Sender):
                 self._answer(SEND_PONG, 0, value, events)
                 events.append((PINGED, None, value))
             else:
+                self._note_answer(value)
                 events.append((PONGED, None, value))
         elif kind == GO_AWAY:
             self.remote_go_away = value
@@ -264,6 +273,7 @@ class Session(Sender):
             is_ours=False,
             send_window=self._first_send_window,
             receive_window=self._window,
+            low_water=self._low_water,
         )
         self.streams[stream_id] = stream
         self._inbound += 1
@@ -330,12 +340,13 @@ class Session(Sender):
             events.append((DATA_RECEIVED, stream, payload))
         if flags & FIN:
             self._finished(stream, events)
-        elif stream.receive_window < self._half_window:
+        elif stream.receive_window < stream.low_water:
             self._replenish(stream, events)
 
     def _replenish(self, stream: Stream, events: list[Event]) -> None:
-        if stream.auto_credit and not stream.remote_closed:
-            delta = stream.replenish(self._window)
+        if not stream.auto_credit or stream.remote_closed:
+            return
+        if delta := self._refill(stream, stream.window - stream.receive_window):
             self._answer(SEND_WINDOW, stream.id, delta, events)
 
     def _grant(self, stream: Stream, delta: int, events: list[Event]) -> None:
@@ -349,6 +360,8 @@ class Session(Sender):
                 events,
             )
         stream.send_window += delta
+        if stream.send_window > INITIAL_WINDOW and not self.lenient:
+            stream.wide = True
         if stream.parked:
             self._send_parked(stream)
             if not stream.parked:

@@ -15,6 +15,7 @@ Only `proxyables.yamux.session` changes a stream; `owner` and `auto_credit` are 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
@@ -34,8 +35,14 @@ class Stream:
         is_ours: True if this side opened it.
         owner: The driver's own object for this stream; the session never looks at it.
         send_window: Bytes that the peer is ready to take.
-        receive_window: Bytes that the peer may still send; below zero only from a peer that
-            ignores windows.
+        window: Bytes that the peer may send ahead of our reader: the size of the receive window
+            when nothing is on its way.
+        receive_window: What is left of it: bytes that the peer may still send; below zero only
+            from a peer that ignores windows.
+        low_water: Below so much of `receive_window`, credit is given.
+        refilled_at: When credit was given last, by the session's clock.
+        wide: True once either window has been larger than it was at first. Credit cannot be taken
+            back: only the end of the stream does that.
         consumed: Bytes that the driver has taken without their credit being announced yet.
         parked: Bytes given to `send` that wait for credit. Keeps its number when the stream dies:
             what is parked then never leaves.
@@ -56,21 +63,34 @@ class Stream:
         "id",
         "is_ours",
         "local_closed",
+        "low_water",
         "owner",
         "parked",
         "receive_window",
+        "refilled_at",
         "remote_closed",
         "send_window",
+        "wide",
+        "window",
     )
 
     def __init__(
-        self, stream_id: int, *, is_ours: bool, send_window: int, receive_window: int
+        self,
+        stream_id: int,
+        *,
+        is_ours: bool,
+        send_window: int,
+        receive_window: int,
+        low_water: int,
     ) -> None:
         self.id = stream_id
         self.is_ours = is_ours
         self.owner: StreamOwner = None
         self.send_window = send_window
-        self.receive_window = receive_window
+        self.window = self.receive_window = receive_window
+        self.low_water = low_water
+        self.refilled_at = -math.inf
+        self.wide = False
         self.consumed = 0
         self.parked = 0
         self.auto_credit = True
@@ -106,23 +126,26 @@ class Stream:
             self.parked -= size
             yield view[:size]
 
-    def replenish(self, window: int) -> int:
-        """Open the receive window to its full size again; returns the delta to announce."""
-        delta = window - self.receive_window
-        self.receive_window = window
-        self.consumed = 0
-        return delta
-
-    def consume(self, size: int, window: int) -> int:
-        """Count data as used; returns the delta to announce, 0 while it is under half a window."""
-        unused = window - self.receive_window - self.consumed
+    def consume(self, size: int) -> int:
+        """Count data as used; returns how much of it credit is due for, 0 while it is little."""
+        unused = self.window - self.receive_window - self.consumed
         if not 0 <= size <= unused:
             raise ValueError(f"stream {self.id} has {unused} bytes to give credit for, not {size}")
-        delta = self.consumed + size
-        if delta < window // 2:
-            self.consumed = delta
-            return 0
+        self.consumed += size
+        return self.consumed if self.consumed > self.window - self.low_water else 0
+
+    def refill(self, used: int, *, change: int, low_water: int) -> int:
+        """Give credit for what was used, and change the window's size; returns the delta.
+
+        Args:
+            used: Bytes, all that are neither unread nor announced.
+            change: Bytes by which the window is to be larger; ``-used`` at the least.
+            low_water: Of the new size.
+        """
+        delta = used + change
+        self.window += change
         self.receive_window += delta
+        self.low_water = low_water
         self.consumed = 0
         return delta
 
