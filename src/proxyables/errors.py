@@ -23,7 +23,7 @@ An address that cannot be understood is a plain ``ValueError``: it never came ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 
 class RemoteFrame(NamedTuple):
@@ -128,8 +128,37 @@ class AuthenticationFailed(ProxyError, PermissionError):
     """One side could not prove that it knows the secret, or was not asked and must not be used."""
 
 
+Reason: TypeAlias = Literal[
+    "unreachable",
+    "timeout",
+    "closed",
+    "not-found",
+    "not-executable",
+    "not-a-peer",
+    "version",
+    "malformed",
+    "refused",
+]
+"""Why two sides did not meet; see `HandshakeFailed`."""
+
+
 class HandshakeFailed(ProxyError, ConnectionError):
-    """Nobody is there, or it is not a proxyables peer, or it speaks another major version."""
+    """Nobody is there, or it is not a proxyables peer, or it speaks another major version.
+
+    Attributes:
+        reason: One word of a closed set: ``unreachable`` (nobody is there, or no way leads there),
+            ``timeout`` (no answer in time), ``closed`` (they ended the connection first),
+            ``not-found`` and ``not-executable`` (the program of an ``exec:`` address),
+            ``not-a-peer`` (what they sent is no Yamux), ``version`` (another major one),
+            ``malformed`` (their part of the handshake breaks the rules), ``refused`` (they do not
+            want this peer).
+    """
+
+    def __init__(
+        self, message: str = "", cause: object | None = None, *, reason: Reason = "unreachable"
+    ) -> None:
+        super().__init__(message, cause)
+        self.reason: Reason = reason
 
 
 class ConnectionClosed(ProxyError, ConnectionError):

@@ -25,16 +25,28 @@ class Limits:
         max_name: Characters of an attribute or keyword name.
         max_integer_bits: Bits of one integer (arithmetic that takes minutes).
         max_streams: Streams that the other side may have open at once (a flood of SYNs).
+        max_window: Bytes that the other side may send on one stream ahead of its reader, when the
+            link is long and fat: windows begin with 256 KiB and grow no further than this (a
+            reader that stalls).
+        window_budget: Bytes by which all windows together may grow (readers that stall when their
+            windows are large).
         max_calls: Calls of the other side that may be running at once.
         max_references: Objects exported to, and imported from, the other side, each.
         max_text: Characters of an exception's message that are sent (a 10 MB message).
         max_read_buffer: Bytes of messages that have begun to arrive and are not whole (one byte
-            short of a message on each of thousands of streams).
+            short of a message on each of thousands of streams); over it the connection is cut.
+            As many again of requests whose calls run (large arguments to a method that waits);
+            over it further calls are refused.
         max_write_buffer: Bytes waiting for a peer that does not read; over it the connection
             is cut.
         handshake_timeout: Seconds until the other side must have said who it is.
         keepalive: Seconds of silence after which a ping is sent; 0 sends none.
         keepalive_timeout: Seconds within which that ping must be answered.
+        stall_timeout: Seconds within which a message, or a frame, that has begun to arrive goes on,
+            by a kilobyte at the least; else the connection is cut (drops that never end). 0 waits
+            for ever.
+        idle_timeout: Seconds without a call in either direction after which the connection is
+            closed, whatever references are held; 0 closes none.
         grace: Seconds that calls in flight get to end when the connection is closed.
     """
 
@@ -44,6 +56,8 @@ class Limits:
     max_name: int = 256
     max_integer_bits: int = 65_536
     max_streams: int = 16_384
+    max_window: int = 16 * MIB
+    window_budget: int = 64 * MIB
     max_calls: int = 16_384
     max_references: int = 1_000_000
     max_text: int = 16_384
@@ -52,6 +66,8 @@ class Limits:
     handshake_timeout: float = 10.0
     keepalive: float = 30.0
     keepalive_timeout: float = 30.0
+    stall_timeout: float = 60.0
+    idle_timeout: float = 0.0
     grace: float = 5.0
 
     def __post_init__(self) -> None:

@@ -416,6 +416,25 @@ WALKS: dict[str, list[Any]] = {
     "our object as keyword arguments": [[GET, "same"], [CALL, [], chain(None, [GET, "vault"])]],
     "our object as arguments": [[GET, "same"], [CALL, own(0)]],
     "our object as an operation": [[OPERATE, own(0)]],
+    "a text as long as all memory": [[GET, "text"], [GET, "ljust"], [CALL, [10**12]]],
+    "a text with room for tabs": [
+        [GET, "same"],
+        [CALL, ["\t"]],
+        [GET, "expandtabs"],
+        [CALL, [], {"tabsize": 10**12}],
+    ],
+    "a number as long as all memory": [[GET, "count"], [OPERATE, "format", ["1000000000000d"]]],
+    "a list as long as all memory": [
+        [GET, "same"],
+        [CALL, [[]]],
+        [GET, "extend"],
+        [CALL, [ext(9, [0, 10**12, 1])]],
+    ],
+    "a slice as long as all memory": [
+        [GET, "same"],
+        [CALL, [[]]],
+        [SETITEM, 0, ext(9, [0, 10**12, 1])],
+    ],
     "a stream inside an argument": [
         [GET, "same"],
         [CALL, [chain(None, [GET, "rows"], [STREAM, 1])]],

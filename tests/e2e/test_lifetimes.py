@@ -136,3 +136,54 @@ async def test_waiting_for_no_time_does_not_spin() -> None:
     async with connected(API(), client=limits) as (client, _):
         assert await client.root.number(1) == 1
         assert client._timers["tick"].when() > client.loop.time() + 0.001
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written until it is carried over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def carry(wire: Wire, peer: proxyables.Peer) -> None:
+    """Hands over what was written, one read for each write, without a turn of the loop between."""
+    written, wire.written = wire.written, []
+    for data in written:
+        peer.data_received(data)
+
+
+@on_both_loops
+async def test_a_call_given_up_before_its_task_has_begun_leaves_nothing() -> None:
+    ours, theirs = Wire(), Wire()
+    client, server = proxyables.Peer(client=True), proxyables.Peer(client=False, export=API())
+    client.connection_made(ours)
+    server.connection_made(theirs)
+    for _ in range(4):
+        carry(ours, server)
+        carry(theirs, client)
+    for _ in range(3):
+        call = asyncio.ensure_future(proxyables.run(client.root.forever()))
+        while not ours.written:
+            await asyncio.sleep(0)
+        call.cancel()
+        while len(ours.written) < 2:  # the request, and the reset behind it
+            await asyncio.sleep(0)
+        carry(ours, server)
+        while server.statistics()["calls_running"]:
+            await asyncio.sleep(0)
+    client.connection_lost(None)
+    server.connection_lost(None)

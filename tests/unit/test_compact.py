@@ -491,3 +491,30 @@ def test_fields_that_do_not_fit_are_malformed(number: int, payload: Any) -> None
     codec, _ = make()
     with pytest.raises(ValueError, match="malformed"):
         codec.decode(ext(number, payload))
+
+
+def test_a_large_message_leaves_no_buffer_behind() -> None:
+    codec = Compact(Lender(), Limits())
+    codec.encode_return((1, (2,)))
+    kept = codec.pack
+    assert len(codec.encode_return(bytes(60_000))) > 60_000
+    assert codec.pack is kept, "what most messages need stays"
+    for large in (bytes(100_000), (bytes(100_000),)):
+        kept = codec.pack
+        codec.encode_return(large)
+        assert codec.pack is not kept
+    kept = codec.pack
+    with pytest.raises(LimitExceeded):
+        codec.encode_return([bytes(100_000), 1 << 100_000])
+    codec.encode_throw(ValueError())
+    assert codec.pack is not kept, "the one that failed half-way may be large as well"
+    assert codec.decode(codec.encode_return((1,))) == [RETURN, (1,)]
+
+
+def test_descriptions_take_no_more_than_a_message() -> None:
+    lender = Lender()
+    codec = Compact(lender, Limits(max_message=1000))
+    for number in range(5):
+        told = msgpack.packb([number, number, {"doc": "x" * 300}])
+        codec.decode(msgpack.packb([RETURN, msgpack.ExtType(1, told)]))
+    assert [each.description is None for each in lender.borrowed] == [False] * 3 + [True] * 2

@@ -166,6 +166,18 @@ def test_changing(target: Any, name: str, wanted: bool) -> None:
     assert placement(everything=True).wants_change(target, name, "__setattr__") is wanted
 
 
+def test_assigning_what_may_be_remote() -> None:
+    @expose(run="loop")
+    class OnLoop:
+        pass
+
+    place = placement(everything=True)
+    assert place.wants_assignment(THING, [object()])
+    assert not place.wants_assignment(THING, 5)
+    assert not place.wants_assignment(OnLoop(), object())
+    assert not placement(everything=False).wants_assignment(THING, object())
+
+
 def test_iterating() -> None:
     place = placement(everything=True)
     assert place.wants_iteration(THING.count())

@@ -21,13 +21,14 @@ import pytest
 
 from proxyables.limits import MIB, Limits
 from proxyables.objects.executor import Executor
+from proxyables.peer import accommodations, portions
 from proxyables.wire import hello, instructions, values
 from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import Chain
 from proxyables.wire.kinds import ProxyInstructionKinds, ProxyValueKinds
 from proxyables.wire.registration import by_value
-from proxyables.yamux import KEEPALIVE_OPAQUE, frames
+from proxyables.yamux import KEEPALIVE_OPAQUE, ROUND_TRIP_OPAQUE, frames
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/protocol.md").read_text()
 LIMITS = Limits()
@@ -250,6 +251,17 @@ def test_the_constants_of_the_hello_stand_in_the_page() -> None:
     assert f"{hello.NONCE_BYTES} random bytes" in PAGE
     assert f"the protocol version, {hello.VERSION}." in PAGE
     assert f"0x{KEEPALIVE_OPAQUE:08x}" in PAGE
+    assert f"0x{ROUND_TRIP_OPAQUE:08x}" in PAGE
+    assert f"0x{portions.PORTION_OPAQUE:08x}" in PAGE
+
+
+def test_the_bounds_of_windows_and_portions_stand_in_the_page() -> None:
+    assert f"at most {LIMITS.max_window >> 20} MiB (`max_window`)" in PAGE
+    assert f"at most {LIMITS.window_budget >> 20} MiB\n  (`window_budget`)" in PAGE
+    assert f"at most {portions.PORTION_BYTES >> 10} KiB together" in PAGE
+    assert f"data frames of at most {portions.LARGEST_FRAME_BYTES >> 10} KiB" in PAGE
+    assert f"At most {accommodations.MOST_STREAMS} calls" in PAGE
+    assert f"fails after {accommodations.PATIENCE:g} s" in PAGE
 
 
 def test_every_number_of_yamux_stands_in_a_table() -> None:

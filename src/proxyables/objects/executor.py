@@ -35,7 +35,7 @@ from proxyables.wire.instructions import (
     Step,
 )
 
-from .costs import check_cost
+from .costs import check_call_cost, check_cost, check_filling
 from .description import describe
 from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy
@@ -233,7 +233,7 @@ class Executor:
         """Answers every chain from here on with `error`, whatever it names."""
 
         def fail(*_: object) -> NoReturn:
-            raise error
+            raise error.with_traceback(None)  # each raising of it adds to the traceback that it has
 
         self._root = self._find = fail
 
@@ -274,13 +274,15 @@ class Executor:
         return self._run(value, steps, index)
 
     def _run(self, value: Any, steps: list[Step], index: int) -> Any:
-        if type(value) is self._cursor_type:
+        kind = type(value)  # all that most steps need to know of it
+        if kind is self._cursor_type:
             outcome = self._pass_on(value, steps, index)
             if outcome is not None:
                 return outcome
         policy = self._policy
         passed, harmless, plain = policy.passed, policy.harmless, self._plain
         placement = self._placement
+        read: Callable[[Any, str], Any] = getattr if placement is None else self._read
         for place, step in enumerate(steps[index:] if index else steps, index + 1):
             try:
                 # Types first: comparing or hashing an object of ours would run its code. `is`
@@ -290,19 +292,16 @@ class Executor:
                 op = step[0]
                 if op is GET:
                     name = step[1]
-                    if type(name) is not str or (type(value), name) not in passed:
+                    if type(name) is not str or (kind, name) not in passed:
                         policy.check_get(value, name)
-                    if placement is None:
-                        value = getattr(value, name)
-                    else:
-                        value = self._get(value, step)
+                    value = read(value, name)
                 elif op is CALL:
                     args = step[1]
                     if (
                         placement is None
                         and len(step) == 2
                         and type(args) is list
-                        and type(value) in harmless
+                        and kind in harmless
                     ):
                         value = value(*args)  # nearly every call, without one of our own
                     else:
@@ -317,7 +316,8 @@ class Executor:
                 if self._is_known(step):
                     raise  # the exported code's own
                 raise _no_such_step(step) from None
-            if type(value) not in plain:
+            kind = type(value)
+            if kind not in plain:
                 outcome = self._settle(value, steps, place)
                 if outcome is not None:
                     return outcome
@@ -396,8 +396,11 @@ class Executor:
     # -- the rarer steps --------------------------------------------------------------------------
 
     def _get(self, value: Any, step: Step) -> Any:
-        name = step[1]
-        self._policy.check_get(value, name)
+        self._policy.check_get(value, step[1])
+        return self._read(value, step[1])
+
+    def _read(self, value: Any, name: str) -> Any:
+        """Reads an attribute that the policy has let pass."""
         if self._placement is not None and self._placement.wants_get(value, name):
             return self._suspend(getattr, (value, name))
         return getattr(value, name)
@@ -414,9 +417,13 @@ class Executor:
             if type(keywords) is not dict:  # an object of ours would be asked for its keys
                 raise ProxyError("malformed chain: CALL takes a map of keyword arguments")
             policy.check_keywords(keywords)
+            if type(value) not in policy.harmless:
+                check_call_cost(value, args, keywords, self._limits)
             if self._placement is not None and self._placement.wants_call(value):
                 return self._suspend(value, (), args, keywords)
             return value(*args, **keywords)
+        if type(value) not in policy.harmless:
+            check_call_cost(value, args, {}, self._limits)
         if self._placement is not None and self._placement.wants_call(value):
             return self._suspend(value, (), args)
         return value(*args)
@@ -444,7 +451,11 @@ class Executor:
     def _set(self, value: Any, step: Step) -> Any:
         name, new = step[1], step[2]
         self._policy.check_set(value, name)
-        if self._placement is not None and self._placement.wants_change(value, name, "__setattr__"):
+        placement = self._placement
+        if placement is not None and (
+            placement.wants_change(value, name, "__setattr__")
+            or placement.wants_assignment(value, new)
+        ):
             return self._suspend(setattr, (value, name), (new,))
         setattr(value, name, new)
         return None
@@ -460,6 +471,7 @@ class Executor:
     def _set_item(self, value: Any, step: Step) -> Any:
         key, new = step[1], step[2]
         self._policy.check_set_item(value, key)
+        check_filling(new, self._limits)
         return self._act(operator.setitem, value, key, new)
 
     def _delete_item(self, value: Any, step: Step) -> Any:
@@ -493,9 +505,7 @@ class Executor:
             return self._item(value, step)
         if (type(value), key) not in self._policy.passed:
             self._policy.check_get(value, key)
-        if self._placement is not None and self._placement.wants_get(value, key):
-            return self._suspend(getattr, (value, key))
-        return getattr(value, key)
+        return self._read(value, key)
 
     def _copy(self, value: Any, step: Step) -> Any:
         """Gives containers of any make as the plain ones that travel by value."""

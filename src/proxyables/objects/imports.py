@@ -15,6 +15,9 @@ from typing import Any
 
 from proxyables.errors import LimitExceeded
 
+_MAX_TYPES = 4096
+"""Of the other side's types, how many are remembered; it tells no more if it is one of ours."""
+
 
 class Reference:
     """One object of the other side, for as long as any cursor here needs it.
@@ -85,7 +88,7 @@ class Imports:
         Raises:
             LimitExceeded: The table is full.
         """
-        if description is not None and len(self.types) < self._limit:
+        if description is not None and len(self.types) < _MAX_TYPES:
             self.types[kind] = description
         reference = self._by_id.get(id_)
         if reference is None:

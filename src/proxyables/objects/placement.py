@@ -44,6 +44,7 @@ _PLAIN_DESCRIPTORS = frozenset(
         staticmethod,
     }
 )
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 # Iterating these runs no code of anybody's.
 _PLAIN_SOURCES = frozenset(
     {list, tuple, dict, set, frozenset, str, bytes, bytearray, range, memoryview}
@@ -83,6 +84,16 @@ class Placement:
     def wants_change(self, target: object, name: str, method: str) -> bool:
         """Whether a worker is to change an attribute by ``__setattr__`` or ``__delattr__``."""
         return self._wants_access(target, name, method)
+
+    def wants_assignment(self, target: object, new: object) -> bool:
+        """Whether a worker is to assign `new`, although that runs no code.
+
+        What is remote in it gets the face that code on workers can use.
+        """
+        if not self.everything or type(new) in _SCALARS:
+            return False
+        mark = class_mark(type(target))
+        return mark is None or mark.run != "loop"
 
     def wants_iteration(self, source: Any) -> bool:
         """Whether workers are to advance an iterable."""

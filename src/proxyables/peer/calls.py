@@ -33,6 +33,7 @@ from .deadlines import dump_deadline, seconds_left, until
 from .items import Inbox, Items
 from .pool import StreamPool
 from .tables import Tables
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -43,6 +44,10 @@ _RELEASE_TIMEOUT = 10.0
 _MAX_RELEASES = 32
 """RELEASEs that wait for a classic peer's answer at once: each has a stream, and TypeScript peers
 lose what comes on more than 256."""
+
+
+class NoStream(LimitExceeded):
+    """As many calls are in flight as a classic peer bears: the call can wait for its turn."""
 
 
 class Calls:
@@ -70,6 +75,11 @@ class Calls:
         self._unsent_releases: deque[bytes] = deque()
         self.stopped: deque[Inbox] = deque()
         """Iterations that nobody listens to any more; appended to by finalisers."""
+        self._turns = Turns(peer.limits.max_calls)
+        self.queue = self._turns.waiting
+        """Calls that wait for a stream, towards a classic peer."""
+        self.patience: float | None = None
+        """Seconds that a call without a deadline waits for its answer; None if it waits on."""
         self.waiting = 0
         """Calls that wait for an answer."""
         self.made = 0
@@ -83,7 +93,13 @@ class Calls:
         """Sends one chain and waits for its value; see `Peer.request`."""
         if not self.is_ready or _get_running_loop() is not self._loop:
             yield from self.until_ready().__await__()
-        stream = self._send(reference, steps)
+        if self.queue:
+            stream = yield from self._send_in_turn(reference, steps).__await__()
+        else:
+            try:
+                stream = self._send(reference, steps)
+            except NoStream:
+                stream = yield from self._send_in_turn(reference, steps).__await__()
         future = stream.owner = self._loop.create_future()
         try:
             return (yield from future)
@@ -92,6 +108,24 @@ class Calls:
                 self.cancel(stream)
             del future
             raise
+
+    async def _send_in_turn(self, reference: Reference | None, steps: list[Step]) -> Stream:
+        """Sends one chain as soon as all that were asked before are sent, and there is room."""
+        had_turn = False
+        while True:
+            await self._turns.wait(first=had_turn)
+            had_turn = True
+            try:
+                await self.until_ready()
+                stream = self._send(reference, steps)
+            except NoStream:
+                continue
+            except BaseException:
+                self._turns.wake()
+                raise
+            if self.waiting < self._peer.most_streams:
+                self._turns.wake()
+            return stream
 
     async def until_ready(self) -> None:
         """Waits for the handshake; raises what ended the connection, if it has ended."""
@@ -111,7 +145,7 @@ class Calls:
             target = reference.id
         registry = self._registry
         end = until.get()
-        seconds = None if end is None else seconds_left(end)
+        seconds = self.patience if end is None else seconds_left(end)
         try:
             if seconds is None:
                 data = self.dialect.encode_request(target, steps)
@@ -141,14 +175,17 @@ class Calls:
         """Ends a call whose deadline is over, whatever the other side does about it."""
         del self._deadlines[stream]
         owner = stream.owner
-        error = TimeoutError("the deadline was over before the answer came")
+        told = "the deadline was over before the answer came"
+        if self.patience is not None:
+            told += "; peers of this kind may answer no calls at all"
+        error = TimeoutError(told)
         if type(owner) is Inbox:
             self.stop_iteration(stream, owner.unused)
             owner.set_exception(error)
             return
-        self.cancel(stream)
         if not owner.done():
             owner.set_exception(error)
+        self.cancel(stream)
 
     def _end_deadline(self, stream: Stream) -> None:
         timer = self._deadlines.pop(stream, None)
@@ -159,7 +196,8 @@ class Calls:
         limit = self._peer.most_streams
         if self.waiting >= limit:
             self._tables.take_back()
-            raise LimitExceeded("max_streams", limit, self.waiting + 1, "calls in flight")
+            kind = NoStream if self._peer.is_classic else LimitExceeded
+            raise kind("max_streams", limit, self.waiting + 1, "calls in flight")
         try:
             return self._session.open_stream()
         except SessionClosed as error:
@@ -177,6 +215,9 @@ class Calls:
         if self._peer.is_classic:
             # A reset in mid-call ends some of these peers' processes. The answer is awaited by
             # the cancelled future: what it carries is decoded, dropped, and so given back.
+            if self.patience is not None:  # there will be none
+                self._session.abandon(stream)
+                self.fail(stream, _ended("the call was given up"))
             return
         stream.owner = None
         self.waiting -= 1
@@ -252,6 +293,8 @@ class Calls:
             self._end_deadline(stream)
         if self._unsent_exports:
             self._unsent_exports.pop(stream, None)
+        if self.queue:
+            self._turns.wake()
         if op == RETURN and not (stream.dead or stream.local_closed or stream.remote_closed):
             stream.auto_credit = True
             self.pool.give(stream)
@@ -307,6 +350,7 @@ class Calls:
             self._send_classic_releases()
         if owner is not None:
             self.waiting -= 1
+            self._turns.wake()
             if not owner.done():
                 owner.set_exception(error)
 
@@ -370,6 +414,7 @@ class Calls:
                 timer.cancel()
         self._releases.clear()
         self._unsent_releases.clear()
+        self._turns.close(error)
         streams = [stream for stream in self._session.streams.values() if stream.owner is not None]
         for stream in streams:
             if stream.is_ours:

@@ -19,14 +19,12 @@ class Feed:
     Args:
         workers: Who advances it.
         source: What is iterated.
-        size: Items that are asked for at a time.
         owned: Whether leaving early closes `source`.
     """
 
-    def __init__(self, workers: Workers, source: Any, size: int, *, owned: bool) -> None:
+    def __init__(self, workers: Workers, source: Any, *, owned: bool) -> None:
         self._workers = workers
         self._source = source
-        self._size = size
         self._owned = owned
         self._iterator: Iterator[Any] | None = None
         self._lock = threading.Lock()
@@ -37,9 +35,9 @@ class Feed:
         self.error: BaseException | None = None
         """What the iteration raised after the items that `take` gave last."""
 
-    def take(self) -> Job:
-        """Returns an awaitable of the next items, none perhaps."""
-        return Job(self._workers, self._take)
+    def take(self, size: int) -> Job:
+        """Returns an awaitable of the next items, so many at the most, and none perhaps."""
+        return Job(self._workers, self._take, size)
 
     def leave(self) -> None:
         """Closes the source if that is to be done, now or when the chunk in the making is done."""
@@ -54,7 +52,7 @@ class Feed:
         kind = type(self._source)
         return self._owned and hasattr(kind, "close") and hasattr(kind, "send")
 
-    def _take(self) -> list[Any]:
+    def _take(self, size: int) -> list[Any]:
         with self._lock:
             if self._is_left:
                 return []
@@ -66,7 +64,7 @@ class Feed:
                 self._iterator = iter(self._source)
             for item in self._iterator:
                 chunk.append(item)
-                if len(chunk) == self._size or self._is_left or time.monotonic() > end:
+                if len(chunk) == size or self._is_left or time.monotonic() > end:
                     break
             else:
                 self.is_over = True

@@ -22,6 +22,8 @@ from proxyables.wire.hello import (
 )
 from proxyables.wire.instructions import AUTH, HELLO, THROW, Message
 
+from .attempts import Attempts
+
 
 class Stage(enum.Enum):
     """How far the two sides know each other."""
@@ -39,13 +41,24 @@ class Handshake:
         hello: What this side tells of itself.
         client: Whether this side dialled.
         token: The shared secret, if authentication is demanded.
+        attempts: Where the side that was dialled counts failures, and looks who has to wait.
 
     Attributes:
+        source: Under what its failures are counted.
         info: What is known of the other side, once `stage` is DONE.
         refusal: With what every request of a classic peer is to be answered, if it is.
     """
 
-    def __init__(self, hello: Hello, *, client: bool, token: bytes | None) -> None:
+    def __init__(
+        self,
+        hello: Hello,
+        *,
+        client: bool,
+        token: bytes | None,
+        attempts: Attempts | None = None,
+    ) -> None:
+        self._attempts = Attempts() if attempts is None else attempts
+        self.source = ""
         self._hello = hello
         self._client = client
         self._token = token
@@ -68,7 +81,8 @@ class Handshake:
         if ping_version(opaque) != VERSION:
             raise HandshakeFailed(
                 f"the peer speaks protocol version {ping_version(opaque)}, "
-                f"this side speaks {VERSION}"
+                f"this side speaks {VERSION}",
+                reason="version",
             )
         self.stage = Stage.HELLO
         return [HELLO, dump_hello(self._hello)] if self._client else None
@@ -101,13 +115,21 @@ class Handshake:
         """
         if self._client or self.stage.value != _EXPECTED.get(message[0]):
             raise PeerProtocolError(f"message {message[0]} while {self.stage.value}")
+        if self._token is not None:
+            # For AUTH again: a thousand connections may have said HELLO before the first failed.
+            self._attempts.check(self.source)
         if message[0] == HELLO:
             self._theirs = load_hello(message[1])
             self._check_demands()
             return self._after_hello([HELLO, dump_hello(self._hello)])
         nonces = (self._theirs.nonce, self._hello.nonce)
         token = self._token or b""
-        check_proof(message[1], token, "client", *nonces)
+        try:
+            check_proof(message[1], token, "client", *nonces)
+        except AuthenticationFailed:
+            self._attempts.fail(self.source)
+            raise
+        self._attempts.succeed(self.source)
         self._finish(self._theirs)
         return [AUTH, prove(token, "server", *nonces)]
 
@@ -120,7 +142,8 @@ class Handshake:
         if message[0] == THROW:
             raise self._refused(message[1])
         if self.stage.value != _EXPECTED.get(message[0]):
-            raise HandshakeFailed(f"the peer answered with message {message[0]!r}")
+            told = f"the peer answered with message {message[0]!r}"
+            raise HandshakeFailed(told, reason="malformed")
         if message[0] == HELLO:
             self._theirs = load_hello(message[1])
             self._check_demands()
@@ -161,7 +184,7 @@ class Handshake:
         text = error.message if isinstance(error, RemoteError) else str(error)[:200]
         if name == "AuthenticationFailed":
             return AuthenticationFailed(f"the peer refused: {text}")
-        return HandshakeFailed(f"the peer refused: {text}")
+        return HandshakeFailed(f"the peer refused: {text}", reason="refused")
 
 
 _EXPECTED = {HELLO: Stage.HELLO.value, AUTH: Stage.AUTH.value}

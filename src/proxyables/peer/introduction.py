@@ -12,7 +12,7 @@ from proxyables.wire.exceptions import load_exception
 from proxyables.wire.instructions import THROW, Message
 from proxyables.yamux import DATA_RECEIVED, FINISHED, PINGED, RESET, Event, Session, Stream
 
-from .accommodations import accommodate
+from .accommodations import recognise
 from .handshake import Handshake, Stage
 from .pool import StreamPool
 from .reader import READ_ERRORS
@@ -70,12 +70,12 @@ class Introduction:
             elif kind == DATA_RECEIVED:
                 self._on_data(stream, payload)
             elif kind in (RESET, FINISHED):
-                raise HandshakeFailed("the peer gave the handshake up")
+                raise HandshakeFailed("the peer gave the handshake up", reason="closed")
         return []
 
     def _on_first_frame(self, kind: int, payload: int) -> None:
         if kind != PINGED:
-            self._handshake.on_classic(accommodate(kind, payload, self._session, self._pool))
+            self._handshake.on_classic(recognise(kind, payload))
             return
         first = self._handshake.on_first_ping(payload)
         if self._handshake.stage is Stage.HELLO:
@@ -88,10 +88,12 @@ class Introduction:
         try:
             messages = [self._dialect.decode_plain(whole) for whole in assembler.feed(payload)]
         except READ_ERRORS as error:
-            raise HandshakeFailed(f"the peer's HELLO is malformed: {error}") from error
+            told = f"the peer's HELLO is malformed: {error}"
+            raise HandshakeFailed(told, reason="malformed") from error
         if assembler.size:
             if self._partial:
-                raise HandshakeFailed("the peer began a second message before the first was whole")
+                told = "the peer began a second message before the first was whole"
+                raise HandshakeFailed(told, reason="malformed")
             self._partial[stream] = assembler
         for message in messages:
             if self._handshake.stage is Stage.DONE:

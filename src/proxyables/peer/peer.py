@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import Any, Final
+from typing import Any, Final, Generic, Self, cast
 
 from proxyables.errors import (
     AccessDenied,
@@ -37,6 +37,7 @@ from proxyables.objects.imports import Reference
 from proxyables.objects.policy import Policy
 from proxyables.objects.registry import ObjectRegistry
 from proxyables.proxies.cursor import ProxyCursor
+from proxyables.proxies.typed import ApiClass, Root, T, check_class
 from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
 from proxyables.wire.exceptions import safe_text
@@ -54,13 +55,17 @@ from proxyables.yamux import (
     YamuxError,
 )
 
-from .accommodations import accommodate
+from .accommodations import Accommodations
+from .attempts import Attempts
 from .calls import Calls
+from .cancelling import cancel_begun
+from .credentials import Credentials, read_credentials
 from .handshake import Handshake, Stage
 from .introduction import Introduction
 from .reader import Reader
 from .service import Service
 from .tables import Tables
+from .vigil import Vigil
 from .waiting import Desk
 from .workers import Job, Workers, make_workers
 from .writer import Writer
@@ -69,13 +74,12 @@ log = logging.getLogger("proxyables")
 log.addHandler(logging.NullHandler())  # without it, refusals would go to stderr unasked
 NOTHING: Final = object()
 """Stands for "no root object" where None would be an object to export."""
-_CLASSIC_STREAMS = 200  # TypeScript takes 256 per session
 _REFUSALS = (AccessDenied, ReferenceNotFound, LimitExceeded, PeerProtocolError)
 _LOGGED = 400
 _SHORTEST_TICK = 0.01
 
 
-class Peer(asyncio.Protocol):
+class Peer(asyncio.Protocol, Generic[Root]):
     """One connection to another process, symmetric but for who dialled.
 
     Made by `connect`, `serve` and `Proxyable`; belongs to the event loop that it was made in.
@@ -86,6 +90,7 @@ class Peer(asyncio.Protocol):
         policy: What the other side may touch.
         limits: Our bounds.
         token: The secret that both sides must know, if any.
+        attempts: Where failures to know it are counted, for all connections of one server.
         by_reference: Types whose instances always stay here when a method returns one.
         name: What the root is called in HELLO.
         instance: Random, the same for all connections of one server.
@@ -96,11 +101,13 @@ class Peer(asyncio.Protocol):
         on_closed: Called once, when the connection has ended.
 
     Attributes:
-        root: A cursor on the other side's root object.
+        root: A cursor on the other side's root object; to type checkers, the class that `connect`
+            was given, if any.
         desk: Where threads other than the loop's ask for what the connection does.
         thread: Which thread's loop the peer belongs to, as `threading.get_ident` tells it.
         info: What is known of the other side; None until the handshake is done.
         closed: True when the connection has ended.
+        credentials: Who is at the other end, as the kernel and TLS tell it.
         drains_at_eof: Whether calls in flight may end after the other side's end of file.
     """
 
@@ -112,6 +119,7 @@ class Peer(asyncio.Protocol):
         policy: Policy | None = None,
         limits: Limits | None = None,
         token: str | bytes | None = None,
+        attempts: Attempts | None = None,
         by_reference: tuple[type, ...] = (),
         name: str = "",
         instance: str = "",
@@ -126,14 +134,17 @@ class Peer(asyncio.Protocol):
         self.is_classic = False
         self.most_streams = limits.max_streams
         self.closed = False
+        self.credentials = Credentials()
         self.drains_at_eof = False
         self._export = export
         self._on_closed = on_closed
         self.thread = threading.get_ident()
         self._owns_workers = workers is None
         self._workers = make_workers(threads, limits) if workers is None else workers
-        self._session = Session(client=client, config=_config(limits))
-        self.writer = Writer(self._session, limits, self.loop, self._close_if_drained, self.abort)
+        self._session = Session(client=client, config=_config(limits), clock=time.monotonic)
+        self.writer = Writer(
+            self._session, limits, self.loop, self._close_if_drained, self._on_stalled
+        )
         self._session.lenient = True  # until it has shown that it is not a classic peer
         policy = (Policy() if policy is None else policy).for_root(
             None if export is NOTHING else export
@@ -166,7 +177,7 @@ class Peer(asyncio.Protocol):
             demands="" if token is None else "token",
         )
         secret = token.encode() if isinstance(token, str) else token
-        self._handshake = Handshake(hello, client=client, token=secret)
+        self._handshake = Handshake(hello, client=client, token=secret, attempts=attempts)
         self._introduction = Introduction(
             self._handshake,
             self._session,
@@ -184,6 +195,7 @@ class Peer(asyncio.Protocol):
             limits,
             on_session_event=self._on_session_event,
         )
+        self._vigil = Vigil(limits, self._session, self._reader, self._calls, self._service)
         self._ready: asyncio.Future[None] = self.loop.create_future()
         self._ended: asyncio.Future[None] = self.loop.create_future()
         self._error: ConnectionClosed | ProxyError | None = None
@@ -193,7 +205,7 @@ class Peer(asyncio.Protocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._received = 0
-        self.root = ProxyCursor(self, None, [])
+        self.root = cast(Root, ProxyCursor(self, None, []))
         self.desk = Desk(self, self._calls, self._tables)
 
     def _perform(self, *call: Any) -> Job:
@@ -231,6 +243,15 @@ class Peer(asyncio.Protocol):
     ) -> AsyncIterator[Any]:
         """Returns the iterator over what a chain that ends with STREAM gives; cursors call it."""
         return self._calls.iterate(reference, steps, owner)
+
+    def root_as(self, api: ApiClass[T]) -> T:
+        """Returns `root`, which is an `api` to type checkers; nothing is checked over there.
+
+        Raises:
+            TypeError: `api` is no class.
+        """
+        check_class(api)
+        return cast(T, self.root)
 
     async def ping(self) -> float:
         """Returns the seconds that a round trip takes, without any user code on the way.
@@ -311,7 +332,7 @@ class Peer(asyncio.Protocol):
             return
         if not self.is_classic:  # classic peers drop everything when they see one
             self._session.go_away(NORMAL)
-        self._timers["grace"] = self.loop.call_later(self.limits.grace, self.abort)
+        self._begin_grace()
         self.writer.flush_soon()
 
     async def wait_closed(self) -> None:
@@ -328,7 +349,7 @@ class Peer(asyncio.Protocol):
             self._closing = self.writer.is_closing = True
             self.writer.transport.abort()
 
-    async def __aenter__(self) -> Peer:
+    async def __aenter__(self) -> Self:
         await self.handshake()
         return self
 
@@ -344,6 +365,9 @@ class Peer(asyncio.Protocol):
         if self.closed or self._error is not None:
             self.writer.transport.abort()  # type: ignore[union-attr]
             return
+        # Now: when a call asks, the connection may be gone, and the process too.
+        self.credentials = read_credentials(transport)
+        self._handshake.source = self.credentials.source
         self._session.ping(PING)
         self.writer.flush()
         self._timers["handshake"] = self.loop.call_later(
@@ -401,7 +425,7 @@ class Peer(asyncio.Protocol):
 
     def _on_session_event(self, kind: int, stream: Stream | None, payload: Any) -> None:
         if self.is_classic:
-            accommodate(kind, payload, self._session, self._calls.pool)
+            self._accommodations.note(kind, payload)
         if kind == PONGED:
             self._on_pong(payload)
         elif kind == WENT_AWAY:
@@ -409,7 +433,7 @@ class Peer(asyncio.Protocol):
             self._close_if_drained()
 
     def _on_pong(self, opaque: int) -> None:
-        if opaque not in self._pings and self.is_classic and self._pings:
+        if opaque == 0 and self.is_classic and self._pings:
             opaque = next(iter(self._pings))  # Python peers answer with 0
         started, answer = self._pings.pop(opaque, (0.0, None))
         if answer is not None and not answer.done():
@@ -418,7 +442,8 @@ class Peer(asyncio.Protocol):
     def _on_offence(self, offence: YamuxError, data: bytes) -> None:
         if self._handshake.stage is not Stage.DONE and not self._session.streams:
             clipped = bytes(data[:24])
-            raise HandshakeFailed(f"not a proxyables peer: it sent {clipped!r}") from offence
+            told = f"not a proxyables peer: it sent {clipped!r}"
+            raise HandshakeFailed(told, reason="not-a-peer") from offence
         raise PeerProtocolError(str(offence)) from offence
 
     def _on_introduced(self) -> None:
@@ -441,7 +466,7 @@ class Peer(asyncio.Protocol):
 
     def _become_classic(self) -> None:
         self.is_classic = True
-        self.most_streams = _CLASSIC_STREAMS
+        self._accommodations = Accommodations(self, self._session, self._calls)
         dialect = Classic(self._tables, self.limits)
         self._calls.dialect = self._service.dialect = dialect
         self._executor.speak_classic()
@@ -452,8 +477,16 @@ class Peer(asyncio.Protocol):
             self._fail(self._handshake.refusal)
         elif self._handshake.stage is not Stage.DONE:
             seconds = self.limits.handshake_timeout
-            self._fail(HandshakeFailed(f"no answer to the hello within {seconds:g} s"))
+            told = f"no answer to the hello within {seconds:g} s"
+            self._fail(HandshakeFailed(told, reason="timeout"))
             self.writer.flush()
+
+    def _on_stalled(self, error: ConnectionLost) -> None:
+        """The other side does not read what it asks for."""
+        if not self._closing:
+            log.warning("%s: cut off: %s", self, error)
+        self._executor.refuse(error)  # the same read may hold thousands of further requests
+        self.abort(error)
 
     def wake(self) -> None:
         """Has the loop look at what finalisers have queued.
@@ -477,14 +510,32 @@ class Peer(asyncio.Protocol):
 
     def _tick(self) -> None:
         """Keeps the connection alive, and notices when it is dead."""
-        interval = min(self.limits.keepalive or 3600.0, self.limits.keepalive_timeout) / 4
+        limits = self.limits
+        often = (limits.keepalive, limits.stall_timeout, limits.idle_timeout)
+        interval = min(limits.keepalive_timeout, *(each or 3600.0 for each in often)) / 4
         interval = max(interval, _SHORTEST_TICK)
         for _dead in () if self.is_classic else self._session.tick(self.loop.time()):
             silence = self.limits.keepalive + self.limits.keepalive_timeout
             self.abort(ConnectionLost(f"the peer has been silent for {silence:g} s"))
             return
+        if self._handshake.stage is Stage.DONE and not self._closing:
+            self._watch()
         self.writer.flush_soon()
-        self._timers["tick"] = self.loop.call_later(interval, self._tick)
+        # On a grid of time, so that one waking of the loop serves thousands of idle connections.
+        grid = interval / 16
+        due = (self.loop.time() + interval) // grid * grid
+        self._timers["tick"] = self.loop.call_at(due, self._tick)
+
+    def _watch(self) -> None:
+        """Ends what is alive, but of no use."""
+        error = self._vigil.look(self.loop.time(), self._received)
+        if isinstance(error, ConnectionLost):
+            log.warning("%s: cut off: %s", self, error)
+            self.abort(error)
+        elif error is not None:
+            log.info("%s: %s", self, error)
+            self._error = error
+            self.close()
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -521,8 +572,15 @@ class Peer(asyncio.Protocol):
     def _close_if_drained(self) -> None:
         if not self._closing or self.writer.transport is None:
             return
-        if not (self._calls.waiting or self._service.running or self._tasks):
+        if not (
+            self._calls.waiting or self._service.running or self._tasks or self.writer.held_back
+        ):
             self.writer.transport.close()
+
+    def _begin_grace(self) -> None:
+        """Bounds the end, counted from where it began."""
+        if "grace" not in self._timers:
+            self._timers["grace"] = self.loop.call_later(self.limits.grace, self.abort)
 
     def _fail(self, error: ProxyError) -> None:
         """Ends the connection over an error of the peer; what is queued still leaves."""
@@ -536,7 +594,7 @@ class Peer(asyncio.Protocol):
         if self.writer.transport is not None:
             self.writer.transport.close()
             # It waits for what is queued to be read, which may never happen.
-            self._timers["grace"] = self.loop.call_later(self.limits.grace, self.abort)
+            self._begin_grace()
 
     def _end(self, cause: BaseException | None) -> None:
         """Everything at once: first the mark, then the tables, then whoever waits."""
@@ -553,7 +611,7 @@ class Peer(asyncio.Protocol):
         self._calls.close(lost)
         self._service.close()
         for task in self._tasks:
-            task.cancel()
+            cancel_begun(task)
         for _, answer in self._pings.values():
             if not answer.done():
                 answer.set_exception(_again(lost))
@@ -573,8 +631,11 @@ class Peer(asyncio.Protocol):
     def _why(self, cause: BaseException | None) -> ProxyError:
         if self._error is not None:
             return self._error
+        if isinstance(cause, ProxyError):
+            return cause  # a transport that has rules of its own, and saw them broken
         if self._handshake.stage is not Stage.DONE and not self._closing:
-            return HandshakeFailed("the peer closed the connection during the handshake", cause)
+            told = "the peer closed the connection during the handshake"
+            return HandshakeFailed(told, cause, reason="closed")
         if self._closing:
             return ConnectionClosed(local=True)
         if self._session.remote_go_away is not None or (self.is_classic and cause is None):
@@ -586,6 +647,8 @@ class Peer(asyncio.Protocol):
 def _config(limits: Limits) -> Config:
     return Config(
         max_streams=limits.max_streams,
+        max_window=limits.max_window,
+        window_budget=limits.window_budget,
         max_frame_payload_received=max(limits.max_message, INITIAL_WINDOW),
         keepalive=limits.keepalive,
         keepalive_timeout=limits.keepalive_timeout,
@@ -603,12 +666,14 @@ def _again(error: ProxyError) -> ProxyError:
     copied: ProxyError
     if isinstance(error, ConnectionClosed):
         copied = type(error)(error.message, local=error.local, cause=error.__cause__)
+    elif isinstance(error, HandshakeFailed):
+        copied = HandshakeFailed(error.message, error.__cause__, reason=error.reason)
     else:
         copied = type(error)(error.message, error.__cause__)
     return copied
 
 
-def current_peer() -> Peer:
+def current_peer() -> Peer[ProxyCursor]:
     """Returns the peer whose call is being served; for exported code.
 
     Raises:

@@ -33,8 +33,11 @@ class StreamPool:
         return self.idle.pop() if self.idle else self.session.open_stream()
 
     def give(self, stream: Stream) -> None:
-        """Takes a stream back whose exchange is over: the answer was read whole."""
-        if self.reuse and len(self.idle) < self.max_streams:
+        """Takes a stream back whose exchange is over: the answer was read whole.
+
+        One whose windows have grown is ended, as nothing else takes credit back.
+        """
+        if self.reuse and len(self.idle) < self.max_streams and not stream.wide:
             self.idle.append(stream)
         else:
             self.session.retire(stream)

@@ -97,10 +97,12 @@ class Pump:
 
     async def _run_feed(self, stream: Stream, iteration: Iteration) -> None:
         """As `run`, with the iterable advanced on workers."""
-        feed = Feed(self._workers, iteration.source, iteration.size, owned=iteration.owned)
+        pace = Pace(iteration.size)
+        feed = Feed(self._workers, iteration.source, owned=iteration.owned)
         try:
             while not feed.is_over:
-                self._send(stream, await feed.take())
+                chunk = await feed.take(pace.size)
+                pace.note(len(chunk), self._send(stream, chunk))
                 if feed.error is not None:
                     raise feed.error
                 await self._drained(stream)
@@ -130,7 +132,8 @@ class Pump:
         try:
             async for item in iterator:
                 chunk.append(item)
-                if len(chunk) >= pace.size:
+                # Items that come one at a time are sent by the loop; it cannot wait for the stream.
+                if len(chunk) >= pace.size or stream.parked or self._writer.is_paused:
                     send()
                     await self._drained(stream)
                 elif len(chunk) == 1:

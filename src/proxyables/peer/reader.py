@@ -56,6 +56,14 @@ class Reader:
         self._max_message = limits.max_message
         self._on_session_event = on_session_event
         self._partial: dict[Stream, Assembler] = {}
+        self._unfinished = 0
+        """Bytes of memory that `_partial` takes: adding them up anew would take as many steps for
+        each piece as there are begun messages."""
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether a message has begun to arrive and is not whole, and we do not hold it back."""
+        return any(stream.auto_credit for stream in self._partial)
 
     def dispatch(self, events: list[Event]) -> int:
         """Deals with what one read brought.
@@ -92,6 +100,8 @@ class Reader:
                 answered += 1
                 continue
             service.on_request(stream, message)
+            if stream.owner is not None:
+                service.hold(stream, len(payload))
             handled += 1
             if handled == _FLUSH_EVERY:
                 handled = 0
@@ -103,7 +113,9 @@ class Reader:
         """Takes a piece that is not exactly one whole message, or is malformed."""
         self._tables.undo_borrowing()
         self._calls.dialect.chains = []
-        assembler = self._partial.pop(stream, None) or Assembler(self._max_message)
+        if len(payload) == 1 and stream not in self._partial:
+            self._on_session_event(DATA_RECEIVED, stream, payload)  # some peers are known by it
+        assembler = self._take_partial(stream) or Assembler(self._max_message)
         try:
             wholes = assembler.feed(payload)
         except ValueError as error:
@@ -114,17 +126,24 @@ class Reader:
             return
         if assembler.size and not stream.dead:
             self._partial[stream] = assembler
+            self._unfinished += assembler.memory
             self._check_unfinished()
         for whole in wholes:
             self._on_whole(stream, whole)
 
+    def _take_partial(self, stream: Stream) -> Assembler | None:
+        assembler = self._partial.pop(stream, None)
+        if assembler is not None:
+            self._unfinished -= assembler.memory
+        return assembler
+
     def _check_unfinished(self) -> None:
         """Ends a connection that begins more messages than it ends."""
         limit = self._limits.max_read_buffer
-        if len(self._partial) > 1:
-            size = sum(each.size for each in self._partial.values())
-            if size > limit:
-                raise PeerProtocolError(f"{size} bytes of unfinished messages, at most {limit}")
+        if len(self._partial) > 1 and self._unfinished > limit:
+            raise PeerProtocolError(
+                f"{self._unfinished} bytes of unfinished messages, at most {limit}"
+            )
 
     def _on_whole(self, stream: Stream, data: bytes) -> None:
         dialect = self._calls.dialect
@@ -141,6 +160,8 @@ class Reader:
             self._calls.on_answer(stream, message)
         else:
             self._service.on_request(stream, message)
+            if stream.owner is not None:
+                self._service.hold(stream, len(data))
 
     def _refuse(self, stream: Stream, error: Exception) -> None:
         """Answers, or ends, an exchange whose message cannot be understood."""
@@ -160,10 +181,10 @@ class Reader:
             return
         half = self._calls if stream.is_ours else self._service
         if kind == RESET:
-            self._partial.pop(stream, None)
+            self._take_partial(stream)
             half.on_reset(stream)
         elif kind == FINISHED:
-            if self._partial.pop(stream, None) is not None:
+            if self._take_partial(stream) is not None:
                 self._refuse(stream, PeerProtocolError("truncated message"))
             half.on_finished(stream)
         elif kind == WRITABLE:
@@ -172,3 +193,4 @@ class Reader:
     def clear(self) -> None:
         """Forgets what is not whole: the connection has ended."""
         self._partial.clear()
+        self._unfinished = 0

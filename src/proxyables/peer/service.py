@@ -19,12 +19,14 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
+from proxyables.limits import KIB
 from proxyables.objects.executor import Executor, Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
 from proxyables.wire.exceptions import dump_exception, load_exception, safe_text
 from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step
 from proxyables.yamux import Session, Stream
 
+from .cancelling import cancel_begun
 from .deadlines import load_deadline, until
 from .pump import Pump
 from .tables import Tables, shown
@@ -33,6 +35,8 @@ from .workers import Stopped, Workers
 if TYPE_CHECKING:
     from .peer import Peer
 
+_LARGE = 256 * KIB
+"""Bytes of an answer that leaves at once."""
 _UNFINISHED = frozenset({Suspended, Iteration})
 
 current: contextvars.ContextVar[Peer] = contextvars.ContextVar("proxyables.current_peer")
@@ -66,13 +70,16 @@ class Service:
         self._registry = tables.registry
         self._executor = executor
         self._limits = peer.limits
-        self._max_calls = peer.limits.max_calls
+        self._most_calls = peer.limits.max_calls
+        """How many calls may be running; 0 while those that are hold too many bytes."""
         self._by_reference = frozenset(by_reference)
         self._context = contextvars.copy_context()
         """What each request's context is a copy of."""
         self._context.run(current.set, peer)
         self._context.run(until.set, None)  # not that of whoever made the connection
         self._tasks: dict[Stream, asyncio.Task[None]] = {}
+        self._held: dict[Stream, int] = {}
+        self._held_bytes = 0
         self._unconfirmed: dict[Stream, list[Any]] = {}
         self._parked: dict[Stream, list[Any]] = {}
         self._pump = Pump(self, tables, workers, peer.writer, peer.loop)
@@ -104,7 +111,7 @@ class Service:
         context = self._context.copy()
         steps = message[2]
         try:
-            if len(self._tasks) >= self._max_calls:
+            if len(self._tasks) >= self._most_calls:
                 self._refuse_more()
             seconds = self._inherit(context, message[3]) if size > 3 else None
             if self.dialect.chains:
@@ -145,8 +152,23 @@ class Service:
     def _refuse_more(self) -> NoReturn:
         """Refuses a call before anything of it runs."""
         self.dialect.chains = []
-        limit = self._max_calls
-        raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
+        limit = self._limits.max_calls
+        if len(self._tasks) >= limit:
+            raise LimitExceeded("max_calls", limit, limit + 1, "calls being served")
+        limit = self._limits.max_read_buffer
+        raise LimitExceeded("max_read_buffer", limit, self._held_bytes, "calls being served")
+
+    def hold(self, stream: Stream, size: int) -> None:
+        """Counts the bytes of a request, whose arguments live as long as the call runs."""
+        self._held[stream] = size
+        self._held_bytes += size
+        if self._held_bytes > self._limits.max_read_buffer:
+            self._most_calls = 0
+
+    def _let_go(self, stream: Stream) -> None:
+        self._held_bytes -= self._held.pop(stream, 0)
+        if self._held_bytes <= self._limits.max_read_buffer:
+            self._most_calls = self._limits.max_calls
 
     @staticmethod
     def _inherit(context: contextvars.Context, metadata: object) -> float | None:
@@ -208,6 +230,7 @@ class Service:
 
     def _end_task(self, stream: Stream, error: BaseException | None) -> None:
         self._tasks.pop(stream, None)
+        self._let_go(stream)
         self._pump.streams.discard(stream)
         stream.owner = None
         if error is not None and not stream.dead:
@@ -303,12 +326,18 @@ class Service:
         if not whole:
             self._parked.setdefault(stream, []).append(content)
             self._writer.check_unsent()
+        elif len(data) > _LARGE:
+            # Not at the end of the read: it may hold thousands of requests with such answers, and
+            # only what the transport has is counted.
+            pending = self._writer.is_pending
+            self._writer.flush()
+            self._writer.is_pending = pending
         if not self._writer.is_pending:
             self._writer.flush_soon()
 
     def cancel(self, stream: Stream) -> None:
         """Cancels what is being served on a stream."""
-        self._tasks[stream].cancel()
+        cancel_begun(self._tasks[stream])
 
     # -- what happens to their streams ----------------------------------------------------------
 
@@ -329,7 +358,7 @@ class Service:
         """They gave the call up, or retired the stream."""
         task = self._tasks.get(stream)
         if task is not None:
-            task.cancel()
+            cancel_begun(task)
         self._parked.pop(stream, None)
         journal = self._unconfirmed.pop(stream, None)
         if journal:
@@ -340,7 +369,8 @@ class Service:
         tasks, self._tasks = self._tasks, {}
         for stream, task in tasks.items():
             self._session.abandon(stream)  # what the task still gives must not be exported
-            task.cancel()
+            cancel_begun(task)
+        self._held.clear()
         self._unconfirmed.clear()
         self._parked.clear()
 

@@ -20,6 +20,7 @@ from proxyables.proxies.cursor import ProxyCursor, RemoteValue
 from proxyables.wire.instructions import Step
 from proxyables.yamux import Stream
 
+from .calls import NoStream
 from .items import Items
 from .workers import Job, current_job
 
@@ -199,6 +200,11 @@ class Desk:
     # -- waiting ----------------------------------------------------------------------------------
 
     def _wait(self, waiter: Waiter, begin: Callable[..., None], *args: Any) -> Any:
+        # First of all: in a forked child no loop runs that could answer, and no lock is to be had.
+        if os.getpid() != self._process:
+            raise ConnectionClosed(
+                "the connection belongs to the process that this one forked from"
+            )
         if _get_ident() == self._thread:
             raise RuntimeError(
                 "a blocking proxy would wait for ever on the thread of its own event loop: "
@@ -232,10 +238,6 @@ class Desk:
 
     def _sleep(self, waiter: Waiter, begin: Callable[..., None], *args: Any) -> None:
         """Hands the wish over, and sleeps until its outcome is there."""
-        if os.getpid() != self._process:  # no loop runs here that could answer
-            raise ConnectionClosed(
-                "the connection belongs to the process that this one forked from"
-            )
         try:
             try:
                 self._post(begin, waiter, *args)
@@ -262,11 +264,13 @@ class Desk:
         waiter.handed = self._tables.handed
         if waiter.done():  # given up before it began
             return
-        if not self._calls.is_ready:
+        if not self._calls.is_ready or self._calls.queue:
             self._spawn(waiter, self._request_later, reference, steps)
             return
         try:
             waiter.target = self._calls.start(waiter, reference, steps)
+        except NoStream:
+            self._spawn(waiter, self._request_later, reference, steps)
         except BaseException as error:  # the thread must not wait for ever
             waiter.set_exception(error)
 

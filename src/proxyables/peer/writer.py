@@ -9,6 +9,8 @@ from proxyables.errors import ConnectionLost, LimitExceeded
 from proxyables.limits import KIB, Limits
 from proxyables.yamux import Session
 
+from .portions import Portions
+
 _JOIN_LIMIT = 64 * KIB
 """Up to here one copy is cheaper than a vector of many pieces."""
 
@@ -25,6 +27,7 @@ class Writer:
 
     Attributes:
         transport: Where to; None before the connection is made.
+        portions: What holds back what the session has queued, for some classic peers.
         is_closing: Whether `on_flushed` is called.
         is_pending: True while a flush is certain to come, so that none need be asked for.
         sent: Bytes written so far.
@@ -40,6 +43,7 @@ class Writer:
         "_writable",
         "is_closing",
         "is_pending",
+        "portions",
         "sent",
         "transport",
     )
@@ -60,6 +64,7 @@ class Writer:
         self._may_write = False
         self._writable: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
+        self.portions: Portions | None = None
         self.is_closing = False
         self.is_pending = False
         self.sent = 0
@@ -90,7 +95,10 @@ class Writer:
     def flush(self) -> None:
         """Sends what is queued, in one write."""
         self.is_pending = self._may_write = False
-        outgoing = self._session.data_to_send()
+        if self.portions is None:
+            outgoing = self._session.data_to_send()
+        else:
+            outgoing = self._fetch_portion(self.portions)
         transport = self.transport
         if outgoing and transport is not None and not transport.is_closing():
             if len(outgoing) == 1:
@@ -103,15 +111,29 @@ class Writer:
                 if size <= _JOIN_LIMIT:
                     transport.write(b"".join(outgoing))
                 else:
-                    transport.writelines(outgoing)
+                    # Python 3.12 and 3.13 begin to hold us back in write(), not in writelines().
+                    transport.writelines(outgoing[:-1])
+                    transport.write(outgoing[-1])
             if self._writable is not None:
                 self.check_unsent()
         if self.is_closing:
             self._on_flushed()
 
+    def _fetch_portion(self, portions: Portions) -> list[bytes | memoryview]:
+        outgoing = portions.data_to_send()
+        if portions.held_bytes:
+            self.check_unsent()
+        return outgoing
+
+    @property
+    def held_back(self) -> int:
+        """Bytes that wait here for the other side: for credit, or for the answer to a ping."""
+        parked = sum(stream.parked for stream in self._session.streams.values())
+        return parked if self.portions is None else parked + self.portions.held_bytes
+
     def check_unsent(self) -> None:
         """Has a peer cut off that does not read what it asks for."""
-        waiting = sum(stream.parked for stream in self._session.streams.values())
+        waiting = self.held_back
         if self.transport is not None:
             waiting += self.transport.get_write_buffer_size()
         limit = self._limits.max_write_buffer
@@ -129,6 +151,11 @@ class Writer:
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the transport holds as much as it should."""
+        return self._writable is not None
 
     async def writable(self) -> None:
         """Waits until the transport takes more."""

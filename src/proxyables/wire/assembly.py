@@ -16,9 +16,11 @@ from collections.abc import Iterator
 import msgpack
 
 from proxyables.errors import LimitExceeded
+from proxyables.limits import KIB
 
 _SHORT = 4096
 """Bytes up to which scanning again costs less than keeping the scanner."""
+_SCANNER = 44 * KIB
 
 
 class Assembler:
@@ -41,6 +43,11 @@ class Assembler:
     def size(self) -> int:
         """Bytes collected of the message that is not whole yet."""
         return len(self._begun)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that this takes until the message is whole."""
+        return len(self._begun) + (0 if self._scanner is None else _SCANNER)
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Returns the messages that `piece` makes whole, in order.

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from msgpack import ExtType, Packer, unpackb
 
 from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound
-from proxyables.limits import Limits
+from proxyables.limits import KIB, Limits
 
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
@@ -34,6 +34,11 @@ from .values import (
     load_bigint,
 )
 
+_PACKER_BYTES = 1024
+"""With what a packer's buffer begins. It grows by itself; msgpack begins with 256 KiB, which is six
+times what all the rest of an idle connection takes."""
+_KEPT_BYTES = 64 * KIB
+"""A packer that has written more is replaced: its buffer never becomes smaller again."""
 # What a payload of valid MessagePack but of the wrong content raises while it is loaded.
 _BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
 
@@ -48,14 +53,16 @@ class Compact:
 
     __slots__ = (
         "_depth",
+        "_described",
         "_is_flat",
+        "_largest",
         "_lenient",
         "_limits",
         "_packers",
         "_references",
         "_unpack",
+        "_usual",
         "chains",
-        "largest",
         "pack",
     )
 
@@ -63,6 +70,7 @@ class Compact:
         self._references = references
         self._limits = limits
         self._depth = 0
+        self._described = 0
         self._lenient = False
         self._is_flat = False
         self._packers: list[Any] = [self._make_packer()]
@@ -73,6 +81,16 @@ class Compact:
         )
         self.chains: list[Chain] = []
         self.largest = limits.max_message
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message that the other side takes."""
+        return self._largest
+
+    @largest.setter
+    def largest(self, size: int) -> None:
+        self._largest = size
+        self._usual = min(size, _KEPT_BYTES)  # one comparison for what is too large in either way
 
     # -- out ------------------------------------------------------------------------------------
 
@@ -93,8 +111,8 @@ class Compact:
             data: bytes = pack(message)
         except ValueError as error:
             data = self._encode_again(message, error)
-        if len(data) > self.largest:
-            self._refuse_size(len(data))
+        if len(data) > self._usual:
+            self._check_size(len(data))
         return data
 
     def encode_return(self, value: object) -> bytes:
@@ -104,8 +122,8 @@ class Compact:
             data: bytes = pack([RETURN, value])
         except ValueError as error:
             data = self._encode_again([RETURN, value], error)
-        if len(data) > self.largest:
-            self._refuse_size(len(data))
+        if len(data) > self._usual:
+            self._check_size(len(data))
         return data
 
     def encode_items(self, items: list[Any]) -> bytes:
@@ -121,6 +139,7 @@ class Compact:
 
     def encode_throw(self, error: BaseException) -> bytes:
         """Returns ``[THROW, map]``. Never raises for what the exception carries."""
+        self._renew()  # a message that failed half-way is not noticed by its size
         return self._encode([THROW, self._dump_exception(error)])
 
     def encode_release(self, counts: Sequence[tuple[Reference, int]]) -> list[bytes]:
@@ -140,12 +159,16 @@ class Compact:
             data: bytes = self.pack(message)
         except ValueError as error:
             data = self._encode_again(message, error)
-        if len(data) > self.largest:
-            self._refuse_size(len(data))
+        if len(data) > self._usual:
+            self._check_size(len(data))
         return data
 
-    def _refuse_size(self, size: int) -> NoReturn:
-        raise LimitExceeded("max_message", self.largest, size, "message")
+    def _check_size(self, size: int) -> None:
+        """Lets go of the buffers that a large message has left; refuses one that is too large."""
+        if size > _KEPT_BYTES:
+            self._renew()
+        if size > self._largest:
+            raise LimitExceeded("max_message", self._largest, size, "message")
 
     def _encode_again(self, message: Message, error: ValueError) -> bytes:
         """Packs a message that has a lone surrogate in a string, as Python's file names may.
@@ -175,7 +198,16 @@ class Compact:
 
     def _make_packer(self) -> Any:
         errors = "surrogatepass" if self._lenient else None
-        return Packer(default=self._dump, strict_types=True, unicode_errors=errors)
+        return Packer(
+            default=self._dump,
+            strict_types=True,
+            unicode_errors=errors,
+            buf_size=_PACKER_BYTES,
+        )
+
+    def _renew(self) -> None:
+        self._packers = [self._make_packer()]
+        self.pack = self._packers[0].pack
 
     def _packer(self) -> Any:
         depth = self._depth
@@ -270,7 +302,7 @@ class Compact:
     def _load(self, number: int, data: bytes) -> Any:
         """Called by msgpack for each extension."""
         if number == REFERENCE:
-            return self._load_reference(self._unpack_inside(data))
+            return self._load_reference(self._unpack_inside(data), len(data))
         if number == BIGINT:
             return load_bigint(data, self._limits.max_integer_bits)
         payload = self._unpack_inside(data)
@@ -307,10 +339,16 @@ class Compact:
             raise Malformed("malformed reference")  # not shown: it may be an object of ours
         return reference
 
-    def _load_reference(self, payload: Any) -> object:
+    def _load_reference(self, payload: Any, size: int) -> object:
         if type(payload) is not list or len(payload) not in (2, 3):
             raise Malformed("malformed reference")
-        description = payload[2] if len(payload) == 3 else None
+        description = None
+        if len(payload) == 3:
+            # Descriptions are kept as long as the connection. All of them together take no more
+            # than one message may; an object of a type that is not described is used all the same.
+            self._described += size
+            if self._described <= self._limits.max_message:
+                description = payload[2]
         kind = self._check_id(payload[1])
         return self._references.borrow(self._check_id(payload[0]), kind, description)
 

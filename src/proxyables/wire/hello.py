@@ -94,27 +94,32 @@ def load_hello(told: object) -> Hello:
         HandshakeFailed: A field is missing or malformed, or the version is another one.
     """
     if not isinstance(told, dict):
-        raise HandshakeFailed(f"the peer's HELLO is malformed: {str(told)[:40]!r}")
+        raise _malformed(f"HELLO is malformed: {str(told)[:40]!r}")
     version = told.get("version")
     if version != VERSION:
         raise HandshakeFailed(
-            f"the peer speaks protocol version {str(version)[:20]}, this side speaks {VERSION}"
+            f"the peer speaks protocol version {str(version)[:20]}, this side speaks {VERSION}",
+            reason="version",
         )
     fields: dict[str, Any] = {}
     for key, kind in _KEYS.items():
         value = told.get(key)
         if type(value) is not kind or (isinstance(value, (str, bytes)) and len(value) > 256):
-            raise HandshakeFailed(f"the peer's HELLO has a malformed {key}: {str(value)[:40]!r}")
+            raise _malformed(f"HELLO has a malformed {key}: {str(value)[:40]!r}")
         fields[key] = value
     if len(fields["nonce"]) != NONCE_BYTES:
-        raise HandshakeFailed("the peer's HELLO has a malformed nonce")
+        raise _malformed("HELLO has a malformed nonce")
     for key in ("max_message", "max_streams"):
         if fields[key] < 1:
-            raise HandshakeFailed(f"the peer's HELLO has a malformed {key}: {fields[key]}")
+            raise _malformed(f"HELLO has a malformed {key}: {fields[key]}")
     features = told.get("features")
     names = features[:64] if isinstance(features, list) else []
     fields["features"] = tuple(name[:64] for name in names if isinstance(name, str))
     return Hello(**fields)
+
+
+def _malformed(what: str) -> HandshakeFailed:
+    return HandshakeFailed(f"the peer's {what}", reason="malformed")
 
 
 def prove(token: bytes, role: str, client_nonce: bytes, server_nonce: bytes) -> bytes:
