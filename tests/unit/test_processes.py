@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -23,6 +27,16 @@ import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.write(1, b"ready")
 time.sleep(60)
+"""
+DAEMON = """
+import os, signal
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    os.write(1, b"%d" % os.getpid())
+    os.close(0), os.close(1), os.write(writing, b"x")
+    signal.pause()
+os.read(reading, 1)
 """
 
 
@@ -136,17 +150,48 @@ def test_its_own_children_are_terminated_with_it(run: Run) -> None:
         child.transport.close()
         await child.wait_closed()
 
-        def is_running() -> bool:
-            # Nobody may be there to wait for an orphan, so a zombie counts as gone.
-            try:
-                with open(f"/proc/{grandchild}/stat") as file:
-                    return file.read().rpartition(")")[2].split()[0] != "Z"
-            except FileNotFoundError:
-                return False
-
-        await eventually(lambda: not is_running())
+        await eventually(lambda: not is_running(grandchild))
 
     run(main())
+
+
+def test_what_it_leaves_behind_in_its_group_is_killed(run: Run) -> None:
+    async def main() -> None:
+        protocol = Recorder()
+        # Deaf to everything polite, and with a hold on stderr, which must not hold up the end.
+        words = ["sh", "-c", "(trap '' TERM HUP; exec sleep 60) <&- >&- & echo $!"]
+        child = await start_child(words, protocol, grace=60)
+        await protocol.lost
+        await child.wait_closed()
+        assert child.returncode == 0
+        assert not child.was_signalled
+        grandchild = int(protocol.received)
+        await eventually(lambda: not is_running(grandchild))
+
+    run(main())
+
+
+def test_a_daemon_outlives_it(run: Run) -> None:
+    async def main() -> None:
+        protocol = Recorder()
+        child = await start_child(python(DAEMON), protocol)
+        await protocol.lost
+        await child.wait_closed()
+        assert child.returncode == 0
+        daemon = int(protocol.received)
+        assert is_running(daemon)
+        os.kill(daemon, signal.SIGKILL)
+
+    run(main())
+
+
+def is_running(pid: int) -> bool:
+    # Nobody may be there to wait for an orphan, so a zombie counts as gone.
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_the_child_is_out_of_reach_of_ctrl_c(run: Run) -> None:
@@ -227,6 +272,180 @@ def test_the_end_of_the_loop_ends_the_child(loop: str) -> None:
     end_abruptly(loop, main())
     assert started[0].returncode == -signal.SIGKILL
     assert is_gone(started[0])
+
+
+# --- what it says on stderr ----------------------------------------------------------------------
+
+
+def test_its_stderr_goes_to_the_log(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        protocol = Recorder()
+        words = ["sh", "-c", "echo one >&2; echo two >/dev/stderr; printf three >&2; exit 3"]
+        child = await start_child(words, protocol)
+        await child.wait_closed()
+        told = [record.getMessage() for record in caplog.records]
+        assert told == [f"sh[{child.pid}]: {text}" for text in ("one", "two", "three")]
+        assert {record.name for record in caplog.records} == {"proxyables.child"}
+        assert child.last_words == "one | two | three"
+        assert describe_exit(child) == "the child exited with status 3: one | two | three"
+        await protocol.lost
+        caplog.clear()
+
+    run(main())
+
+
+def test_a_flood_on_stderr_does_not_wait_for_the_loop(run: Run) -> None:
+    async def main() -> None:
+        protocol = Recorder()
+        program = "import os\nfor _ in range(64): os.write(2, b'x' * 32768)\nos.write(1, b'done')"
+        child = await start_child(python(program), protocol)
+        # The loop does nothing until the child has got rid of all of it, far more than a pipe
+        # holds. It is reaped by a thread, so that can be seen from here.
+        hold_up_the_loop(lambda: child.returncode is not None)
+        assert child.returncode == 0
+        await protocol.lost
+        await child.wait_closed()
+        assert protocol.received == b"done"
+
+    run(main())
+
+
+def hold_up_the_loop(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_a_name_for_the_log(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        child = await start_child(["sh", "-c", "echo hm >&2"], Recorder(), name="ssh \x1b box")
+        await child.wait_closed()
+        assert caplog.messages == [f"ssh \\x1b box[{child.pid}]: hm"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("/etc", "ssh exited with status 126 (a command cannot be executed): "),
+        ("exec no-such-command", "ssh exited with status 127 (a command was not found): "),
+        ("exit 255", "ssh exited with status 255"),
+        ("echo bye >&2; kill -SEGV $$", "ssh was ended by SIGSEGV: bye"),
+    ],
+)
+def test_how_it_ended(run: Run, script: str, told: str) -> None:
+    async def main() -> None:
+        child = await start_child(["sh", "-c", script], Recorder())
+        await child.wait_closed()
+        assert describe_exit(child, "ssh").startswith(told)
+
+    run(main())
+
+
+# --- when the system is in the way ---------------------------------------------------------------
+
+
+def test_fifty_children_leave_no_descriptor_and_no_zombie(run: Run) -> None:
+    async def start(*words: str) -> None:
+        protocol = Recorder()
+        child = await start_child(words, protocol)
+        child.transport.close()
+        await protocol.lost
+        await child.wait_closed()
+        assert is_gone(child)
+
+    async def main() -> None:
+        await start("cat")  # the loop opens its own with the first
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(17):
+            await start("cat")
+            await start("true")
+            with pytest.raises(HandshakeFailed):
+                await start("/no/such")
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert not children()
+
+    run(main())
+
+
+@pytest.mark.parametrize("spare", range(7))
+def test_no_descriptors_left(spare: int) -> None:
+    program = f"""
+import asyncio, os, resource
+from proxyables.net.processes import start_child
+async def main():
+    await asyncio.sleep(0)
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 30, taken[0] + 30))
+    while True:
+        try:
+            taken.append(os.dup(taken[0]))
+        except OSError:
+            break
+    for _ in range({spare}):
+        os.close(taken.pop())
+    before = set(os.listdir("/proc/self/fd")) if {spare} else None
+    try:
+        await start_child(["cat"], asyncio.Protocol())
+    except OSError as error:
+        assert "too many open files" in str(error).lower(), error
+        assert before is None or set(os.listdir("/proc/self/fd")) == before
+    else:
+        raise AssertionError("it has found descriptors")
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_no_threads_left(run: Run, monkeypatch: pytest.MonkeyPatch, started: int) -> None:
+    start = threading.Thread.start
+    count = iter(range(10))
+
+    def starve(thread: threading.Thread) -> None:
+        if next(count) >= started:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async def main() -> None:
+        monkeypatch.setattr(threading.Thread, "start", starve)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await start_child(["cat"], Recorder())
+        assert not children()
+
+    run(main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_process_that_ignores_sigchld(loop: str) -> None:
+    """The kernel reaps its children then, and tells nobody how they ended."""
+    program = f"""
+import asyncio, signal, uvloop
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+from proxyables.net.processes import start_child
+async def main():
+    child = await start_child(["cat"], asyncio.Protocol())
+    child.transport.close()
+    await child.wait_closed()
+    assert child.returncode == 0
+{loop}.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_signal_without_a_name(run: Run) -> None:

@@ -85,7 +85,7 @@ class StdioAddress(Address):
 
 
 @dataclass(frozen=True, slots=True)
-class _HostAddress(Address):
+class HostAddress(Address):
     """What the schemes with a host and a port share. An IPv6 host is stored without brackets."""
 
     host: str
@@ -118,14 +118,14 @@ class _HostAddress(Address):
 
 
 @dataclass(frozen=True, slots=True)
-class TcpAddress(_HostAddress):
+class TcpAddress(HostAddress):
     """A TCP socket."""
 
     scheme: ClassVar[str] = "tcp"
 
 
 @dataclass(frozen=True, slots=True)
-class TlsAddress(_HostAddress):
+class TlsAddress(HostAddress):
     """A TLS socket. ``parameters`` are (name, value) pairs in the order of `TLS_PARAMETERS`."""
 
     scheme: ClassVar[str] = "tls"
@@ -141,7 +141,7 @@ class TlsAddress(_HostAddress):
 
 
 @dataclass(frozen=True, slots=True)
-class WebSocketAddress(_HostAddress):
+class WebSocketAddress(HostAddress):
     """A WebSocket."""
 
     scheme: ClassVar[str] = "ws"
@@ -283,7 +283,7 @@ def understand(address: str | Address, *, listening: bool) -> Address:
     if not isinstance(found, _OPENABLE):
         raise NotSupported(
             f"{str(found)!r:.200}: this version cannot open {found.scheme} addresses; "
-            "use tcp:, unix:, exec:, fd: or stdio:"
+            "use tcp:, tls:, ws:, wss:, unix:, exec:, ssh:, fd: or stdio:"
         )
     return found
 
@@ -431,6 +431,7 @@ def _parse_ssh(text: str, rest: str) -> Address:
     if not slash or not path:
         _refuse(text, "say what to reach over there: ssh://HOST/run/x.sock, ssh://HOST/tcp://:9000")
     user, at, host = authority.rpartition("@")
+    name = host.partition(":")[0]
     # ssh takes its destination from the command line, where a dash begins an option.
     if host.startswith("-") or user.startswith("-"):
         _refuse(text, "a user or host that begins with '-' would be an option of ssh")
@@ -445,6 +446,8 @@ def _parse_ssh(text: str, rest: str) -> Address:
             _refuse(text, "the port of ssh is a number from 1 to 65535")
     if host == "*":
         _refuse(text, "name one host to reach by ssh")
+    if name.lower() == host:
+        host = name  # ssh's configuration tells Box from box, as no resolver does
     return SshAddress(user, host, port, _ssh_target(text, path))
 
 
@@ -459,6 +462,8 @@ def _ssh_target(text: str, path: str) -> Address:
         _refuse(text, f"the address over there, {error}")
     if isinstance(target, (SshAddress, StdioAddress)):
         _refuse(text, f"{target.scheme}: cannot be reached through ssh; use ProxyJump for hops")
+    if isinstance(target, ExecAddress) and target.words[0].startswith("-"):
+        _refuse(text, "a command that begins with '-' would be an option of the shell over there")
     target.check(listening=False, text=text)
     return target
 
@@ -567,7 +572,7 @@ def _refuse(text: str, hint: str) -> NoReturn:
     raise ValueError(f"{shown}: {hint}")
 
 
-_OPENABLE = (StdioAddress, TcpAddress, UnixAddress, FdAddress, ExecAddress)
+_OPENABLE = (StdioAddress, HostAddress, UnixAddress, FdAddress, ExecAddress, SshAddress)
 
 _SCHEMES: dict[str, Callable[[str, str], Address]] = {
     "stdio": _parse_stdio,
@@ -587,6 +592,7 @@ __all__ = [
     "AliasAddress",
     "ExecAddress",
     "FdAddress",
+    "HostAddress",
     "SecureWebSocketAddress",
     "SshAddress",
     "StdioAddress",

@@ -9,27 +9,36 @@ import os
 import socket
 import ssl as tls
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic
 
-from proxyables.errors import ConnectionClosed, HandshakeFailed
+from proxyables.errors import ConnectionClosed, HandshakeFailed, Reason
 from proxyables.limits import Limits
+from proxyables.net import tls as encryption
+from proxyables.net import websockets
 from proxyables.net.addresses import (
     Address,
     ExecAddress,
     FdAddress,
-    TcpAddress,
+    HostAddress,
+    SecureWebSocketAddress,
+    SshAddress,
+    TlsAddress,
     UnixAddress,
+    WebSocketAddress,
     understand,
 )
 from proxyables.net.descriptors import attach_descriptors, inherited_socket
-from proxyables.net.hosts import look_up
-from proxyables.net.processes import Child, describe_exit, start_child
+from proxyables.net.hosts import connect_socket, look_up
+from proxyables.net.processes import EXIT_REASONS, Child, describe_exit, start_child
+from proxyables.net.ssh import SSH_REASONS, ssh_advice, ssh_words
 from proxyables.net.stdio import STANDARD_STREAMS
-from proxyables.net.transports import check_socket, drive_socket, set_nodelay
+from proxyables.net.transports import check_socket, drive_socket
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING, Peer
 from proxyables.peer.workers import check_threads
+from proxyables.proxies.typed import Api, ApiClass, Root, check_class
 
 # Seconds that the child of a connection which has failed gets before it is terminated.
 CHILD_PATIENCE = 1.0
@@ -39,6 +48,7 @@ BACKLOG_PAUSE = 0.01
 
 def connect(
     address: str | Address,
+    api: ApiClass[Api] | None = None,
     *,
     export: object = NOTHING,
     policy: Policy | None = None,
@@ -49,7 +59,7 @@ def connect(
     name: str = "",
     by_reference: tuple[type, ...] = (),
     threads: int = 0,
-) -> Connecting:
+) -> Connecting[Api]:
     """Dials an address: ``peer = await connect(…)``, or ``async with connect(…) as peer:``.
 
     Leaving the block closes the connection and waits for its end. Nothing happens before the
@@ -58,28 +68,35 @@ def connect(
 
     Args:
         address: See `proxyables.net.addresses`.
+        api: What `Peer.root` is to type checkers: a class or Protocol that describes the other
+            side's root object. It changes nothing at run time; `check_api` compares the two.
         export: The root object that the other side gets, if any.
         policy: What the other side may touch.
         limits: The bounds of the connection.
         timeout: Seconds for dialling and introducing both sides; None waits for ever.
         token: The secret that both sides must know.
-        ssl: Makes a ``tcp://`` connection a TLS one.
+        ssl: What TLS is done with: for ``tls://`` addresses that name no files, for ``wss://``,
+            and for ``tcp://``, which it makes ``tls://``.
         name: What the exported root is called.
         by_reference: Types whose instances always stay here when a method returns one.
         threads: How many worker threads run synchronous code that the other side calls; see
             `serve`.
 
     Raises:
-        ValueError, TypeError: At once, for arguments that make no sense.
+        ValueError, TypeError: At once, for arguments that make no sense, and for files of TLS
+            that cannot be used.
         NotSupported: At once, for an address of a kind that this version cannot dial.
         HandshakeFailed: Nobody is there, or not in time, or it is not a peer.
         AuthenticationFailed: One side does not know the other's secret.
     """
-    where = understand(address, listening=False)
+    where = encryption.secured(understand(address, listening=False), ssl)
+    if api is not None:
+        check_class(api)
     if token is not None and not token:
         raise ValueError("token is empty, which is no secret")
-    if ssl is not None and not isinstance(where, TcpAddress):
-        raise ValueError(f"ssl is for tcp:// addresses, got {str(where)!r:.200}")
+    is_encrypted = isinstance(where, (TlsAddress, SecureWebSocketAddress))
+    if ssl is not None and not is_encrypted:
+        raise ValueError(f"ssl is for tcp://, tls:// and wss:// addresses, got {str(where)!r:.200}")
     if timeout is not None and (math.isnan(timeout) or timeout < 0):
         raise ValueError(f"timeout takes seconds or None, got {timeout!r}")
     check_threads(threads)
@@ -95,14 +112,17 @@ def connect(
         address=str(where),
         threads=threads,
     )
-    return Connecting(where, make_peer, timeout=timeout, ssl=ssl)
+    context = encryption.client_context(where, ssl) if is_encrypted else None
+    if isinstance(where, WebSocketAddress):
+        websockets.require_library(where)
+    return Connecting(where, make_peer, timeout=timeout, ssl=context)
 
 
-class DialledPeer(Peer):
+class DialledPeer(Peer[Root]):
     """The peer that `connect` gives.
 
     Attributes:
-        child: The process behind an ``exec:`` address, else None.
+        child: The process behind an ``exec:`` or ``ssh:`` address, else None.
     """
 
     child: Child | None = None
@@ -114,13 +134,13 @@ class DialledPeer(Peer):
             await self.child.wait_closed()
 
 
-class Connecting:
+class Connecting(Generic[Root]):
     """A connection that can be awaited or entered; made by `connect`."""
 
     def __init__(
         self,
         address: Address,
-        make_peer: Callable[[], DialledPeer],
+        make_peer: Callable[[], DialledPeer[Root]],
         *,
         timeout: float | None,
         ssl: tls.SSLContext | None,
@@ -129,15 +149,15 @@ class Connecting:
         self._make_peer = make_peer
         self._timeout = timeout
         self._ssl = ssl
-        self._peer: DialledPeer | None = None
+        self._peer: DialledPeer[Root] | None = None
 
     def __repr__(self) -> str:
         return f"<proxyables.connect {str(self._address)!r:.200}>"
 
-    def __await__(self) -> Generator[Any, None, Peer]:
+    def __await__(self) -> Generator[Any, None, Peer[Root]]:
         return self._open().__await__()
 
-    async def __aenter__(self) -> Peer:
+    async def __aenter__(self) -> Peer[Root]:
         self._peer = await self._open()
         return self._peer
 
@@ -156,7 +176,7 @@ class Connecting:
             peer.abort()  # cancelled while calls in flight had their grace: they have it no more
             raise
 
-    async def _open(self) -> DialledPeer:
+    async def _open(self) -> DialledPeer[Root]:
         peer = self._make_peer()
         try:
             async with asyncio.timeout(self._timeout):
@@ -165,11 +185,14 @@ class Connecting:
                 except HandshakeFailed:
                     raise
                 except OSError as error:
-                    raise self._failure(_reason(error)) from error
+                    late = isinstance(error, TimeoutError)  # the system's own, which is an OSError
+                    reason: Reason = "timeout" if late else "unreachable"
+                    raise self._failure(_reason(error, self._address), reason) from error
                 await self._meet(peer)
         except TimeoutError as error:
             await _drop(peer)
-            raise self._failure(f"no answer within {self._timeout:g} s") from error
+            told = f"no answer within {self._timeout:g} s{self._end_of(peer.child)}"
+            raise self._failure(told, "timeout") from error
         except BaseException:
             await _drop(peer)
             raise
@@ -177,15 +200,30 @@ class Connecting:
 
     async def _dial(self, peer: DialledPeer) -> None:
         address = self._address
-        if isinstance(address, TcpAddress):
+        if isinstance(address, WebSocketAddress):
+            await websockets.dial(
+                address,
+                peer,
+                find_socket=lambda: _dial_tcp(address),
+                context=self._ssl,
+                timeout=peer.limits.handshake_timeout,
+                max_message=peer.limits.max_message,
+            )
+        elif isinstance(address, HostAddress):
             if self._ssl is None:
                 await drive_socket(await _dial_tcp(address), peer)
             else:
-                await _dial_tls(address, peer, self._ssl)
+                patience = peer.limits.handshake_timeout
+                await encryption.dial(address, peer, self._ssl, timeout=patience)
         elif isinstance(address, UnixAddress):
             await drive_socket(await _dial_unix(address), peer)
         elif isinstance(address, ExecAddress):
             peer.child = await start_child(address.words, peer, grace=peer.limits.grace)
+            peer.credentials = replace(peer.credentials, pid=peer.child.pid)
+        elif isinstance(address, SshAddress):
+            peer.child = await start_child(
+                ssh_words(address), peer, name=f"ssh {address.host}", grace=peer.limits.grace
+            )
         elif isinstance(address, FdAddress):
             await _attach_inherited(inherited_socket(address), peer)
         else:
@@ -195,16 +233,31 @@ class Connecting:
         try:
             await peer.handshake()
         except (HandshakeFailed, ConnectionClosed) as error:
-            reason = str(error)
+            told = str(error) + encryption.explain_silence(error, peer, self._address)
+            reason: Reason = error.reason if isinstance(error, HandshakeFailed) else "closed"
             if peer.child is not None:
                 peer.abort()
                 await peer.child.finish(patience=CHILD_PATIENCE)
-                if not peer.child.was_signalled:
-                    reason += f"; {describe_exit(peer.child)}"
-            raise self._failure(reason) from error
+                told += self._end_of(peer.child)
+                reasons = SSH_REASONS if isinstance(self._address, SshAddress) else EXIT_REASONS
+                reason = reasons.get(peer.child.returncode or 0, reason)
+            raise self._failure(told, reason) from error
 
-    def _failure(self, reason: str) -> HandshakeFailed:
-        return HandshakeFailed(f"cannot connect to {self._address!s:.200}: {reason}")
+    def _end_of(self, child: Child | None) -> str:
+        """What an error says of the child of a connection that has failed."""
+        if child is None:
+            return ""
+        address = self._address
+        who = "ssh" if isinstance(address, SshAddress) else "the child"
+        if child.was_signalled:  # it did not end by itself, so how it ended says nothing
+            return f"; {who} said: {child.last_words}" if child.last_words else ""
+        told = f"; {describe_exit(child, who)}"
+        if isinstance(address, SshAddress):
+            told += ssh_advice(address, child.returncode)
+        return told
+
+    def _failure(self, told: str, reason: Reason) -> HandshakeFailed:
+        return HandshakeFailed(f"cannot connect to {self._address!s:.200}: {told}", reason=reason)
 
 
 async def _drop(peer: DialledPeer) -> None:
@@ -215,7 +268,7 @@ async def _drop(peer: DialledPeer) -> None:
     await peer.wait_closed()
 
 
-async def _dial_tcp(address: TcpAddress) -> socket.socket:
+async def _dial_tcp(address: HostAddress) -> socket.socket:
     """Tries the host's places in turn; the first failure tells more than the last."""
     failure: OSError | None = None
     for family, place in await look_up(address.host, address.port):
@@ -223,7 +276,7 @@ async def _dial_tcp(address: TcpAddress) -> socket.socket:
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)
             sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, place)
+            await connect_socket(sock, place)
             return sock
         except BaseException as error:
             if sock is not None:
@@ -261,23 +314,11 @@ async def _attach_inherited(sock: socket.socket, peer: Peer) -> None:
     await drive_socket(sock, peer)
 
 
-async def _dial_tls(address: TcpAddress, peer: Peer, ssl: tls.SSLContext) -> None:
-    try:
-        # By name and not with a socket of ours, which uvloop would close twice if it is cancelled.
-        transport, _ = await asyncio.get_running_loop().create_connection(
-            lambda: peer, address.host, address.port, ssl=ssl
-        )
-    except BaseException:
-        # uvloop, if cancelled right after the last step, never calls it. Twice does no harm.
-        peer.connection_lost(None)
-        raise
-    set_nodelay(transport.get_extra_info("socket"))
-
-
-def _reason(error: OSError) -> str:
-    # The number tells it in the same words on every loop; a resolver's and OpenSSL's are their own.
-    foreign = isinstance(error, (tls.SSLError, socket.gaierror))
-    if error.errno and not foreign:
+def _reason(error: OSError, address: Address) -> str:
+    if isinstance(error, tls.SSLError) and isinstance(address, HostAddress):
+        return encryption.explain(error, address)
+    # The number tells it in the same words on every loop; a resolver's are its own.
+    if error.errno and not isinstance(error, socket.gaierror):
         reason = os.strerror(error.errno)
     else:
         reason = error.strerror or str(error) or type(error).__name__

@@ -17,18 +17,24 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from proxyables.errors import AuthenticationFailed
 from proxyables.net.addresses import (
     MAX_SOCKET_PATH,
     FdAddress,
+    HostAddress,
     TcpAddress,
+    TlsAddress,
     UnixAddress,
     is_loopback_host,
 )
 from proxyables.net.hosts import Place, look_up
+from proxyables.net.transports import drive_socket
+
+Attach: TypeAlias = Callable[[socket.socket, asyncio.Protocol], Awaitable[object]]
 
 log = logging.getLogger("proxyables")
 
@@ -74,10 +80,19 @@ class Listener:
 
     Attributes:
         address: Where it can be dialled, canonical.
+        attach: Gives a protocol the connection behind an accepted socket, which it then owns.
     """
 
-    def __init__(self, sock: socket.socket, address: str, file: SocketFile | None = None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: str,
+        file: SocketFile | None = None,
+        *,
+        attach: Attach = drive_socket,
+    ) -> None:
         self.address = address
+        self.attach = attach
         self._socket = sock
         self._file = file
         self._on_accept: Callable[[socket.socket, Listener], None] = _reject
@@ -133,11 +148,14 @@ def _reject(sock: socket.socket, _listener: Listener) -> None:
 # --- TCP -----------------------------------------------------------------------------------------
 
 
-async def listen_tcp(address: TcpAddress, *, is_safe: bool) -> list[Listener]:
+async def listen_tcp(
+    address: HostAddress, *, is_safe: bool, attach: Attach = drive_socket
+) -> list[Listener]:
     """Listens on every interface that the host stands for, on the same port.
 
     Args:
-        address: Its port may be 0, for one that is free.
+        address: Its port may be 0, for one that is free. How its scheme greets is not known here.
+        attach: See `Listener`.
         is_safe: Whether other machines may reach it: there is a secret, or it is wanted so.
 
     Raises:
@@ -155,12 +173,14 @@ async def listen_tcp(address: TcpAddress, *, is_safe: bool) -> list[Listener]:
     listeners = []
     for sock in sockets:
         host, port = sock.getsockname()[:2]
-        shown = TcpAddress(host if address.host == "*" else address.host, port)
-        listeners.append(Listener(sock, str(shown)))
+        shown = replace(address, host=host if address.host == "*" else address.host, port=port)
+        if isinstance(shown, TlsAddress):
+            shown = replace(shown, parameters=())  # they are this side's; others dial without
+        listeners.append(Listener(sock, str(shown), attach=attach))
     return listeners
 
 
-async def _find_places(address: TcpAddress) -> list[Place]:
+async def _find_places(address: HostAddress) -> list[Place]:
     if address.host != "*":
         return await look_up(address.host, address.port)
     return [
@@ -169,7 +189,7 @@ async def _find_places(address: TcpAddress) -> list[Place]:
     ]
 
 
-def _bind_same_port(address: TcpAddress, places: list[Place]) -> list[socket.socket]:
+def _bind_same_port(address: HostAddress, places: list[Place]) -> list[socket.socket]:
     for attempt in range(1, PORT_ATTEMPTS + 1):
         sockets: list[socket.socket] = []
         try:
@@ -336,7 +356,9 @@ def is_listening(sock: socket.socket) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def listen_inherited(address: FdAddress, sock: socket.socket, *, is_safe: bool) -> Listener:
+def listen_inherited(
+    address: FdAddress, sock: socket.socket, *, is_safe: bool, attach: Attach = drive_socket
+) -> Listener:
     """Accepts from a socket that listens already. Its file, if any, is not ours to remove.
 
     Raises:
@@ -356,7 +378,7 @@ def listen_inherited(address: FdAddress, sock: socket.socket, *, is_safe: bool) 
         shown = str(TcpAddress(name[0], name[1]))
     else:
         shown = str(address)
-    return Listener(sock, shown)
+    return Listener(sock, shown, attach=attach)
 
 
 def _cannot_listen(address: object, error: OSError) -> OSError:

@@ -9,22 +9,29 @@ import logging
 import secrets
 import socket
 import ssl as tls
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
 from proxyables.errors import ConnectionClosed
 from proxyables.limits import Limits
+from proxyables.net import tls as encryption
+from proxyables.net import websockets
 from proxyables.net.addresses import (
     Address,
     FdAddress,
+    HostAddress,
+    SecureWebSocketAddress,
     StdioAddress,
     TcpAddress,
+    TlsAddress,
     UnixAddress,
+    WebSocketAddress,
     understand,
 )
 from proxyables.net.descriptors import attach_descriptors, inherited_socket
 from proxyables.net.listeners import (
+    Attach,
     Listener,
     is_listening,
     listen_inherited,
@@ -32,8 +39,9 @@ from proxyables.net.listeners import (
     listen_unix,
 )
 from proxyables.net.stdio import STANDARD_STREAMS
-from proxyables.net.transports import check_socket, drive_socket, set_nodelay
+from proxyables.net.transports import check_socket, drive_socket
 from proxyables.objects.policy import Policy
+from proxyables.peer.attempts import Attempts
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import Workers, make_workers
 
@@ -53,6 +61,7 @@ def serve(
     name: str = "",
     by_reference: tuple[type, ...] = (),
     insecure: bool = False,
+    origins: Sequence[str] = (),
 ) -> Server:
     """Serves an object: ``async with serve(…) as server:``, or ``server = await serve(…)``.
 
@@ -69,13 +78,18 @@ def serve(
             at full speed, but for those marked with ``expose(run="thread")``. On a worker, remote
             arguments are blocking proxies.
         token: The secret that both sides must know.
-        ssl: Makes every ``tcp://`` address a TLS one.
+        ssl: What TLS is done with, on ``tls://`` addresses that name no certificate, on
+            ``wss://``, and on ``tcp://``, which it makes ``tls://``.
         name: What the root is called.
         by_reference: Types whose instances always stay here when a method returns one.
-        insecure: Allows other machines to connect without a token and without TLS.
+        insecure: Allows other machines to connect without a token and without a certificate that
+            TLS has checked.
+        origins: The web pages that may connect by ``ws://`` and ``wss://``, as their browsers say
+            it: ``"https://app.example"``. No others may; what is no browser says nothing.
 
     Raises:
-        ValueError, TypeError: At once, for arguments that make no sense.
+        ValueError, TypeError: At once, for arguments that make no sense, and for files of TLS
+            that cannot be used.
         NotSupported: At once, for an address of a kind that this version cannot open.
         AuthenticationFailed: On start; see ``insecure``.
         OSError: On start, if an address cannot be listened on. Then none is.
@@ -88,28 +102,40 @@ def serve(
         raise ValueError(f"instance is 'shared' or 'connection', got {instance!r:.80}")
     if (factory or instance == "connection") and not callable(obj):
         raise TypeError(f"expected a class or a function that makes objects, got {obj!r:.200}")
-    workers = make_workers(threads, Limits() if limits is None else limits)
+    limits = Limits() if limits is None else limits
+    workers = make_workers(threads, limits)
     make_peer = functools.partial(
         Peer,
         client=False,
         policy=policy,
         limits=limits,
         token=token,
+        attempts=Attempts(),
         name=name,
         by_reference=by_reference,
         instance=secrets.token_hex(8),
         threads=threads,
         workers=workers,
     )
+    addresses = [encryption.secured(understand(each, listening=True), ssl) for each in where]
+    for each in addresses:
+        if isinstance(each, WebSocketAddress):
+            websockets.require_library(each)
     return Server(
-        [understand(address, listening=True) for address in where],
+        addresses,
         make_peer,
         obj,
         workers,
         is_made_once=factory and instance == "shared",
         is_made_for_each=instance == "connection",
-        is_safe=insecure or token is not None or ssl is not None,
-        ssl=ssl,
+        limits=limits,
+        origins=websockets.check_origins(origins),
+        is_safe=insecure or token is not None,
+        contexts={
+            each: ssl if isinstance(each, FdAddress) else encryption.server_context(each, ssl)
+            for each in addresses
+            if isinstance(each, (TlsAddress, SecureWebSocketAddress, FdAddress))
+        },
     )
 
 
@@ -129,8 +155,10 @@ class Server:
         *,
         is_made_once: bool,
         is_made_for_each: bool,
+        limits: Limits,
+        origins: Sequence[str],
         is_safe: bool,
-        ssl: tls.SSLContext | None,
+        contexts: dict[Address, tls.SSLContext | None],
     ) -> None:
         self._where = where
         self._make_peer = make_peer
@@ -138,8 +166,10 @@ class Server:
         self._workers = workers
         self._is_made_once = is_made_once
         self._is_made_for_each = is_made_for_each
+        self._limits = limits
+        self._origins = origins
         self._is_safe = is_safe
-        self._ssl = ssl
+        self._contexts = contexts
         self._addresses: list[str] = []
         self._listeners: list[Listener] = []
         self._peers: set[Peer] = set()
@@ -236,9 +266,12 @@ class Server:
 
     async def _open(self, address: Address) -> list[str]:
         """Listens, or makes the one connection that the address is; returns what to show."""
-        if isinstance(address, (TcpAddress, UnixAddress)):
-            if isinstance(address, TcpAddress):
-                listeners = await listen_tcp(address, is_safe=self._is_safe)
+        context = self._contexts.get(address)
+        is_safe = self._is_safe or encryption.authenticates(context)
+        if isinstance(address, (HostAddress, UnixAddress)):
+            if isinstance(address, HostAddress):
+                attach = self._find_attach(address, context)
+                listeners = await listen_tcp(address, is_safe=is_safe, attach=attach)
             else:
                 listeners = [await listen_unix(address)]
             self._listeners += listeners
@@ -250,7 +283,12 @@ class Server:
         elif isinstance(address, FdAddress):
             sock = inherited_socket(address)
             if is_listening(sock):
-                self._listeners.append(listen_inherited(address, sock, is_safe=self._is_safe))
+                if sock.family == socket.AF_UNIX:
+                    context = None
+                attach = self._find_attach(address, context)
+                self._listeners.append(
+                    listen_inherited(address, sock, is_safe=is_safe, attach=attach)
+                )
                 return [self._listeners[-1].address]
             try:
                 check_socket(sock)
@@ -260,6 +298,21 @@ class Server:
                 raise
             await drive_socket(sock, peer)
         return [str(address)]
+
+    def _find_attach(self, address: Address, context: tls.SSLContext | None) -> Attach:
+        """How a connection that arrives on an address becomes a transport."""
+        patience = self._limits.handshake_timeout
+        if isinstance(address, WebSocketAddress):
+            return websockets.Door(
+                address,
+                context=context,
+                origins=self._origins,
+                timeout=patience,
+                max_message=self._limits.max_message,
+            ).attach
+        if context is not None:
+            return functools.partial(encryption.accept, context=context, timeout=patience)
+        return drive_socket
 
     async def _new_peer(self, shown: str) -> Peer:
         root = await _made(self._obj) if self._is_made_for_each else self._obj
@@ -283,10 +336,7 @@ class Server:
             sock.close()
             raise
         try:
-            if self._ssl is None or not is_tcp:
-                await drive_socket(sock, peer)
-            else:
-                await _secure(sock, peer, self._ssl)
+            await listener.attach(sock, peer)
         except BaseException:
             peer.abort()
             raise
@@ -315,16 +365,6 @@ class Server:
             self._ended.set()
         elif self._is_open and not self._listeners:
             self.close()  # its only connections were those that it was started with
-
-
-async def _secure(sock: socket.socket, peer: Peer, ssl: tls.SSLContext) -> None:
-    set_nodelay(sock)
-    try:
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: peer, sock, ssl=ssl)
-    except BaseException:
-        # uvloop, if cancelled right after the last step, never calls it. Twice does no harm.
-        peer.connection_lost(None)
-        raise
 
 
 async def _made(factory: Callable[[], Any]) -> Any:
