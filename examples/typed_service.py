@@ -1,8 +1,9 @@
-"""Values of your own: dataclasses that travel whole, and exceptions that arrive as themselves."""
+"""Types: a class that both sides know tells the editor, and the checker, what is over there."""
 
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 import proxyables
 
@@ -10,15 +11,9 @@ import proxyables
 @proxyables.by_value
 @dataclass(frozen=True)
 class Order:
-    """Travels by value: both sides have this class."""
-
     item: str
     count: int
     price: Decimal
-
-    @property
-    def total(self) -> Decimal:
-        return self.count * self.price
 
 
 @proxyables.register_exception
@@ -26,23 +21,28 @@ class OutOfStock(Exception): ...
 
 
 class Service:
-    """Takes orders, and gives a discount."""
-
     def place(self, order: Order) -> Order:
         if order.item != "nuts":
             raise OutOfStock(order.item)
         return Order(order.item, order.count, order.price * Decimal("0.9"))
 
 
+class RemoteService(Protocol):
+    """What callers see of it: there, a call is awaited."""
+
+    async def place(self, order: Order) -> Order: ...
+
+
 async def main() -> None:
     async with (
         proxyables.serve(Service(), "tcp://127.0.0.1:0") as server,
-        proxyables.connect(server.addresses[0]) as peer,
+        proxyables.connect(server.addresses[0], RemoteService) as peer,
     ):
-        order: Order = await peer.root.place(Order("nuts", 10, Decimal("1.50")))
-        print(order.count, order.item, "cost", order.total)
+        service = await proxyables.check_api(peer.root, RemoteService)
+        order = await service.place(Order("nuts", 10, Decimal("1.50")))
+        print(order.count, order.item, "cost", order.count * order.price)
         try:
-            await peer.root.place(Order("bolts", 1, Decimal(1)))
+            await service.place(Order("bolts", 1, Decimal(1)))
         except OutOfStock as error:
             print("out of stock:", error)
 

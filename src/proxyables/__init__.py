@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from proxyables.objects.markers import expose, hidden
     from proxyables.objects.policy import Policy
     from proxyables.objects.registry import ObjectRegistry
+    from proxyables.peer.credentials import Credentials
     from proxyables.peer.deadlines import deadline
     from proxyables.peer.peer import Peer, current_peer
     from proxyables.peer.pool import StreamPool
@@ -53,12 +54,14 @@ if TYPE_CHECKING:
         copy,
         delete,
         describe,
+        is_settled,
         peer_of,
         perform,
         ref,
         release,
         run,
     )
+    from proxyables.proxies.typed import call, check_api
     from proxyables.proxyable import ExportedProxyable, ImportedProxyable, Proxyable
     from proxyables.wire.kinds import (
         ProxyInstruction,
@@ -88,12 +91,14 @@ _PLACES = {
     "objects.markers": "expose hidden",
     "objects.policy": "Policy",
     "objects.registry": "ObjectRegistry",
+    "peer.credentials": "Credentials",
     "peer.deadlines": "deadline",
     "peer.peer": "Peer current_peer",
     "peer.pool": "StreamPool",
     "proxies.cursor": "ProxyCursor",
-    "proxies.functions": """assign construct contains copy delete describe peer_of perform ref
-        release run""",
+    "proxies.functions": """assign construct contains copy delete describe is_settled peer_of
+        perform ref release run""",
+    "proxies.typed": "call check_api",
     "proxyable": "ExportedProxyable ImportedProxyable Proxyable",
     "wire.kinds": """ProxyInstruction ProxyInstructionKinds ProxyValueKinds
         create_apply_instruction create_construct_instruction create_execute_instruction
@@ -109,6 +114,7 @@ __all__ = [
     "AuthenticationFailed",
     "ConnectionClosed",
     "ConnectionLost",
+    "Credentials",
     "EncodingError",
     "ExportedProxyable",
     "HandshakeFailed",
@@ -136,6 +142,8 @@ __all__ = [
     "assign",
     "by_reference",
     "by_value",
+    "call",
+    "check_api",
     "connect",
     "construct",
     "contains",
@@ -156,6 +164,7 @@ __all__ = [
     "encode",
     "expose",
     "hidden",
+    "is_settled",
     "make_muid",
     "peer_of",
     "perform",

@@ -6,13 +6,14 @@ addresses.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from proxyables.limits import Limits
 from proxyables.net.transports import attach
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING, Peer
 from proxyables.proxies.cursor import ProxyCursor
+from proxyables.proxies.typed import Api, ApiClass, check_class
 
 
 class _End:
@@ -23,7 +24,7 @@ class _End:
 
     def create_proxy(self) -> ProxyCursor:
         """Returns a cursor on the other side's root object."""
-        return self.peer.root
+        return self.peer.root_as(ProxyCursor)
 
     def snapshot(self) -> dict[str, int]:
         """Returns ``{"entries": objects exported, "retains": occurrences that are out}``."""
@@ -99,16 +100,18 @@ class Proxyable:
     @staticmethod
     async def ImportFrom(  # noqa: N802  # the name that users know
         stream: object,
+        api: ApiClass[Api] | None = None,
         *,
         export: object = NOTHING,
         policy: Policy | None = None,
         limits: Limits | None = None,
         token: str | bytes | None = None,
-    ) -> ProxyCursor:
+    ) -> Api:
         """Returns a cursor on the root at the other end of `stream`. The first use waits for it.
 
         Args:
             stream: See the class.
+            api: What the cursor is to type checkers; see `connect`.
             export: A root object for the other side to use, on the same connection.
             policy: What the other side may touch of it, and of what it is lent.
             limits: This side's bounds.
@@ -117,6 +120,8 @@ class Proxyable:
         Raises:
             TypeError: `stream` is none of the kinds above.
         """
+        if api is not None:
+            check_class(api)
         peer = Peer(client=True, export=export, policy=policy, limits=limits, token=token)
         await attach(stream, peer)
-        return peer.root
+        return cast(Api, peer.root)

@@ -26,9 +26,9 @@ import os
 import ssl as tls
 import threading
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, cast
 
 from proxyables.errors import ConnectionClosed
 from proxyables.limits import Limits
@@ -41,14 +41,15 @@ from proxyables.peer.peer import NOTHING
 from proxyables.peer.peer import Peer as AsyncPeer
 from proxyables.peer.workers import current_job
 from proxyables.proxies.blocking import BlockingProxy, copy, describe, ref, release
+from proxyables.proxies.typed import ApiClass, BlockingApi, Root, T, check_class, compare
 from proxyables.wire.hello import Hello
 
 _EXIT_SECONDS = 0.5
-T = TypeVar("T")
 
 
 def connect(
     address: str | Address,
+    api: ApiClass[BlockingApi] | None = None,
     *,
     export: object = NOTHING,
     policy: Policy | None = None,
@@ -59,17 +60,18 @@ def connect(
     name: str = "",
     by_reference: tuple[type, ...] = (),
     threads: int = 1,
-) -> Peer:
+) -> Peer[BlockingApi]:
     """Dials an address and returns the peer; also ``with connect(…) as peer:``.
 
     Args:
         threads: How many worker threads run what the other side calls here, callbacks included;
             0 runs it on the background loop, where it gets cursors and must not block.
-        address, export, policy, limits, timeout, token, ssl, name, by_reference: See
+        address, api, export, policy, limits, timeout, token, ssl, name, by_reference: See
             `proxyables.connect`, which also says what is raised.
     """
     connecting = connect_async(
         address,
+        api,
         export=export,
         policy=policy,
         limits=limits,
@@ -81,7 +83,7 @@ def connect(
         threads=threads,
     )
 
-    async def dial() -> AsyncPeer:
+    async def dial() -> AsyncPeer[Any]:
         return await connecting
 
     return Peer(_background.run(dial))
@@ -100,14 +102,15 @@ def serve(
     name: str = "",
     by_reference: tuple[type, ...] = (),
     insecure: bool = False,
+    origins: Sequence[str] = (),
 ) -> Server:
     """Serves an object from the background thread; returns when every address is listened on.
 
     Args:
         threads: How many worker threads run synchronous methods; 0 runs them on the background
             loop, where they get cursors and must not block.
-        obj, where, instance, factory, policy, limits, token, ssl, name, by_reference, insecure:
-            See `proxyables.serve`, which also says what is raised.
+        obj, where, instance, factory, policy, limits, token, ssl, name, by_reference, insecure,
+            origins: See `proxyables.serve`, which also says what is raised.
     """
     server = serve_async(
         obj,
@@ -122,6 +125,7 @@ def serve(
         name=name,
         by_reference=by_reference,
         insecure=insecure,
+        origins=origins,
     )
 
     async def start() -> AsyncServer:
@@ -130,17 +134,18 @@ def serve(
     return Server(_background.run(start))
 
 
-class Peer:
+class Peer(Generic[Root]):
     """A connection to another process; made by `connect`.
 
     Attributes:
-        root: The blocking proxy on the other side's root object.
+        root: The blocking proxy on the other side's root object; to type checkers, the class that
+            `connect` was given, if any.
     """
 
-    def __init__(self, peer: AsyncPeer) -> None:
+    def __init__(self, peer: AsyncPeer[Any]) -> None:
         self._peer = peer
         peer.desk.is_strict = True
-        self.root: BlockingProxy = peer.desk.root
+        self.root = cast(Root, peer.desk.root)
         _background.ends.add(peer)
 
     def __repr__(self) -> str:
@@ -161,6 +166,15 @@ class Peer:
         """True when the connection has ended."""
         return self._peer.closed
 
+    def root_as(self, api: ApiClass[T]) -> T:
+        """Returns `root`, which is an `api` to type checkers; nothing is checked over there.
+
+        Raises:
+            TypeError: `api` is no class.
+        """
+        check_class(api)
+        return cast(T, self.root)
+
     def ping(self) -> float:
         """Returns the seconds that a round trip takes; raises `ConnectionClosed`."""
         seconds: float = self._peer.desk.run(self._peer.ping)
@@ -177,7 +191,7 @@ class Peer:
         """
         _background.close(self._peer)
 
-    def __enter__(self) -> Peer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -340,6 +354,17 @@ async def _end_tasks() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def check_api(target: object, api: ApiClass[T]) -> T:
+    """Compares a class with what a remote object offers, in one round trip.
+
+    As `proxyables.check_api`, of a blocking proxy. ``async def`` in the class is a difference as
+    well: a blocking proxy gives values, and nothing to await.
+    """
+    check_class(api)
+    compare(api, describe(target), is_awaited=False)
+    return cast(T, target)
+
+
 # One for the process: a thread of its own for each connection would cost memory and switches.
 _background = _Background()
 os.register_at_fork(after_in_child=_background.forget)
@@ -348,6 +373,7 @@ __all__ = [
     "BlockingProxy",
     "Peer",
     "Server",
+    "check_api",
     "connect",
     "copy",
     "describe",

@@ -43,8 +43,13 @@ def test_each_step_gives_a_new_cursor() -> None:
     root = notebook.root
     one, two = root.a, root.a
     assert one is two  # kept: asked for on every call
-    assert one.b is not one.b
+    assert one.b is one.b
     assert root.b is not one
+    made = root.a()
+    assert root.a() is not made
+    assert made.b is not made.b  # one call each: behind a call, nothing is kept
+    assert made.b.c is not made.b.c
+    assert root["k"].b is not root["k"].b
     wait_for(root)
     assert notebook.asked == [(None, [])]
     assert wait_for(one.b) is wait_for(two) is None
@@ -242,7 +247,10 @@ def test_no_more_paths_are_kept_than_a_program_has_names() -> None:
     root = Notebook().root
     for number in range(1000):
         getattr(root, f"name{number}")
+        getattr(root.name0, f"name{number}")
     assert len(vars(root)) == 256
+    assert len(vars(root.name0)) == 16
+    assert root.name999 is not root.name999
 
 
 def test_a_path_keeps_its_object() -> None:

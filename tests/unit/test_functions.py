@@ -51,6 +51,17 @@ def test_each_is_one_round_trip(name: str) -> None:
     assert notebook.asked == [(None, steps)]
 
 
+def test_what_is_settled_and_what_is_a_path() -> None:
+    notebook = Notebook()
+    root = notebook.root
+    thing = ProxyCursor(notebook, Imports(lambda: None, limit=10).receive(1, 1, None), [])
+    for settled in (root, thing):
+        assert proxyables.is_settled(settled)
+        for path in (settled.a, settled[0], settled(), settled + 1, settled.a.b(1)):
+            assert not proxyables.is_settled(path)
+    assert notebook.asked == []
+
+
 def test_what_comes_back() -> None:
     notebook = Notebook(answer=[1])
     root = notebook.root
@@ -82,6 +93,7 @@ def test_only_an_attribute_or_item_can_be_assigned_or_deleted(function: Any) -> 
         ("perform", ("len",)),
         ("construct", ()),
         ("release", ()),
+        ("is_settled", ()),
         ("peer_of", ()),
     ],
 )

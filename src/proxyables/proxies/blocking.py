@@ -154,7 +154,7 @@ class BlockingProxy(BlockingOperators):
     def __delitem__(self, key: object) -> None:
         self._request([DELITEM, key])
 
-    def __call__(self, *args: object, **kwargs: object) -> Any:
+    def __call__(self, /, *args: object, **kwargs: object) -> Any:
         step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
         return self._desk.call(self._reference, [*self._steps, step])
 
@@ -365,7 +365,7 @@ def _is(one: object, other: object) -> bool:
 # -- functions, so that no method of a proxy hides a remote name -----------------------------------
 
 
-def copy(target: BlockingProxy) -> RemoteValue:
+def copy(target: object) -> RemoteValue:
     """Returns the remote value itself, whatever the rule says.
 
     Raises:
@@ -385,13 +385,13 @@ def ref(target: Any) -> Any:
     return target._request([REF]) if target._steps or target._reference is None else target
 
 
-def describe(target: BlockingProxy) -> dict[str, Any]:
+def describe(target: object) -> dict[str, Any]:
     """Returns what the remote object offers; no property runs over there, nothing is called."""
     told: dict[str, Any] = _checked(target, "describe")._request([DESCRIBE])
     return told
 
 
-def release(target: BlockingProxy) -> None:
+def release(target: object) -> None:
     """Gives the remote object back now; any later use of it raises `ReferenceNotFound`."""
     reference = _checked(target, "release")._reference
     if reference is not None:

@@ -21,6 +21,7 @@ RemoteValue: TypeAlias = Any
 """What a call gives: a plain value, or a cursor on an object that stayed over there."""
 
 _MAX_KEPT = 256
+_MAX_KEPT_BELOW = 16
 CHUNK = 1024
 """Items that `async for` asks for at a time, at the most."""
 
@@ -78,8 +79,12 @@ class ProxyCursor(Operators):
         peer, reference, steps = self._path
         cursor = _new(ProxyCursor)
         _set_path(cursor, (peer, reference, [*steps, [GET, name]]))
-        if not steps and len(self.__dict__) < _MAX_KEPT:
+        for step in steps:
+            if step[0] is not GET:
+                return cursor
+        if len(self.__dict__) < (_MAX_KEPT_BELOW if steps else _MAX_KEPT):
             # Kept where Python looks first: the next `root.method` costs what a local one does.
+            # Not behind a call, which each path makes anew.
             self.__dict__[name] = cursor
         return cursor
 

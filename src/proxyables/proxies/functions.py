@@ -1,12 +1,14 @@
 """What one does to a cursor: functions, so that no method of a cursor hides a remote name.
 
-Each takes a cursor that was not awaited yet, or one that a call gave.
+Each takes a cursor that was not awaited yet, or one that a call gave. To a type checker a cursor
+may be an object of any type (see `typed`), so that it is here, and not there, that what is no
+cursor is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from proxyables.wire.dialect import ByReference
 from proxyables.wire.instructions import (
@@ -25,6 +27,8 @@ from proxyables.wire.instructions import (
 )
 
 from .cursor import Caller, ProxyCursor, RemoteValue, extend, operate
+
+T = TypeVar("T")
 
 _SETTERS = {GET: SET, ITEM: SETITEM}
 _DELETERS = {GET: DEL, ITEM: DELITEM}
@@ -47,19 +51,23 @@ def _split(cursor: object, function: str) -> tuple[ProxyCursor, Step]:
     return owner, cursor._steps[-1]
 
 
-async def assign(target: ProxyCursor, value: object) -> None:
+async def assign(target: object, value: object) -> None:
     """Sets the remote attribute or item at the end of `target` to `value`, in one round trip."""
     owner, last = _split(target, "assign")
     await extend(owner, [_SETTERS[last[0]], last[1], value])
 
 
-async def delete(target: ProxyCursor) -> None:
+async def delete(target: object) -> None:
     """Deletes the remote attribute or item at the end of `target`, in one round trip."""
     owner, last = _split(target, "delete")
     await extend(owner, [_DELETERS[last[0]], last[1]])
 
 
-async def copy(target: ProxyCursor) -> RemoteValue:
+@overload
+async def copy(target: Awaitable[T]) -> T: ...
+@overload
+async def copy(target: object) -> RemoteValue: ...
+async def copy(target: object) -> RemoteValue:
     """Returns the remote value itself, whatever the rule says.
 
     Raises:
@@ -83,7 +91,7 @@ def ref(target: object) -> Any:
     return ByReference(target)
 
 
-async def describe(target: ProxyCursor) -> dict[str, Any]:
+async def describe(target: object) -> dict[str, Any]:
     """Returns what the remote object offers: members, signatures, first lines of their docs.
 
     It is read statically over there: no property runs, nothing is called.
@@ -92,12 +100,12 @@ async def describe(target: ProxyCursor) -> dict[str, Any]:
     return told
 
 
-async def contains(target: ProxyCursor, item: object) -> bool:
+async def contains(target: object, item: object) -> bool:
     """Returns whether `item` is in the remote container."""
     return bool(await operate(_check(target, "contains"), "contains", item))
 
 
-async def perform(target: ProxyCursor, operation: str, *args: object) -> RemoteValue:
+async def perform(target: object, operation: str, *args: object) -> RemoteValue:
     """Returns the outcome of one operation of the closed table, as in ``perform(x, "len")``.
 
     The names are those of `operator` and of the builtins without their underscores: ``add``,
@@ -107,7 +115,7 @@ async def perform(target: ProxyCursor, operation: str, *args: object) -> RemoteV
     return await extend(_check(target, "perform"), [OPERATE, operation, list(args)])
 
 
-def construct(target: ProxyCursor, /, *args: object, **kwargs: object) -> ProxyCursor:
+def construct(target: object, /, *args: object, **kwargs: object) -> ProxyCursor:
     """Returns the path to a new instance of the remote class at the end of `target`.
 
     Calling the class does the same; some classic peers tell the two apart.
@@ -116,7 +124,7 @@ def construct(target: ProxyCursor, /, *args: object, **kwargs: object) -> ProxyC
     return extend(_check(target, "construct"), step)
 
 
-async def run(target: ProxyCursor) -> RemoteValue:
+async def run(target: Awaitable[T]) -> T:
     """Awaits `target`: its coroutine, for those who take nothing but coroutines.
 
     A cursor is awaitable, which is enough for ``await``, `asyncio.gather`, `asyncio.wait_for` and
@@ -125,10 +133,11 @@ async def run(target: ProxyCursor) -> RemoteValue:
         async with asyncio.TaskGroup() as group:
             group.create_task(proxyables.run(shop.total()))
     """
-    return await _check(target, "run")
+    value: T = await _check(target, "run")
+    return value
 
 
-def release(target: ProxyCursor) -> None:
+def release(target: object) -> None:
     """Gives the remote object back now, without waiting for the garbage collector.
 
     Any later use of a cursor on it raises `ReferenceNotFound`. Doing it twice does no harm.
@@ -138,6 +147,15 @@ def release(target: ProxyCursor) -> None:
         reference.release()
 
 
-def peer_of(target: ProxyCursor) -> Caller:
+def is_settled(target: object) -> bool:
+    """Whether a cursor stands for one known object, and not for a path with steps still to take.
+
+    What a call gave is settled, and so is a root; ``root.shop`` and ``root.shop()`` are paths, each
+    of whose uses takes the steps again. Asks nothing of the other side.
+    """
+    return not _check(target, "is_settled")._steps
+
+
+def peer_of(target: object) -> Caller:
     """Returns the `Peer` that a cursor belongs to."""
     return _check(target, "peer_of")._peer
