@@ -92,7 +92,7 @@ def _on_cursor(
     address = connecting.checked(options.address)
 
     async def connect() -> int:
-        async with connecting.connected(address, options.timeout) as peer:
+        async with connecting.connected(address, options.timeout, options.token) as peer:
             await work(paths.walk(peer.root, steps))
         return 0
 

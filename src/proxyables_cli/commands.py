@@ -18,6 +18,7 @@ _MODULES = {
     "ls": "ls",
     "describe": "describe",
     "ping": "ping",
+    "bridge": "bridge",
     "demo": "demo",
     "completion": "completion",
     "man": "man",

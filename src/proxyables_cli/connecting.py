@@ -18,6 +18,7 @@ from proxyables_cli import logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Choice, Common, duration, value, word
 from proxyables_cli.output import FORMATS, Printer
+from proxyables_cli.tokens import read_token
 
 if TYPE_CHECKING:
     from proxyables.peer.peer import Peer
@@ -37,6 +38,11 @@ class Connecting(Common):
         " for the answer.",
         convert=duration,
     )
+    token_file: str | None = value(
+        "--token-file",
+        metavar="PATH",
+        text="The secret that the server asks for; a file that only you may read.",
+    )
     output: str = value(
         "-o",
         "--output",
@@ -45,6 +51,11 @@ class Connecting(Common):
         convert=Choice(*FORMATS),
         default="auto",
     )
+
+    @property
+    def token(self) -> bytes | None:
+        """The secret, if there is one; its file is read anew each time."""
+        return read_token(self.token_file)
 
     @property
     def printer(self) -> Printer:
@@ -65,12 +76,15 @@ def checked(address: str) -> str:
 
 
 @asynccontextmanager
-async def connected(address: str, timeout: float | None) -> AsyncIterator[Peer]:
+async def connected(
+    address: str, timeout: float | None, token: bytes | None = None
+) -> AsyncIterator[Peer]:
     """Connects, and closes at the end of the block.
 
     Args:
         address: A canonical address.
         timeout: Seconds for dialling and for everything in the block together.
+        token: The secret that both sides must know, if any.
 
     Raises:
         Failure: The time was up, or this version cannot dial such an address.
@@ -79,8 +93,8 @@ async def connected(address: str, timeout: float | None) -> AsyncIterator[Peer]:
 
     limit = CONNECT_SECONDS if timeout is None else max(timeout, 0.001)
     try:
-        dialling = proxyables.connect(address, timeout=limit)
-    except proxyables.NotSupported as error:
+        dialling = proxyables.connect(address, timeout=limit, token=token)
+    except (ValueError, proxyables.NotSupported) as error:
         raise Failure(Code.USAGE, str(error)) from None
     try:
         async with asyncio.timeout(timeout) as clock, dialling as peer:

@@ -11,6 +11,7 @@ from proxyables_cli import logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.loops import LOOPS
 from proxyables_cli.options import Choice, Command, Common, duration, switch, value, words
+from proxyables_cli.tokens import read_token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,11 @@ class ReplOptions(Common):
         text="How long connecting may take, such as 500ms or 3s. Else 5s.",
         convert=duration,
         default=5.0,
+    )
+    token_file: str | None = value(
+        "--token-file",
+        metavar="PATH",
+        text="The secret that the servers ask for; a file that only you may read.",
     )
     loop: str = value(
         "--loop",
@@ -66,6 +72,7 @@ def run(options: ReplOptions) -> int:
         auto_await=not options.no_await,
         name=options.name,
         timeout=options.timeout,
+        token=read_token(options.token_file) if addresses else None,
         loop=options.loop,
     )
 

@@ -30,7 +30,7 @@ def run(options: DescribeOptions) -> int:
     async def work() -> int:
         import proxyables
 
-        async with connecting.connected(address, options.timeout) as peer:
+        async with connecting.connected(address, options.timeout, options.token) as peer:
             found = await proxyables.describe(paths.walk(peer.root, steps))
         _show(found, options)
         return 0

@@ -73,16 +73,18 @@ _BY_TYPE: tuple[tuple[str, Code], ...] = (
     ("proxyables_cli.exits.OutputClosed", Code.CLOSED_OUTPUT),
 )
 
-# `HandshakeFailed` is one type for every way not to meet; how its text begins tells them apart.
-_BY_WORDS: tuple[tuple[str, Code], ...] = (
-    ("cannot start ", Code.NOT_EXECUTABLE),
-    ("no answer to the hello", Code.TIMED_OUT),
-    ("not a proxyables peer", Code.PROTOCOL),
-    ("the peer speaks protocol version", Code.PROTOCOL),
-    ("the peer's HELLO", Code.PROTOCOL),
-    ("the peer answered with", Code.PROTOCOL),
-    ("the peer refused", Code.PROTOCOL),
-)
+# `HandshakeFailed` is one type for every way not to meet; its reason tells them apart.
+_BY_REASON: dict[str, Code] = {
+    "unreachable": Code.NO_CONNECTION,
+    "closed": Code.NO_CONNECTION,
+    "timeout": Code.TIMED_OUT,
+    "not-found": Code.NOT_FOUND,
+    "not-executable": Code.NOT_EXECUTABLE,
+    "not-a-peer": Code.PROTOCOL,
+    "version": Code.PROTOCOL,
+    "malformed": Code.PROTOCOL,
+    "refused": Code.PROTOCOL,
+}
 
 # Failures that say nothing: the user caused them, and knows.
 _SILENT = frozenset({Code.INTERRUPTED, Code.CLOSED_OUTPUT})
@@ -164,33 +166,14 @@ def _traceback(error: BaseException) -> Iterator[str]:
 def _code_of(error: BaseException) -> Code:
     names = [f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__]
     code = next((code for name, code in _BY_TYPE if name in names), Code.BUG)
-    return _refined(error) if code is Code.NO_CONNECTION else code
-
-
-def _refined(error: BaseException) -> Code:
-    """Tells why a connection did not come to stand, from what the library keeps as its causes."""
-    for each in (error, *_causes(error)):
-        if isinstance(each, TimeoutError):
-            return Code.TIMED_OUT
-        for said, code in _BY_WORDS:
-            if str(each).startswith(said):
-                missing = isinstance(each.__cause__, FileNotFoundError)
-                return Code.NOT_FOUND if code is Code.NOT_EXECUTABLE and missing else code
-    return Code.NO_CONNECTION
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause = error.__cause__
-    for _ in range(16):  # a chain that bites its tail must not hold us
-        if cause is None:
-            return
-        yield cause
-        cause = cause.__cause__
+    if code is Code.NO_CONNECTION:
+        return _BY_REASON[error.reason]  # type: ignore[attr-defined]  # a HandshakeFailed
+    return code
 
 
 def _advice(error: BaseException) -> str:
     nobody = (ConnectionRefusedError, FileNotFoundError)
-    if str(error).startswith("cannot connect") and isinstance(error.__cause__, nobody):
+    if isinstance(error.__cause__, nobody) and getattr(error, "reason", "") == "unreachable":
         return "; start a server with 'proxyables serve'"
     return ""
 

@@ -27,6 +27,13 @@ class _TalkingHandler(logging.Handler):
         talk(printable(told))
 
 
+class _ChildHandler(logging.Handler):
+    """Passes on what a child process says on its standard error, under its own name."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        talk(printable(record.getMessage()), name="")
+
+
 def configure(options: Common, level: int = logging.WARNING) -> None:
     """Sends the log of the library to standard error, from the level that the options ask for.
 
@@ -48,6 +55,10 @@ def configure(options: Common, level: int = logging.WARNING) -> None:
     logger.setLevel(level)
     logger.propagate = False
     logger.addHandler(_TalkingHandler(level))
+    children = logging.getLogger("proxyables.child")
+    children.setLevel(logging.ERROR if options.quiet else logging.WARNING)
+    children.propagate = False
+    children.addHandler(_ChildHandler())
 
 
 __all__ = ["configure"]

@@ -31,7 +31,7 @@ def run(options: PingOptions) -> int:
 
     async def work() -> int:
         started = time.perf_counter()
-        async with connecting.connected(address, options.timeout) as peer:
+        async with connecting.connected(address, options.timeout, options.token) as peer:
             found: dict[str, Any] = {
                 "address": address,
                 "connect_ms": _milliseconds(time.perf_counter() - started),

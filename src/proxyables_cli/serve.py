@@ -26,8 +26,11 @@ from proxyables_cli.options import (
     value,
     word,
 )
+from proxyables_cli.tokens import read_token
 
 if TYPE_CHECKING:
+    import ssl
+
     from proxyables.net.endpoints import Server
 
 
@@ -47,6 +50,16 @@ class ServeOptions(Common):
     )
     unix: tuple[str, ...] = repeated(
         "--unix", metavar="PATH", text="Listen on a Unix socket that only this user may open."
+    )
+    ws: tuple[str, ...] = repeated(
+        "--ws",
+        metavar="[HOST]:PORT[/PATH]",
+        text="Listen for WebSockets; without HOST on 127.0.0.1.",
+    )
+    origin: tuple[str, ...] = repeated(
+        "--origin",
+        metavar="ORIGIN",
+        text="Let web pages of this origin connect by WebSocket, such as https://app.example.",
     )
     stdio: bool = switch(
         "--stdio", text="Serve one peer over standard input and output; its end ends the server."
@@ -110,6 +123,12 @@ class ServeOptions(Common):
         text="Ping a peer that has been silent this long; 0 for never. Else 30s.",
         convert=duration,
     )
+    idle_timeout: float | None = value(
+        "--idle-timeout",
+        metavar="DURATION",
+        text="Close a connection that has carried no call for this long. Else never.",
+        convert=duration,
+    )
     max_message: int | None = value(
         "--max-message",
         metavar="SIZE",
@@ -135,6 +154,24 @@ class ServeOptions(Common):
         text="Keep the process's number in this file while it runs.",
         default="",
     )
+    token_file: str | None = value(
+        "--token-file",
+        metavar="PATH",
+        text="The secret that peers must know; a file that only you may read.",
+    )
+    tls_cert: str | None = value(
+        "--tls-cert",
+        metavar="FILE",
+        text="The certificate that TLS listeners show; with it, TCP listeners are TLS ones.",
+    )
+    tls_key: str | None = value(
+        "--tls-key", metavar="FILE", text="Its key, if it is not in the same file."
+    )
+    tls_client_ca: str | None = value(
+        "--tls-client-ca",
+        metavar="FILE",
+        text="Let in only peers that have a certificate of this authority.",
+    )
     insecure: bool = switch(
         "--insecure", text="Allow addresses that other machines or users can reach."
     )
@@ -144,6 +181,7 @@ def run(options: ServeOptions) -> int:
     """Serves until a signal comes, or until the peer on standard input ends."""
     target = targets.parse(options.target)
     addresses = _listeners(options, target)
+    token = read_token(options.token_file)
     ready = supervision.claim(options.ready_fd)
     logs.configure(options)
     if "stdio:" in addresses:
@@ -157,16 +195,20 @@ def run(options: ServeOptions) -> int:
             "name a class or a function",
         )
     with supervision.pid_file(options.pid_file), loops.runner(options.loop) as runner:
-        return runner.run(_serve(exported, addresses, options, ready))
+        return runner.run(_serve(exported, addresses, options, ready, token))
 
 
 async def _serve(
-    exported: Any, addresses: Sequence[str], options: ServeOptions, ready: int | None
+    exported: Any,
+    addresses: Sequence[str],
+    options: ServeOptions,
+    ready: int | None,
+    token: bytes | None,
 ) -> int:
     signals = StopSignals(asyncio.get_running_loop())
     if options.factory and options.instance == "shared":
         exported = await targets.make(exported, options.target)
-    server = await _open(exported, addresses, options)
+    server = await _open(exported, addresses, options, token)
     try:
         if not options.quiet:
             _announce(options.target, server.addresses)
@@ -179,11 +221,13 @@ async def _serve(
     return Code.OK
 
 
-async def _open(exported: Any, addresses: Sequence[str], options: ServeOptions) -> Server:
+async def _open(
+    exported: Any, addresses: Sequence[str], options: ServeOptions, token: bytes | None
+) -> Server:
     import proxyables
 
     bounds: dict[str, Any] = {"grace": options.grace}
-    for name in ("max_message", "max_streams", "keepalive"):
+    for name in ("max_message", "max_streams", "keepalive", "idle_timeout"):
         if getattr(options, name) is not None:
             bounds[name] = getattr(options, name)
     policy = proxyables.Policy(
@@ -203,6 +247,9 @@ async def _open(exported: Any, addresses: Sequence[str], options: ServeOptions) 
             threads=options.threads,
             name=options.name or targets.parse(options.target).label,
             insecure=options.insecure,
+            token=token,
+            ssl=_tls_context(options),
+            origins=options.origin,
         )
     except (ValueError, proxyables.NotSupported) as error:
         raise Failure(Code.USAGE, str(error)) from None
@@ -212,6 +259,24 @@ async def _open(exported: Any, addresses: Sequence[str], options: ServeOptions) 
         raise  # some of them are OSErrors as well
     except OSError as error:
         raise Failure(Code.CANNOT_LISTEN, error.strerror or str(error)) from error
+
+
+def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:
+    """Makes what every TLS listener uses; it is the library's that a ``tls://`` address makes."""
+    files = {
+        "cert": options.tls_cert,
+        "key": options.tls_key,
+        "ca": options.tls_client_ca,
+    }
+    given = tuple((name, path) for name, path in files.items() if path is not None)
+    if not given:
+        return None
+    if options.tls_cert is None:
+        raise Failure(Code.USAGE, "--tls-key and --tls-client-ca take a certificate: --tls-cert")
+    from proxyables.net.addresses import TlsAddress
+    from proxyables.net.tls import server_context
+
+    return server_context(TlsAddress("*", 0, given), None)
 
 
 async def _first(*work: Coroutine[Any, Any, None]) -> None:
@@ -262,6 +327,7 @@ def _listeners(options: ServeOptions, target: targets.Target) -> list[str]:
         *options.listen,
         *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
         *map(_socket, options.unix),
+        *map(_websocket, options.ws),
         *(["stdio:"] if options.stdio else []),
     ]
     if not written:
@@ -276,6 +342,13 @@ def _listeners(options: ServeOptions, target: targets.Target) -> list[str]:
     if twice:
         raise Failure(Code.USAGE, f"the listener {twice.pop()} is given twice")
     return canonical
+
+
+def _websocket(text: str) -> str:
+    """Makes the address of a WebSocket listener."""
+    if "://" in text:
+        return text
+    return f"ws://127.0.0.1{text}" if text.startswith(":") else f"ws://{text}"
 
 
 def _socket(text: str) -> str:
@@ -313,9 +386,10 @@ def _announce(target: str, addresses: Sequence[str]) -> None:
 
 def _reachable(address: str) -> str:
     """Makes an address that can be dialled from one that stands for every interface."""
-    for everywhere in ("tcp://*:", "tcp://0.0.0.0:", "tcp://[::]:"):
-        if address.startswith(everywhere):
-            return f"tcp://127.0.0.1:{address.removeprefix(everywhere)}"
+    scheme, _, rest = address.partition("://")
+    for everywhere in ("*:", "0.0.0.0:", "[::]:"):
+        if rest.startswith(everywhere):
+            return f"{scheme}://127.0.0.1:{rest.removeprefix(everywhere)}"
     return address
 
 

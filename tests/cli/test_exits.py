@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from proxyables import errors
+from proxyables_cli import exits
 from proxyables_cli.exits import Code, Failure, OutputClosed, explain, printable, report
 
 
@@ -17,10 +20,9 @@ def caused(error: BaseException, cause: BaseException) -> BaseException:
     return error
 
 
-def meeting(reason: str) -> BaseException:
-    """What `connect` raises when the other side is there and the two do not get on."""
-    inner = errors.HandshakeFailed(reason)
-    return caused(errors.HandshakeFailed(f"cannot connect to tcp://h:1: {reason}"), inner)
+def meeting(reason: errors.Reason) -> BaseException:
+    """What `connect` raises when two sides do not meet."""
+    return errors.HandshakeFailed("cannot connect to tcp://h:1: no", reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -35,14 +37,15 @@ def meeting(reason: str) -> BaseException:
         (errors.LimitExceeded("max_message", 1, 2), 65),
         (errors.HandshakeFailed("no"), 69),
         (caused(errors.HandshakeFailed("no"), ConnectionRefusedError()), 69),
-        (caused(errors.HandshakeFailed("no"), TimeoutError()), 75),
-        (meeting("not a proxyables peer: it sent b'HTTP'"), 76),
-        (meeting("the peer speaks protocol version 9, this side speaks 1"), 76),
-        (meeting("the peer closed the connection during the handshake"), 69),
-        (meeting("no answer to the hello within 10 s"), 75),
-        (caused(errors.HandshakeFailed("cannot start 'x': no"), FileNotFoundError()), 127),
-        (caused(errors.HandshakeFailed("cannot start 'x': no"), PermissionError()), 126),
-        (caused(errors.HandshakeFailed("cannot connect: no"), FileNotFoundError()), 69),
+        (meeting("unreachable"), 69),
+        (meeting("closed"), 69),
+        (meeting("timeout"), 75),
+        (meeting("not-a-peer"), 76),
+        (meeting("version"), 76),
+        (meeting("malformed"), 76),
+        (meeting("refused"), 76),
+        (meeting("not-found"), 127),
+        (meeting("not-executable"), 126),
         (errors.ConnectionClosed("no"), 74),
         (errors.ConnectionLost("no"), 74),
         (TimeoutError(), 75),
@@ -57,6 +60,19 @@ def meeting(reason: str) -> BaseException:
 )
 def test_each_error_has_its_code(error: BaseException, code: int) -> None:
     assert explain(error)[0] == code
+
+
+def test_every_reason_has_its_code() -> None:
+    assert exits._BY_REASON.keys() == set(get_args(errors.Reason))
+
+
+def test_only_who_found_nobody_is_told_to_start_a_server() -> None:
+    advice = "; start a server with 'proxyables serve'"
+    nobody = caused(errors.HandshakeFailed("no", reason="unreachable"), ConnectionRefusedError())
+    assert explain(nobody) == (69, f"no{advice}")
+    no_program = caused(errors.HandshakeFailed("no", reason="not-found"), FileNotFoundError())
+    assert explain(no_program) == (127, "no")
+    assert explain(meeting("unreachable")) == (69, "cannot connect to tcp://h:1: no")
 
 
 def test_lines_name_the_type_of_what_they_raised() -> None:

@@ -13,11 +13,13 @@ from proxyables_cli.options import Common
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    """The library's logger, put back as it was."""
-    logger = logging.getLogger("proxyables")
-    before = (logger.level, logger.propagate, list(logger.handlers))
-    yield logger
-    logger.level, logger.propagate, logger.handlers = before
+    """The library's logger; it and that of child processes are put back as they were."""
+    both = [logging.getLogger(name) for name in ("proxyables", "proxyables.child")]
+    before = [(each.level, each.propagate, list(each.handlers)) for each in both]
+    yield both[0]
+    for each, (level, propagate, handlers) in zip(both, before, strict=True):
+        each.setLevel(level)
+        each.propagate, each.handlers = propagate, handlers
 
 
 def test_remote_text_cannot_break_out_of_its_line(
@@ -68,3 +70,22 @@ def test_an_exception_is_told_in_the_line_and_shown_with_debug(
     shown = capsys.readouterr().err
     assert "in fail" in shown
     assert shown.endswith("proxyables: error: a call failed\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (Common(), "sh[1]: it said\\x1b[2J so\n"),
+        (Common(verbose=True), "sh[1]: it said\\x1b[2J so\n"),
+        (Common(quiet=True), ""),
+    ],
+)
+def test_what_children_say_is_passed_on_under_their_names(
+    logger: logging.Logger,
+    capsys: pytest.CaptureFixture[str],
+    options: Common,
+    said: str,
+) -> None:
+    logs.configure(options, logging.ERROR)  # the level of the commands that dial
+    logger.getChild("child").warning("%s: %s", "sh[1]", "it said\x1b[2J so")
+    assert capsys.readouterr().err == said

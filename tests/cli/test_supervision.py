@@ -135,6 +135,15 @@ def test_what_the_policy_options_lend(
         assert "denied" in result.line
 
 
+def test_an_idle_connection_is_closed(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0", "--idle-timeout", "300ms")
+    code = "import asyncio; await asyncio.sleep(3); obj.add(2, 3)"
+    result = cli("repl", server.address, "-c", code)
+    assert result.code == Code.LOST
+    assert "ConnectionClosed: the peer" in result.err
+    assert cli("repl", server.address, "-c", "obj.slow(1)").out == "'done'\n"  # a call is use
+
+
 def test_the_environment_stands_in_for_options(cli: Cli, serve: Starter) -> None:
     cli.env |= {"PROXYABLES_TCP": ":0 ':0'", "PROXYABLES_DENY": "add", "PROXYABLES_DEBUG": "no"}
     server = serve("shop:shop")

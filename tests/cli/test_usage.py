@@ -85,7 +85,7 @@ def test_bad_usage_is_one_line(
         (["serve", "shop:shup", "--tcp", ":0"], 66, "did you mean 'shop'?"),
         (["serve", "shop:shop", "--tcp", ":0", "--factory"], 66, "cannot be called"),
         (["serve", "shop:shop", "-l", "tls://localhost:1"], 2, "tls"),
-        (["call", "tls://localhost:1", "add"], 2, "tls"),
+        (["call", "tls://localhost:1?ca=/no/such", "add"], 2, "cannot read ca=/no/such"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(

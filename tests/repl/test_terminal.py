@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,7 +106,7 @@ def test_callbacks_print_above_the_prompt(terminal: Terminal) -> None:
     leave(terminal)
 
 
-def test_a_lost_connection_is_told_and_can_be_opened_again(tmp_path: Path) -> None:
+def test_a_lost_connection_is_opened_again_by_itself(tmp_path: Path) -> None:
     path = f"unix:{tmp_path}/s"
     with (
         serving(path) as (address, server),
@@ -115,15 +117,80 @@ def test_a_lost_connection_is_told_and_can_be_opened_again(tmp_path: Path) -> No
         terminal.wait("\ngo")
         server.kill()
         server.wait()
-        terminal.wait("%reconnect opens it again")
+        terminal.wait("is lost; trying to open it again")
         terminal.wait("ConnectionLost: ")
         terminal.wait_prompt()
-        terminal.enter("obj.add(1, 1)", "Connection")
+        terminal.enter("old = obj; obj.add(1, 1)", "Connection")  # fails at once
         terminal.enter("%reconnect", "cannot connect")
         with serving(path):
-            terminal.enter("%reconnect", "again; what it gave before is gone")
+            terminal.wait("again; what it gave before is gone")
+            terminal.wait_prompt()
             terminal.enter("obj.add(1, 1)", "\n2")
+            terminal.enter("old.add(1, 1)", "Connection")
+            terminal.enter("%reconnect", "connected to")
+            terminal.enter("obj.add(1, 2)", "\n3")
             leave(terminal)
+
+
+def test_a_connection_that_is_being_opened_again_can_be_closed(tmp_path: Path) -> None:
+    path = f"unix:{tmp_path}/s"
+    with (
+        serving(path) as (address, server),
+        Terminal(command(address), XDG_STATE_HOME=str(tmp_path), columns=200) as terminal,
+    ):
+        terminal.wait_prompt()
+        server.kill()
+        server.wait()
+        terminal.wait("is lost; trying to open it again")
+        terminal.wait_prompt()
+        terminal.enter("%close", "closed unix:")
+        terminal.enter("obj", "NameError")
+        leave(terminal)
+
+
+def test_a_lost_child_is_not_started_again_by_itself(tmp_path: Path) -> None:
+    child = "proxyables.serve(type('A', (), {'die': lambda self: os._exit(3)})(), 'stdio:')"
+    serve = f"import os, asyncio, proxyables; asyncio.run({child}.serve_forever())"
+    address = f"exec:{shlex.join([sys.executable, '-c', serve])}"
+    with Terminal(command(address), XDG_STATE_HOME=str(tmp_path), columns=250) as terminal:
+        terminal.wait_prompt()
+        terminal.type("obj.die()\r")
+        terminal.wait("is lost; %reconnect")
+        terminal.wait_prompt()
+        leave(terminal)
+
+
+def test_rows_are_a_table(terminal: Terminal) -> None:
+    rows = '[{"name": "ada", "age": 36}, {"name": "bob", "age": 7}]'
+    shown = terminal.enter(rows, "bob")
+    lines = [line for line in shown.splitlines() if line.startswith(("name", "ada", "bob"))]
+    assert [line.split() for line in lines] == [
+        ["name", "age"],
+        ["ada", "36"],
+        ["bob", "7"],
+    ]
+    assert "Account of ada" in terminal.enter("%table obj.accounts[0:1]", "value")
+    assert '"opened": 2024' in terminal.enter("%json obj.accounts[0].notes", "}")
+    terminal.enter("_['opened'] + 1", "\n2025")
+    leave(terminal)
+
+
+def test_jobs_run_in_the_background(terminal: Terminal) -> None:
+    terminal.enter("before = obj.cancelled", ">>>")
+    terminal.enter("%bg obj.sleep(60, print)", "job 1 runs; %cancel 1 ends it")
+    terminal.wait("\ngo")
+    terminal.enter("%jobs", "obj.sleep(60, print)")
+    terminal.enter("%cancel 7", "no job is called '7'; running: 1")
+    terminal.enter("%cancel 1", "job 1 cancelled after")
+    terminal.enter("obj.cancelled - before", "\n1")  # over there, too
+    terminal.enter("%bg obj.fail('not today')", "job 2 raised after")
+    terminal.wait("ValueError: not today")
+    terminal.wait_prompt()
+    terminal.enter("%bg answer = obj.add(40, 2)", "job 3 done after")
+    terminal.enter("answer", "\n42")
+    terminal.enter("%bg obj.sleep()", "job 4 runs")
+    leave(terminal)  # which cancels what is left, without a word
+    assert "job 4 cancelled" not in terminal.text
 
 
 def test_completion_menu(terminal: Terminal) -> None:

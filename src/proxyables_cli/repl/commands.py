@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import proxyables
+from proxyables_cli import forms
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.repl.compiling import Shows
 from proxyables_cli.repl.display import escaped
@@ -192,6 +194,35 @@ async def _copy(session: Session, rest: str) -> None:
     await session.show(await proxyables.copy(value) if is_remote(value) else value)
 
 
+async def _table(session: Session, rest: str) -> None:
+    value = await session.value(_needed(rest, "table", "EXPRESSION"))
+    session.write(await session.display.table_of(value))
+    session.scope.displayed(value)
+
+
+async def _json(session: Session, rest: str) -> None:
+    value = await session.value(_needed(rest, "json", "EXPRESSION"))
+    session.write(json.dumps(forms.dump(value), indent=2))
+    session.scope.displayed(value)
+
+
+async def _bg(session: Session, rest: str) -> None:
+    source = _needed(rest, "bg", "CODE")
+    cell = session.evaluator.compiler.compile(source, shows=Shows.LAST)
+    job = session.jobs.add(source, session.evaluator.start(cell))
+    session.write(f"job {job.number} runs; %cancel {job.number} ends it")
+
+
+async def _jobs(session: Session, rest: str) -> None:
+    del rest
+    for job in session.jobs:
+        session.write(f"{job.number}  {job.seconds:.1f}s  {job.source}")
+
+
+async def _cancel(session: Session, rest: str) -> None:
+    session.jobs.cancel(_needed(rest, "cancel", "JOB"))
+
+
 async def _release(session: Session, rest: str) -> None:
     value = await session.chain(_needed(rest, "release", "NAME"))
     if not is_remote(value):
@@ -240,6 +271,11 @@ COMMANDS: dict[str, Command] = {
     "timeout": Command("[SECONDS|off]", "how long a cell may run", _timeout),
     "await": Command("[on|off]", "whether remote calls are awaited for you", _await),
     "copy": Command("EXPRESSION", "fetch the value itself, whatever the rule says", _copy),
+    "table": Command("EXPRESSION", "show a value as a table", _table),
+    "json": Command("EXPRESSION", "show a value as JSON", _json),
+    "bg": Command("CODE", "run code in the background", _bg),
+    "jobs": Command("", "what runs in the background", _jobs),
+    "cancel": Command("JOB", "end a job in the background, over there too", _cancel),
     "release": Command("EXPRESSION", "give a remote object back now", _release),
     "history": Command("[N]", "what was typed in this session", _history),
     "run": Command("FILE", "run a script in this session", _run),

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from proxyables import Peer
 
 
+_ONCE = ("exec:", "ssh:", "stdio:", "fd:", "-")
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+"""Seconds between two attempts to open a lost connection again, at first and at the most."""
+
+
 @dataclass(slots=True)
 class Connection:
     """One connection of a session.
@@ -41,18 +47,30 @@ class Connections:
         scope: Gets the roots, ``conn`` and ``conns``.
         name: What the current connection's root is called.
         timeout: Seconds that opening one may take.
+        token: The secret that the other sides must know too, if any.
         say: Tells the user something, at any time.
+        reconnects: A connection that is lost is opened again as soon as that can be done. A child
+            is not: it may have ended for a reason that a new one has as well.
     """
 
     def __init__(
-        self, scope: Scope, *, name: str, timeout: float, say: Callable[[str], None]
+        self,
+        scope: Scope,
+        *,
+        name: str,
+        timeout: float,
+        token: bytes | None = None,
+        say: Callable[[str], None],
+        reconnects: bool = False,
     ) -> None:
         self.by_name: dict[str, Connection] = {}
         self.current: Connection | None = None
         self._scope = scope
         self._name = name
         self._timeout = timeout
+        self._token = token
         self._say = say
+        self._reconnects = reconnects
         self._peers: dict[str, Peer] = {}
         scope.bind("conns", self._peers)
 
@@ -91,9 +109,9 @@ class Connections:
             Failure: There is no such connection, or nobody is there.
         """
         connection = self.get(name)
+        peer = await self._connect(connection.address)  # or the old one is left as it is
         await self._end(connection)
-        connection.peer = await self._connect(connection.address)
-        connection.closing = False
+        connection.peer, connection.watch, connection.closing = peer, None, False
         self._bind(connection)
         return connection
 
@@ -132,7 +150,7 @@ class Connections:
 
     async def _connect(self, address: str) -> Peer:
         try:
-            return await proxyables.connect(address, timeout=self._timeout)
+            return await proxyables.connect(address, timeout=self._timeout, token=self._token)
         except ValueError as error:
             raise Failure(Code.USAGE, str(error)) from None
         except (proxyables.ProxyError, OSError) as error:
@@ -156,17 +174,37 @@ class Connections:
             connection.watch = asyncio.create_task(self._watch(connection))
 
     async def _watch(self, connection: Connection) -> None:
-        await connection.peer.wait_closed()
-        if not connection.closing:
-            again = "%reconnect" if connection is self.current else f"%reconnect {connection.name}"
-            self._say(f"the connection to {connection.address} is lost; {again} opens it again")
+        """Tells when a connection ends, and opens it again; ends when its end is wanted."""
+        while True:
+            await connection.peer.wait_closed()
+            if connection.closing:
+                return
+            lost = f"the connection to {connection.address} is lost"
+            if not self._reconnects or connection.address.startswith(_ONCE):
+                again = f"%reconnect {connection.name}".removesuffix(f" {self._name}")
+                self._say(f"{lost}; {again} opens it again")
+                return
+            self._say(f"{lost}; trying to open it again")
+            connection.peer = await self._connect_sometime(connection.address)
+            self._bind(connection)
+            self._say(f"connected to {connection.address} again; what it gave before is gone")
+
+    async def _connect_sometime(self, address: str) -> Peer:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self._connect(address)
+            except Failure:
+                await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _end(self, connection: Connection) -> None:
         connection.closing = True
+        if connection.watch is not None:
+            connection.watch.cancel()
+            await asyncio.wait({connection.watch})
         connection.peer.close()
         await connection.peer.wait_closed()
-        if connection.watch is not None:
-            await connection.watch
 
 
 __all__ = ["Connection", "Connections"]

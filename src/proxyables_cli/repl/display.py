@@ -11,8 +11,11 @@ import re
 from collections.abc import Awaitable, Callable
 
 from proxyables.errors import NotSupported
+from proxyables_cli.repl import tables
 from proxyables_cli.repl.resolution import UserValue
 
+_WIDTH = 100
+"""Columns of a table that no terminal shows."""
 REMOTE_SECONDS = 2.0
 REMOTE_CHARACTERS = 2_000
 PREVIEWED = 20
@@ -57,12 +60,25 @@ class Display:
             return ""
         if self._is_remote(value):
             return await self._remote_text(value)
+        return self._cut(self._broken(await self._with_texts(value)))
+
+    async def table_of(self, value: UserValue) -> str:
+        """The text of a value as a table, as far as it can be one; else as `text_of`."""
+        value = await self._with_texts(value)
+        rows = tables.rows_of(value, wanted=True)
+        width = _WIDTH if self._width is None else self._width()
+        if rows is None:
+            return await self.text_of(value)
+        return "\n".join(tables.table_of(rows, width))
+
+    async def _with_texts(self, value: UserValue) -> UserValue:
+        """A copy of a value in which what the cursors' owners say of them stands for them."""
         cursors = self._cursors_in(value)
-        if cursors:
-            texts = await asyncio.gather(*map(self._remote_text, cursors))
-            named = {id(cursor): _Text(text) for cursor, text in zip(cursors, texts, strict=True)}
-            value = _replaced(value, named)
-        return self._cut(self._broken(value))
+        if not cursors:
+            return value
+        texts = await asyncio.gather(*map(self._remote_text, cursors))
+        named = {id(cursor): _Text(text) for cursor, text in zip(cursors, texts, strict=True)}
+        return _replaced(value, named)
 
     async def _remote_text(self, cursor: UserValue) -> str:
         try:
@@ -93,8 +109,11 @@ class Display:
         return found[:PREVIEWED]
 
     def _broken(self, value: object) -> str:
-        text = repr(value)
         width = self._width() if self._width is not None else None
+        rows = None if width is None else tables.rows_of(value)
+        if width is not None and rows is not None:
+            return "\n".join(tables.table_of(rows, width))
+        text = repr(value)
         if width is None or len(text) <= width or type(value) not in (list, tuple, dict, set):
             return text
         if len(text) > 50_000:

@@ -84,6 +84,11 @@ class Evaluator:
         finally:
             self._scope.forget(cell.temporaries)
 
+    def start(self, cell: Cell) -> asyncio.Task[Outcome]:
+        """Runs a compiled cell in the background, where Ctrl-C does not reach it."""
+        work = self._timed(lambda: self.execute(cell))
+        return asyncio.get_running_loop().create_task(work, context=self._context)
+
     async def supervise(self, work: Callable[[], Awaitable[None]]) -> Outcome:
         """Runs something of the user's as a task that Ctrl-C ends, and tells how it ended.
 

@@ -80,6 +80,7 @@ def remoting(px: Tools) -> Remoting:
         proxyables.copy,
         proxyables.delete,
         proxyables.describe,
+        proxyables.is_settled,
         proxyables.peer_of,
         proxyables.perform,
         proxyables.ref,
@@ -92,7 +93,7 @@ def remoting(px: Tools) -> Remoting:
         perform=proxyables.perform,
         same_peer=lambda one, other: proxyables.peer_of(one) is proxyables.peer_of(other),
         pipelines=_pipelines,
-        is_settled=lambda cursor: not cursor._steps,
+        is_settled=proxyables.is_settled,
         takers=(*functions, *vars(px).values()),
     )
 

@@ -18,6 +18,7 @@ from proxyables_cli.repl.connections import Connections
 from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
+from proxyables_cli.repl.jobs import Job, Jobs
 from proxyables_cli.repl.remoting import is_remote, remoting, tools
 from proxyables_cli.repl.resolution import Resolver, UserValue
 from proxyables_cli.repl.scope import Scope
@@ -26,6 +27,7 @@ from proxyables_cli.stdout import flush
 SHOWN_CHARACTERS = 20_000
 """Characters of one value at a prompt."""
 
+_TAKE = "__px_take__"
 _QUESTION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(\?\??)$")
 _LEAVING = frozenset({"exit", "quit"})
 
@@ -40,6 +42,7 @@ def run(
     auto_await: bool = True,
     name: str = "obj",
     timeout: float = 5.0,
+    token: bytes | None = None,
     loop: str = "auto",
 ) -> int:
     """Connects, then reads and runs Python until its source ends; returns the exit code.
@@ -53,6 +56,7 @@ def run(
         auto_await: Await remote chains where their values are wanted.
         name: What the first connection's root is called.
         timeout: Seconds that connecting may take.
+        token: The secret that the other sides must know too, if any.
         loop: ``auto``, ``uvloop`` or ``asyncio``.
 
     Raises:
@@ -61,7 +65,9 @@ def run(
         KeyboardInterrupt: Ctrl-C ended a script, or the connecting.
     """
     script = _script(code, file, arguments, plain=plain)
-    session = Session(name=name, timeout=timeout, auto_await=auto_await, prompts=script is None)
+    session = Session(
+        name=name, timeout=timeout, token=token, auto_await=auto_await, prompts=script is None
+    )
     if not addresses:
         from proxyables_cli import demo
 
@@ -113,12 +119,19 @@ class Session:
     Args:
         name: What the current connection's root is called.
         timeout: Seconds that connecting may take.
+        token: The secret that the other sides must know too, if any.
         auto_await: Await remote chains where their values are wanted.
         prompts: Somebody sits there: values are cut and broken to the width of the terminal.
     """
 
     def __init__(
-        self, *, name: str = "obj", timeout: float = 5.0, auto_await: bool = True, prompts: bool
+        self,
+        *,
+        name: str = "obj",
+        timeout: float = 5.0,
+        token: bytes | None = None,
+        auto_await: bool = True,
+        prompts: bool,
     ) -> None:
         self.name = name
         self.typed: list[str] = []
@@ -128,13 +141,21 @@ class Session:
         px = tools(self._open)
         self.scope = Scope(Resolver(remoting(px)))
         self.scope.bind("px", px)
-        self.connections = Connections(self.scope, name=name, timeout=timeout, say=self.say)
+        self.connections = Connections(
+            self.scope,
+            name=name,
+            timeout=timeout,
+            token=token,
+            say=self.say,
+            reconnects=prompts,
+        )
         self.display = Display(
             is_remote,
             _remote_repr,
             width=(lambda: shutil.get_terminal_size().columns) if prompts else None,
             characters=SHOWN_CHARACTERS if prompts else None,
         )
+        self.jobs = Jobs(self._on_job_end)
         compiler = Compiler(auto_await=auto_await)
         self.evaluator = Evaluator(self.scope, compiler, self.show, self.command)
 
@@ -161,6 +182,7 @@ class Session:
                     return scripts.exit_code(outcome)
                 return await self._prompt(plain=plain)
         finally:
+            await self.jobs.close()
             await self.connections.close_all()
 
     async def _script(self, cell: Cell) -> None:
@@ -223,6 +245,17 @@ class Session:
         """Runs code as part of a command; raises what it raises."""
         await self.evaluator.inline(source, shows=shows)
 
+    async def value(self, source: str) -> UserValue:
+        """The value of an expression, awaited as in a cell; raises what it raises."""
+        taken: list[UserValue] = []
+        self.scope.names[_TAKE] = taken.append
+        try:
+            # The line end closes a comment; a statement is a syntax error.
+            await self.cell(f"{_TAKE}(({source}\n))", shows=Shows.NOTHING)
+        finally:
+            del self.scope.names[_TAKE]
+        return taken[0]
+
     async def chain(self, source: str) -> UserValue:
         """What an expression names, with nothing awaited: a remote chain stays one.
 
@@ -265,6 +298,12 @@ class Session:
     def say(self, text: str) -> None:
         """Tells the user something that no input asked for."""
         talk(text)
+
+    def _on_job_end(self, job: Job, outcome: Outcome) -> None:
+        told = "done" if outcome.ending is Ending.DONE else outcome.ending.value
+        self.say(f"job {job.number} {told} after {outcome.seconds:.1f}s: {job.source:.60}")
+        if outcome.ending is Ending.RAISED:
+            self.report(outcome)
 
     def report(self, outcome: Outcome) -> None:
         """Tells what went wrong with an input, if anything did."""

@@ -1,0 +1,162 @@
+"""``--token-file`` and the options of TLS and WebSockets, through real processes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from certificates import Certificates
+from cli.processes import Cli, Starter
+from proxyables_cli.exits import Failure
+from proxyables_cli.tokens import MOST_BYTES, read_token
+
+
+def token_file(directory: Path, content: bytes = b"correct horse\n", mode: int = 0o600) -> str:
+    path = directory / "token"
+    path.write_bytes(content)
+    path.chmod(mode)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "token"),
+    [
+        (b"secret", b"secret"),
+        (b"secret\n", b"secret"),
+        (b"secret\r\n", b"secret"),
+        (b" two words \n\n", b" two words \n"),
+        (b"\xff\x00", b"\xff\x00"),
+        (b"x" * MOST_BYTES, b"x" * MOST_BYTES),
+    ],
+)
+def test_the_token_is_the_file_but_for_the_line_end(
+    tmp_path: Path, content: bytes, token: bytes
+) -> None:
+    assert read_token(token_file(tmp_path, content)) == token
+    assert read_token(token_file(tmp_path, content, 0o400)) == token
+
+
+def test_without_a_file_there_is_no_token() -> None:
+    assert read_token(None) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\r\n"])
+def test_an_empty_token_is_none(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(Failure, match="is empty, which is no secret"):
+        read_token(token_file(tmp_path, content))
+
+
+def test_a_file_that_is_too_long_is_no_token(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="has more than 4096 bytes"):
+        read_token(token_file(tmp_path, b"x" * (MOST_BYTES + 1)))
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o601, 0o644, 0o777])
+def test_a_file_that_others_may_reach_is_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(Failure, match=rf"others may reach the token .* \(mode {mode:04o}\)") as it:
+        read_token(token_file(tmp_path, mode=mode))
+    assert it.value.code == 78
+    assert "chmod 600" in it.value.hint
+    assert "horse" not in it.value.message
+
+
+def test_a_link_is_as_good_as_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(token_file(tmp_path))
+    assert read_token(str(tmp_path / "link")) == b"correct horse"
+    (tmp_path / "token").chmod(0o644)
+    with pytest.raises(Failure, match="others may reach"):
+        read_token(str(tmp_path / "link"))
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="cannot read the token in .*: no such file"):
+        read_token(str(tmp_path / "none"))
+    with pytest.raises(Failure, match="cannot read the token in .*: is a directory"):
+        read_token(str(tmp_path))
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_every_command_knows_the_token(cli: Cli, serve: Starter) -> None:
+    path = token_file(cli.directory)
+    server = serve("shop:shop", "--tcp", ":0", "--token-file", path)
+    known = ("--token-file", path)
+    assert cli("call", server.address, "add", "1", "2", *known).out == "3\n"
+    assert cli("get", server.address, "level", *known).out == "1\n"
+    assert cli("set", server.address, "level", "5", *known).code == 0
+    assert "add" in cli("ls", server.address, *known).out
+    assert cli("ping", server.address, "-c", "1", *known).code == 0
+    assert "Adds" in cli("describe", server.address, "add", *known).out
+    assert cli("repl", server.address, "-c", "obj.level", *known).out == "5\n"
+
+
+def test_without_the_token_or_with_another_it_is_refused(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0", "--token-file", token_file(cli.directory))
+    result = cli("call", server.address, "add", "1", "2")
+    assert result.code == 77
+    assert "a token is demanded, and none was given" in result.line
+    other = token_file(cli.directory, b"guess")
+    result = cli("call", server.address, "add", "1", "2", "--token-file", other)
+    assert result.code == 77
+    assert "does not know the token" in result.line
+
+
+def test_a_bad_token_file_is_one_line(cli: Cli) -> None:
+    path = token_file(cli.directory, mode=0o644)
+    for words in (
+        ("serve", "shop:shop", "--tcp", ":0"),
+        ("call", ":1", "add"),
+        ("repl", ":1", "-c", "1"),
+    ):
+        result = cli(*words, "--token-file", path)
+        assert result.code == 78
+        assert "chmod 600" in result.line
+
+
+def test_a_wide_bind_takes_a_token_or_certificates_of_callers(
+    cli: Cli, serve: Starter, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    files = Certificates(tmp_path_factory.mktemp("certificates"))
+    wide = ("serve", "shop:shop", "--tcp", "*:0")
+    assert cli(*wide).code == 77
+    assert cli(*wide, "--tls-cert", files.server).code == 77
+    serve(*wide[1:], "--token-file", token_file(cli.directory))
+    serve(*wide[1:], "--tls-cert", files.server, "--tls-client-ca", files.ca)
+
+
+def test_tls_by_options(cli: Cli, serve: Starter, tmp_path_factory: pytest.TempPathFactory) -> None:
+    files = Certificates(tmp_path_factory.mktemp("certificates"))
+    certificate, key = files.apart()
+    server = serve("shop:shop", "--tcp", "localhost:0", "--tls-cert", certificate, "--tls-key", key)
+    assert server.address.startswith("tls://localhost:")
+    result = cli("call", f"{server.address}?ca={files.ca}", "add", "1", "2")
+    assert (result.code, result.out) == (0, "3\n"), result
+    result = cli("call", server.address, "add", "1", "2")
+    assert result.code == 69
+    assert "is not trusted" in result.line
+    for words in (["--tls-key", key], ["--tls-cert", "/no/such"]):
+        result = cli("serve", "shop:shop", "--tcp", ":0", *words)
+        assert result.code == 2, result
+        assert "--tls-cert" in result.line or "cannot read cert=/no/such" in result.line
+
+
+def test_websockets_by_options(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--ws", ":0/px", "--origin", "https://app.example")
+    assert re.fullmatch(r"ws://127\.0\.0\.1:\d+/px", server.address)
+    assert cli("call", server.address, "add", "1", "2").out == "3\n"
+    result = cli("call", server.address + "x", "add", "1", "2")
+    assert result.code == 69
+    assert "HTTP 404" in result.line
+    result = cli("serve", "shop:shop", "--ws", ":0", "--origin", "app.example")
+    assert result.code == 2
+    assert "an origin is SCHEME://HOST" in result.line
+
+
+def test_the_environment_may_name_the_file(cli: Cli, serve: Starter) -> None:
+    path = token_file(cli.directory)
+    server = serve("shop:shop", "--tcp", ":0", "--token-file", path)
+    named = {"PROXYABLES_TOKEN_FILE": path}
+    assert cli("call", server.address, "add", "1", "2", env=named).out == "3\n"
