@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from contextlib import ExitStack, closing
@@ -16,7 +17,11 @@ _WARM_UP = 0.3
 
 
 def _start(stack: ExitStack) -> list[Contestant]:
-    pythons = {"raw echo": sys.executable, OURS: sys.executable}
+    pythons = dict.fromkeys(("raw echo", OURS, "ours blocking"), sys.executable)
+    if importlib.util.find_spec("rpyc") is None:
+        print("RPyC is left out: `pip install -e '.[bench]'` brings it")
+    else:
+        pythons["rpyc"] = sys.executable
     original = find_original()
     if original is None:
         print(

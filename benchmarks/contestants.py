@@ -35,7 +35,9 @@ class Contestant:
             self.python: str = facts["python"]
             self.loop: str = facts["loop"]
             self._client = self._spawn("drive", str(facts["port"]))
-            self._operations: list[str] = _hear(self._client)["operations"]
+            facts = _hear(self._client)
+            self._operations: list[str] = facts["operations"]
+            self._is_blocking: bool = facts["blocking"]
         except BaseException:
             self.close()
             raise
@@ -50,8 +52,9 @@ class Contestant:
         )
 
     def can_run(self, case: Case) -> bool:
-        """Whether this contestant has the operation."""
-        return case.operation in self._operations
+        """Whether this contestant has the operation, and tasks if more than one is wanted."""
+        is_known = case.operation in self._operations
+        return is_known and (case.tasks == 1 or not self._is_blocking)
 
     def measure(self, case: Case, seconds: float) -> float:
         """Returns calls per second."""

@@ -8,10 +8,29 @@ from typing import Any
 
 import proxyables
 
-from .cases import BODY, Operation
+from .cases import BODY, ROWS, Operation
 
 
-class _API:
+class _Part:
+    """What long chains lead through."""
+
+    def __init__(self) -> None:
+        self.inner = self
+        self.three = 3
+
+    def itself(self) -> _Part:
+        return self
+
+    def add(self, a: int, b: int) -> int:
+        return a + b
+
+
+class API:
+    """What both of our faces call."""
+
+    def __init__(self) -> None:
+        self.inner = _Part()
+
     def add(self, a: int, b: int) -> int:
         return a + b
 
@@ -25,15 +44,19 @@ class _API:
     def echo(self, body: bytes) -> bytes:
         return body
 
+    def rows(self) -> list[dict[str, object]]:
+        return ROWS
 
-def _increment(value: int) -> int:
+
+def increment(value: int) -> int:
+    """What is called back."""
     return value + 1
 
 
 @asynccontextmanager
 async def serve() -> AsyncIterator[int]:
     """Serves while it is entered; gives the port."""
-    async with proxyables.serve(_API(), "tcp://127.0.0.1:0") as server:
+    async with proxyables.serve(API(), "tcp://127.0.0.1:0") as server:
         yield int(server.addresses[0].rpartition(":")[2])
 
 
@@ -44,6 +67,9 @@ async def connect(port: int) -> dict[str, Operation]:
     return {
         "add": lambda: proxy.add(1, 2),
         "add_async": lambda: proxy.add_async(1, 2),
-        "apply": lambda: proxy.apply(_increment, 1),
+        "apply": lambda: proxy.apply(increment, 1),
+        "attributes": lambda: proxy.inner.inner.inner.inner.inner.inner.inner.inner.inner.three,
+        "chain": lambda: proxy.inner.inner.itself().inner.itself().inner.add(1, 2),
         "echo": lambda: proxy.echo(BODY),
+        "rows": lambda: proxy.rows(),
     }

@@ -13,11 +13,12 @@ from typing import Any
 
 import msgpack
 
-from .cases import BODY, Operation
+from .cases import BODY, ROWS, Operation
 
 _METHODS: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
     "echo": lambda body: body,
+    "rows": lambda: ROWS,
 }
 
 
@@ -70,4 +71,8 @@ async def connect(port: int) -> dict[str, Operation]:
     """Returns what can be measured."""
     loop = asyncio.get_running_loop()
     _, client = await loop.create_connection(_Client, "127.0.0.1", port)
-    return {"add": lambda: client.call("add", 1, 2), "echo": lambda: client.call("echo", BODY)}
+    return {
+        "add": lambda: client.call("add", 1, 2),
+        "echo": lambda: client.call("echo", BODY),
+        "rows": lambda: client.call("rows"),
+    }

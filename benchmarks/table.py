@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from .cases import CASES, Case
+from .cases import CASES, GOALS
 
 OURS = "ours"
+_OPPONENTS = {"rpyc": "ours blocking"}
+"""Which of our faces another contestant is compared with, if not the asynchronous one."""
 
 Rates = Mapping[str, Mapping[str, Sequence[float]]]
 """By case and contestant: calls per second, one number per round."""
@@ -17,12 +19,20 @@ def ratios(rates: Rates) -> dict[str, dict[str, float]]:
     """Returns, by case and other contestant, the median of the rounds' ratios of ours to theirs."""
     return {
         case: {
-            name: median(our / their for our, their in zip(row[OURS], others, strict=True))
+            name: _ratio(row[_opponent(name)], others)
             for name, others in row.items()
-            if name != OURS
+            if name != OURS and _opponent(name) in row
         }
         for case, row in rates.items()
     }
+
+
+def _opponent(name: str) -> str:
+    return _OPPONENTS.get(name, OURS)
+
+
+def _ratio(ours: Sequence[float], others: Sequence[float]) -> float:
+    return median(our / other for our, other in zip(ours, others, strict=True))
 
 
 def render(rates: Rates, names: Sequence[str]) -> str:
@@ -30,23 +40,25 @@ def render(rates: Rates, names: Sequence[str]) -> str:
     others = [name for name in names if name != OURS]
     found = ratios(rates)
     lines = [
-        f"{'calls/s':18}"
-        + "".join(f"{name:>12}" for name in names)
-        + "".join(f"{'ours / ' + name:>28}" for name in others)
+        f"{'calls/s':20}"
+        + "".join(f"{name:>15}" for name in names)
+        + "".join(f"{f'{_opponent(name)} / {name}':>24}" for name in others)
     ]
     for case in CASES:
         row = rates[case.name]
         shown = [f"{median(row[name]):,.0f}" if name in row else "-" for name in names]
-        judged = [_judge(case, name, found[case.name].get(name)) for name in others]
-        cells = [f"{text:>12}" for text in shown] + [f"{text:>28}" for text in judged]
-        lines.append(f"{case.name:18}" + "".join(cells))
+        judged = [_judge(found[case.name].get(name), case.least.get(name)) for name in others]
+        cells = [f"{text:>15}" for text in shown] + [f"{text:>24}" for text in judged]
+        lines.append(f"{case.name:20}" + "".join(cells))
+    for goal in GOALS:
+        ratio = _ratio(rates[goal.case][OURS], rates[goal.other][OURS])
+        lines.append(f"{goal.case} / {goal.other}, {OURS}: {_judge(ratio, goal.least)}")
     return "\n".join(lines)
 
 
-def _judge(case: Case, name: str, ratio: float | None) -> str:
+def _judge(ratio: float | None, least: float | None) -> str:
     if ratio is None:
         return "-"
-    least = case.least.get(name)
     if least is None:
         return f"{ratio:.2f}"
-    return f"{ratio:.2f} ({'reaches' if ratio >= least else 'MISSES'} {least:g})"
+    return f"{ratio:.2f} ({'reaches' if ratio >= least else 'MISSES'} {least:.2g})"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import json
 import platform
 import sys
 from typing import Any
 
-from .cases import EXPECTED, measure
+from .cases import EXPECTED, measure, measure_blocking
 
 try:
     import uvloop as loops
@@ -34,18 +35,43 @@ async def _serve(contestant: Any) -> None:
 async def _drive(contestant: Any, port: int) -> None:
     operations = await contestant.connect(port)
     for name, operation in operations.items():
-        result = await operation()
-        if result != EXPECTED[name]:
-            raise SystemExit(f"{contestant.__name__}: {name} gave {result!r:.80}")
-    _tell(operations=list(operations))
+        _check(name, await operation())
+    _tell(operations=list(operations), blocking=False)
     while line := await asyncio.to_thread(sys.stdin.readline):
         name, tasks, seconds = json.loads(line)
         _tell(rate=await measure(operations[name], tasks, seconds))
 
 
+def _serve_blocking(contestant: Any) -> None:
+    with contestant.serve() as port:
+        _tell(port=port, python=platform.python_version(), loop="blocking")
+        sys.stdin.read()
+
+
+def _drive_blocking(contestant: Any, port: int) -> None:
+    operations = contestant.connect(port)
+    for name, operation in operations.items():
+        _check(name, operation())
+    _tell(operations=list(operations), blocking=True)
+    for line in sys.stdin:
+        name, _, seconds = json.loads(line)
+        _tell(rate=measure_blocking(operations[name], seconds))
+
+
+def _check(name: str, result: object) -> None:
+    if result != EXPECTED[name]:
+        raise SystemExit(f"{name} gave {result!r:.80}")
+
+
 def main(name: str, role: str, port: str = "0") -> None:
     """Runs one role of one contestant."""
     contestant = importlib.import_module(f"benchmarks.{name}")
+    if not inspect.iscoroutinefunction(contestant.connect):
+        if role == "serve":
+            _serve_blocking(contestant)
+        else:
+            _drive_blocking(contestant, int(port))
+        return
     with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
         runner.run(_serve(contestant) if role == "serve" else _drive(contestant, int(port)))
 

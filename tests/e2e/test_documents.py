@@ -23,7 +23,12 @@ import proxyables_cli
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(proxyables_cli.__file__).parents[1]
-DOCUMENTS = ("README.md", "docs/tutorial/first-session.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/tutorial/first-session.md",
+    "docs/how-to/typed-objects.md",
+    "docs/reference/transports.md",
+)
 BLOCK = re.compile(r"^```(python|console|pycon)\n(.*?)^```$", re.M | re.S)
 PORT = 9000
 PATIENCE = 60

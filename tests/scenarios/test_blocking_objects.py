@@ -1,0 +1,284 @@
+"""A script that uses the objects of another process as if they were its own."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+import pickle
+import pydoc
+from typing import Any
+
+import pytest
+
+import proxyables.sync
+from proxyables import AccessDenied
+from workshop import Money, Tool, Workshop
+
+# --- attributes ----------------------------------------------------------------------------------
+
+
+def test_the_objects_are_in_another_process(shop: Any) -> None:
+    assert shop.pid() != os.getpid()
+
+
+def test_an_attribute_is_read_written_and_deleted_over_there(shop: Any) -> None:
+    shop.owner = "Bob"
+    shop.phone = "555"
+    assert (shop.owner, shop.phone) == ("Bob", "555")
+    del shop.phone
+    with pytest.raises(AttributeError, match="phone"):
+        shop.phone
+    with pytest.raises(AttributeError, match="phone"):
+        del shop.phone
+
+
+def test_attributes_by_name(shop: Any) -> None:
+    setattr(shop.tool, "name", "saw")  # noqa: B010
+    assert getattr(shop.tool, "name") == "saw"  # noqa: B009
+    assert hasattr(shop.tool, "lift")
+    assert not hasattr(shop.tool, "drop")
+    assert getattr(shop.tool, "drop", None) is None
+
+
+def test_properties_run_over_there(shop: Any) -> None:
+    assert shop.tool.label == "HAMMER"
+    shop.tool.label = "SAW"
+    assert shop.tool.name == "saw"
+    with pytest.raises(OSError, match="does not answer") as caught:
+        shop.tool.broken
+    assert caught.value.errno == 5
+    with pytest.raises(AttributeError):
+        del shop.tool.label
+
+
+def test_an_assigned_object_of_ours_comes_back_as_itself(shop: Any) -> None:
+    mine = Tool("mine")
+    shop.tool = mine
+    assert shop.tool is mine
+    assert shop.is_tool(mine)
+    assert shop.lift_tool() == "mine x1 by hand"
+    mine.name = "changed here"
+    assert shop.lift_tool() == "changed here x1 by hand"
+
+
+def test_private_names_stay_private(shop: Any) -> None:
+    with pytest.raises(AttributeError, match="underscore"):
+        shop.shelf._places
+    with pytest.raises(AttributeError, match="underscore"):
+        shop._secret = 1
+    with pytest.raises(AccessDenied):
+        shop.tool.lift = "not a method any more"
+
+
+# --- items ---------------------------------------------------------------------------------------
+
+
+def test_a_remote_dict_is_changed_in_place(shop: Any) -> None:
+    stock = shop.stock
+    stock["nails"] -= 10
+    stock["planes"] = 2
+    del stock["saws"]
+    assert dict(shop.stock) == {"nails": 90, "planes": 2}
+    assert stock.get("saws", 0) == 0
+    assert stock.setdefault("planes", 5) == 2
+    with pytest.raises(KeyError, match="saws"):
+        stock["saws"]
+
+
+def test_slices_are_read_assigned_and_deleted(shop: Any) -> None:
+    names = shop.names
+    assert names[1:3] == ["b", "c"]
+    assert names[::-2] == ["e", "c", "a"]
+    assert names[-1] == "e"
+    names[1:3] = ["x", "y", "z"]
+    del names[::2]
+    assert list(shop.names) == ["x", "z", "e"]
+
+
+def test_a_container_of_its_own_make(shop: Any) -> None:
+    shelf = shop.shelf
+    assert not shelf
+    shelf["left", 1] = "saw"
+    shelf["left", 0] = "axe"
+    assert ("left", 0) in shelf
+    assert "left" not in shelf
+    assert len(shelf) == 2
+    assert list(shelf) == [("left", 0), ("left", 1)]
+    assert shelf[1:2:3] == ["slice", 1, 2, 3]
+    del shelf["left", 0]
+    assert len(shelf) == 1
+
+
+def test_membership(shop: Any) -> None:
+    assert "nails" in shop.stock
+    assert "glue" not in shop.stock
+    assert "a" in shop.names
+    assert "hand" in shop.kinds
+    assert 500 not in shop.names
+
+
+# --- operators -----------------------------------------------------------------------------------
+
+
+def test_operators_work_from_both_sides(shop: Any) -> None:
+    money = shop.money
+    assert str(money + 50) == "3.00"
+    assert str(1000 - money) == "7.50"
+    assert str(2 * money) == "5.00"
+    assert str(-money) == "-2.50"
+    assert pow(money, 2, 7) == 4
+    assert str(money + Money(50)) == "3.00"
+    with pytest.raises(TypeError):
+        money / 2
+
+
+def test_our_own_operators_take_remote_operands(shop: Any) -> None:
+    assert str(Money(50) + shop.money) == "3.00"
+    assert ["z"] + shop.names == ["z", "a", "b", "c", "d", "e"]  # noqa: RUF005
+    assert {"own"} | shop.kinds == {"own", "hand", "power"}
+
+
+def test_in_place_operators_keep_the_object(shop: Any) -> None:
+    money = shop.money
+    shop.money += 50
+    assert shop.money is money
+    assert str(money) == "3.00"
+    names = shop.names
+    names += ["f"]
+    assert names is shop.names
+    shop.owner += "a"
+    assert shop.owner == "Anna"
+
+
+def test_comparisons_sort_and_hash_as_over_there(shop: Any) -> None:
+    cheap, dear = shop.Money(1), shop.Money(999)
+    assert cheap < dear
+    assert sorted([dear, shop.money, cheap])[0] is cheap
+    assert max(cheap, dear) is dear
+    assert shop.Money(1) == cheap
+    assert {cheap: "cheap"}[shop.Money(1)] == "cheap"
+    assert sum([cheap, dear], shop.Money(0)) == shop.Money(1000)
+    assert cheap != "cheap"
+
+
+def test_truth_is_the_objects_own(shop: Any) -> None:
+    assert shop.money
+    assert not shop.Money(0)
+    assert not shop.empty
+    assert shop.tool
+    assert (shop.empty or "nothing") == "nothing"
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def test_text_and_formats_are_the_objects_own(shop: Any) -> None:
+    told = f"{shop.money:.2f}|{shop.money:>8.1f}|{shop.money!s}|{shop.names}"
+    assert told == "2.50|     2.5|2.50|['a', 'b', 'c', 'd', 'e']"
+    assert "%s" % shop.money == "2.50"  # noqa: UP031
+    assert ", ".join(shop.names) == "a, b, c, d, e"
+
+
+def test_a_repr_asks_nobody(shop: Any, peer: proxyables.sync.Peer) -> None:
+    tool = shop.tool
+    before = peer.statistics()["calls_made"]
+    assert repr(tool).startswith("<BlockingProxy Tool#")
+    assert f"{[tool]!r}".startswith("[<BlockingProxy Tool#")
+    assert peer.statistics()["calls_made"] == before
+
+
+def test_an_explorer_finds_its_way(shop: Any) -> None:
+    assert {"tool", "names", "rows"} <= set(dir(shop))
+    assert "_threads" not in dir(shop)
+    assert set(dir(shop.tool)) >= {"lift", "label", "name", "weight", "material"}
+    assert shop.tool.__doc__ == "Something to work with."
+    assert shop.tool.lift.__name__ == "lift"
+    assert str(inspect.signature(shop.Tool)) == "(name: 'str' = 'hammer', *, weight: 'int' = 1)" + (
+        " -> 'None'"
+    )
+    shown = pydoc.render_doc(shop.tool.lift, renderer=pydoc.plaintext)
+    assert "lift(times: 'int' = 1, *, by: 'str' = 'hand') -> 'str'" in shown
+    assert "Lifts it." in shown
+
+
+# --- classes -------------------------------------------------------------------------------------
+
+
+def test_a_remote_class_makes_remote_objects(shop: Any) -> None:
+    saw = shop.Tool("saw", weight=3)
+    assert (saw.name, saw.weight) == ("saw", 3)
+    assert saw.lift(2, by="both hands") == "saw x2 by both hands"
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        shop.Tool(colour="red")
+
+
+def test_class_methods_static_methods_and_class_attributes(shop: Any) -> None:
+    assert shop.Tool.default().name == "hammer"
+    assert shop.Tool.material == "iron"
+    heavy = shop.Tool("anvil", weight=90)
+    assert shop.Tool.heavier(heavy, shop.tool) is heavy
+    assert shop.Tool.heavier(Tool("ours", weight=99), heavy).name == "ours"
+
+
+def test_methods_of_base_classes_are_found(shop: Any) -> None:
+    drill = shop.PowerTool("drill")
+    assert drill.lift() == "drill x1 by crane"
+    assert drill.label == "DRILL"
+    assert shop.PowerTool.default().lift(by="robot") == "hammer x1 by robot"
+
+
+def test_class_checks_look_at_this_side_only(shop: Any) -> None:
+    assert isinstance(shop.tool, proxyables.sync.BlockingProxy)
+    assert not isinstance(shop.tool, Tool)
+    assert not isinstance(shop.names, list)
+    for check in (lambda: isinstance(shop.tool, shop.Tool), lambda: issubclass(bool, shop.Tool)):
+        with pytest.raises(TypeError, match="must be a"):
+            check()
+
+
+def test_what_is_callable_is_known_by_calling(shop: Any) -> None:
+    assert list(map(shop.tool.lift, [1, 2])) == ["hammer x1 by hand", "hammer x2 by hand"]
+    with pytest.raises(TypeError, match="not callable"):
+        shop.tool()
+
+
+# --- passing values and objects ------------------------------------------------------------------
+
+
+def test_arguments_of_every_form(shop: Any) -> None:
+    named = {"b": 5, "self": 6, "steps": 7}
+    assert shop.pair(1, *(2, 3), a=4, **named) == [[1, 2, 3], {"a": 4} | named]
+    assert shop.pair() == [[], {}]
+    for value in (None, True, 1 << 80, 1.5, "é", b"\0", (1, (2,)), {1: {2}}, range(3), slice(1)):
+        got = shop.same(value)
+        assert (type(got), got) == (type(value), value)
+
+
+def test_identity_in_both_directions(shop: Any) -> None:
+    mine = Workshop()
+    shop.keep(mine)
+    assert shop.kept is mine
+    assert shop.is_kept(mine)
+    assert not shop.is_kept(Workshop())
+    assert shop.tool is shop.tool
+    assert shop.same({"deep": [shop.tool]})["deep"][0] is shop.tool
+    assert shop.is_tool(shop.tool)
+
+
+def test_pickling_is_refused_and_copies_are_the_same_object(shop: Any) -> None:
+    tool = shop.tool
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps({"tool": tool})
+    assert copy.copy(tool) is tool
+    assert copy.deepcopy({"tool": [tool]})["tool"][0] is tool
+
+
+def test_a_copy_is_asked_for_by_name(shop: Any) -> None:
+    names = proxyables.sync.copy(shop.names)
+    assert type(names) is list
+    names.append("only here")
+    assert len(shop.names) == 5
+    kept = proxyables.sync.ref(shop.same)
+    assert kept([1]) == [1]
+    assert proxyables.sync.copy(shop.counter()) == {"h": 1, "e": 1, "l": 2, "o": 1}
