@@ -241,6 +241,8 @@ def test_what_cannot_be_started(run: Run, words: list[str], reason: str) -> None
 
 
 def test_a_cancelled_start_leaves_no_child(run: Run) -> None:
+    others = children()
+
     async def main() -> None:
         for steps in range(6):
             protocol = Recorder()
@@ -252,12 +254,13 @@ def test_a_cancelled_start_leaves_no_child(run: Run) -> None:
             if isinstance(results[0], Child):  # it was quicker
                 results[0].transport.close()
                 await results[0].wait_closed()
-        await eventually(lambda: not children())
+        await eventually(lambda: children() == others)
 
     run(main())
 
 
 def children() -> list[str]:
+    """The children of this process; other tests may have some that live longer."""
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         return file.read().split()
 
@@ -347,6 +350,8 @@ def test_how_it_ended(run: Run, script: str, told: str) -> None:
 
 
 def test_fifty_children_leave_no_descriptor_and_no_zombie(run: Run) -> None:
+    others = children()
+
     async def start(*words: str) -> None:
         protocol = Recorder()
         child = await start_child(words, protocol)
@@ -364,7 +369,7 @@ def test_fifty_children_leave_no_descriptor_and_no_zombie(run: Run) -> None:
             with pytest.raises(HandshakeFailed):
                 await start("/no/such")
         assert len(os.listdir("/proc/self/fd")) == before
-        assert not children()
+        assert children() == others
 
     run(main())
 
@@ -409,6 +414,7 @@ asyncio.run(main())
 def test_no_threads_left(run: Run, monkeypatch: pytest.MonkeyPatch, started: int) -> None:
     start = threading.Thread.start
     count = iter(range(10))
+    others = children()
 
     def starve(thread: threading.Thread) -> None:
         if next(count) >= started:
@@ -419,7 +425,7 @@ def test_no_threads_left(run: Run, monkeypatch: pytest.MonkeyPatch, started: int
         monkeypatch.setattr(threading.Thread, "start", starve)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             await start_child(["cat"], Recorder())
-        assert not children()
+        assert children() == others
 
     run(main())
 

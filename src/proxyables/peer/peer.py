@@ -555,7 +555,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         chains, self._calls.dialect.chains = self._calls.dialect.chains, []
         task = self.loop.create_task(self._resolve_answer(future, message, chains))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._on_resolved)
 
     async def _resolve_answer(self, future: Any, message: Message, chains: list[Any]) -> None:
         try:
@@ -568,6 +568,10 @@ class Peer(asyncio.Protocol, Generic[Root]):
         else:
             if not future.done():
                 future.set_result(value)
+
+    def _on_resolved(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._close_if_drained()
 
     def _close_if_drained(self) -> None:
         if not self._closing or self.writer.transport is None:
