@@ -10,7 +10,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
-python=$2
+case $2 in /*) python=$2 ;; *) python=$PWD/$2 ;; esac
 package=golang-github-hashicorp-yamux-dev
 
 rm -rf "$folder/download"
