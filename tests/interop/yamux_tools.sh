@@ -40,5 +40,5 @@ GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local GO111MODULE=on CGO_ENABLED=0 \
     GOCACHE="$folder/go-cache" GOPATH="$folder/go-path" "$go" build -o "$folder/yamux_peer" .
 
 cp "$here"/yamux_peer_node/package*.json "$folder"
-npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$folder"
+npm ci --loglevel=error --no-audit --no-fund --ignore-scripts --prefix "$folder"
 rm -rf "$folder/download"
