@@ -152,7 +152,7 @@ def test_a_lost_child_is_not_started_again_by_itself(tmp_path: Path) -> None:
     child = "proxyables.serve(type('A', (), {'die': lambda self: os._exit(3)})(), 'stdio:')"
     serve = f"import os, asyncio, proxyables; asyncio.run({child}.serve_forever())"
     address = f"exec:{shlex.join([sys.executable, '-c', serve])}"
-    with Terminal(command(address), XDG_STATE_HOME=str(tmp_path), columns=250) as terminal:
+    with Terminal(command(address), XDG_STATE_HOME=str(tmp_path), columns=600) as terminal:
         terminal.wait_prompt()
         terminal.type("obj.die()\r")
         terminal.wait("is lost; %reconnect")
