@@ -232,8 +232,8 @@ def _bind_one(sockets: list[socket.socket], family: int, place: tuple[str, int])
 def _refuse_public(address: str, place: tuple[str, int]) -> None:
     if not is_loopback_host(place[0]):
         raise AuthenticationFailed(
-            f"{address}: other machines can reach {place[0]}; set a token or ask for client certificates, "
-            "or say that this is meant (insecure)"
+            f"{address}: other machines can reach {place[0]}; set a token, or ask for "
+            "client certificates, or say that this is meant (insecure)"
         )
 
 
