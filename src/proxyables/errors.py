@@ -23,7 +23,7 @@ An address that cannot be understood is a plain ``ValueError``: it never came ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 
 class RemoteFrame(NamedTuple):
@@ -122,6 +122,10 @@ class LimitExceeded(ProxyError, ValueError):
         self.limit = limit
         self.allowed = allowed
         self.got = got
+        self._what = what
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.limit, self.allowed, self.got, self._what), self.__dict__
 
 
 class AuthenticationFailed(ProxyError, PermissionError):

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from proxyables_cli import commands, man, runtime
 from proxyables_cli.options import Choice, Common, Row, rows
@@ -243,7 +244,16 @@ async def _ask(address: str, steps: list[tuple[str, object]]) -> list[Candidate]
 
     async with asyncio.timeout(PATIENCE), connect(address, timeout=PATIENCE) as peer:
         told = await describe(paths.walk(peer.root, steps))
-        return [(str(row["name"]), str(row["kind"])) for row in told["members"]]
+    return members_of(told)
 
 
-__all__ = ["PATIENCE", "Candidate", "candidates"]
+def members_of(told: dict[str, Any]) -> list[Candidate]:
+    """Returns the members that a server has told of, as far as they are names.
+
+    What is completed is run when somebody presses Enter: a server chooses no more than names.
+    """
+    rows_told = [(str(row["name"]), str(row["kind"])) for row in told["members"]]
+    return [(name, kind) for name, kind in rows_told if name.isidentifier()]
+
+
+__all__ = ["PATIENCE", "Candidate", "candidates", "members_of"]

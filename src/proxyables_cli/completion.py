@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -41,6 +42,9 @@ end
 complete -c proxyables -f -a '(__proxyables)'
 """
 
+_PLAIN = re.compile(r"[\w@%+=:,./~-]+")
+"""What no shell gives a meaning of its own."""
+
 SHELLS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
@@ -68,6 +72,8 @@ def run(options: CompletionOptions) -> int:
     breaks = os.environ.get("PROXYABLES_BREAKS", "")
     kept = max((words[-1].rfind(each) for each in breaks), default=-1) + 1
     for name, meaning in candidates(words[1:]):
+        if options.shell == "bash" and not _PLAIN.fullmatch(name):
+            continue  # bash takes what it is given as it is: a file's name could be a command
         told = _told(options.shell, printable(name), printable(meaning))[kept:]
         stdout.write(f"{told}\n".encode())
     return Code.OK

@@ -84,18 +84,32 @@ def test_addresses_are_the_sockets_of_running_servers(sources: Path) -> None:
 
 
 def test_members_come_from_the_server(shop: Server) -> None:
-    assert ("add", "method") in ask(shop, "")
-    assert ask(shop, "accounts[ada].d") == [("accounts[ada].deposit", "method")]
-    assert ask(shop, "_") == []
+    assert ("add", "method") in ask(shop.address, "")
+    assert ask(shop.address, "accounts[ada].d") == [("accounts[ada].deposit", "method")]
+    assert ask(shop.address, "_") == []
 
 
-def ask(shop: Server, path: str) -> list[completing.Candidate]:
+def ask(address: str, path: str) -> list[completing.Candidate]:
     """Asks until the server has answered within its moment, which a busy machine may miss."""
     for _ in range(20):
-        found = candidates(["call", shop.address, path])
+        found = candidates(["call", address, path])
         if found:
             break
     return found
+
+
+def test_a_server_chooses_no_more_than_names() -> None:
+    names = ["good", "$(touch pwned)", "a b", "*", "x;y", "", "größe"]
+    told = {"members": [{"name": name, "kind": "method"} for name in names]}
+    assert completing.members_of(told) == [("good", "method"), ("größe", "method")]
+
+
+def test_a_file_is_no_command(sources: Path, cli: Cli) -> None:
+    (sources / "$(touch pwned).py").touch()
+    line = {"PROXYABLES_LINE": "proxyables serve ./", "XDG_RUNTIME_DIR": str(sources)}
+    told = cli("completion", "bash", "--ask", env=line).out
+    assert "./store.py:" in told
+    assert "pwned" not in told
 
 
 def test_a_server_that_is_silent_does_not_hold_the_shell_up(sources: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import proxyables
 from connections import connected, on_both_loops, settled
-from proxyables import Limits
+from proxyables import LimitExceeded, Limits
 
 
 class Nested:
@@ -536,3 +536,13 @@ class _Raw:
 
     def __await__(self) -> Any:
         return self._generator
+
+
+@on_both_loops
+async def test_what_ended_a_connection_is_told_whatever_its_type() -> None:
+    async with connected(API()) as (client, _):
+        client.abort(LimitExceeded("max_calls", 1, 2))
+        await client.wait_closed()
+        for _ in range(2):
+            with pytest.raises(LimitExceeded, match="2 is over the limit max_calls=1"):
+                await client.root.add(1, 2)

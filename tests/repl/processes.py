@@ -83,7 +83,7 @@ class API:
         return len(self.callbacks)
 
 async def main():
-    async with proxyables.serve(API(), sys.argv[1]) as server:
+    async with proxyables.serve(API(), sys.argv[1], token=sys.argv[2] or None) as server:
         print(server.addresses[0], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
@@ -97,10 +97,12 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(address: str = "tcp://127.0.0.1:0") -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(
+    address: str = "tcp://127.0.0.1:0", *, token: str = ""
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server process; ends when its input does."""
     with subprocess.Popen(
-        [sys.executable, "-c", SERVER, address],
+        [sys.executable, "-c", SERVER, address, token],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

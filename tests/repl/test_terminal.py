@@ -132,6 +132,22 @@ def test_a_lost_connection_is_opened_again_by_itself(tmp_path: Path) -> None:
             leave(terminal)
 
 
+def test_a_server_that_refuses_is_not_asked_again(tmp_path: Path) -> None:
+    path = f"unix:{tmp_path}/s"
+    with (
+        serving(path) as (address, server),
+        Terminal(command(address), XDG_STATE_HOME=str(tmp_path), columns=200) as terminal,
+    ):
+        terminal.wait_prompt()
+        server.kill()
+        server.wait()
+        terminal.wait("is lost; trying to open it again")
+        with serving(path, token="secret"):
+            terminal.wait("a token is demanded, and none was given; not trying any more")
+            terminal.wait_prompt()
+            leave(terminal)
+
+
 def test_a_connection_that_is_being_opened_again_can_be_closed(tmp_path: Path) -> None:
     path = f"unix:{tmp_path}/s"
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import pytest
@@ -100,3 +101,9 @@ def test_errors_can_be_pickled(kind: type[ProxyError]) -> None:
     loaded = pickle.loads(pickle.dumps(kind("text")))
     assert type(loaded) is kind
     assert loaded.message == "text"
+
+
+def test_a_passed_limit_can_be_copied_and_pickled() -> None:
+    error = LimitExceeded("max_calls", 1, 2, "calls")
+    for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert (str(again), again.limit, again.got) == (str(error), "max_calls", 2)

@@ -11,6 +11,7 @@ transport is gone; then every waiting call has failed and every table is empty.
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import logging
 import secrets
@@ -667,13 +668,8 @@ def _as_proxy_error(error: BaseException) -> ProxyError:
 
 def _again(error: ProxyError) -> ProxyError:
     """Returns an equal error: one exception raised in two tasks mixes their tracebacks."""
-    copied: ProxyError
-    if isinstance(error, ConnectionClosed):
-        copied = type(error)(error.message, local=error.local, cause=error.__cause__)
-    elif isinstance(error, HandshakeFailed):
-        copied = HandshakeFailed(error.message, error.__cause__, reason=error.reason)
-    else:
-        copied = type(error)(error.message, error.__cause__)
+    copied = copy.copy(error)
+    copied.__cause__ = error.__cause__
     return copied
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 
 _ONCE = ("exec:", "ssh:", "stdio:", "fd:", "-")
+_PASSING = (Code.NO_CONNECTION, Code.TIMED_OUT, Code.LOST)
+"""Failures that may be over when the server is back."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 """Seconds between two attempts to open a lost connection again, at first and at the most."""
@@ -185,16 +187,27 @@ class Connections:
                 self._say(f"{lost}; {again} opens it again")
                 return
             self._say(f"{lost}; trying to open it again")
-            connection.peer = await self._connect_sometime(connection.address)
+            try:
+                connection.peer = await self._connect_sometime(connection.address)
+            except Failure as error:
+                self._say(f"{error.message}; not trying any more")
+                return
             self._bind(connection)
             self._say(f"connected to {connection.address} again; what it gave before is gone")
 
     async def _connect_sometime(self, address: str) -> Peer:
+        """Connects as soon as somebody is there.
+
+        Raises:
+            Failure: Somebody is there and refuses, which trying again does not change.
+        """
         pause = _FIRST_PAUSE
         while True:
             try:
                 return await self._connect(address)
-            except Failure:
+            except Failure as error:
+                if error.code not in _PASSING:
+                    raise
                 await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
