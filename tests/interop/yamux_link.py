@@ -221,9 +221,10 @@ class Link(asyncio.Protocol):
     # ---- what tests call
 
     def flush(self) -> None:
-        """Writes what is queued."""
+        """Writes what is queued; what this side did may be what somebody waits for."""
         if self.session.outgoing and not self.lost:
             self.transport.writelines(self.session.data_to_send())
+            self.happened.note()
 
     def open(self) -> Channel:
         """Opens a stream."""
