@@ -5,13 +5,15 @@
 BIN := .venv/bin
 VENV := .venv/.installed
 VERSIONS := 3.11 3.12 3.13
+# One process of tests for each processor.
+SPREAD := -n auto
 PIP := bin/pip install -qq --disable-pip-version-check
 
 demo: $(VENV)
 	$(BIN)/python examples/demo_session.py
 
 test: $(VENV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 check: $(VENV)
 	$(BIN)/ruff check
@@ -24,8 +26,8 @@ test-all:
 	@for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null 2>&1; then $(MAKE) test-$$v || exit 1; else echo "no Python $$v here: skipped"; fi; done
 
 test-%: .venv-%/.installed
-	.venv-$*/bin/python -m pytest -q
-	.venv-$*/bin/python -m pytest -q --loop uvloop
+	.venv-$*/bin/python -m pytest -q $(SPREAD)
+	.venv-$*/bin/python -m pytest -q $(SPREAD) --loop uvloop
 
 # As long as a night has: 2,000 scripts of calls and faults, a million calls of every kind.
 soak: $(VENV)

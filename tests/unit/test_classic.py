@@ -9,6 +9,7 @@ import msgpack
 import pytest
 
 from lenders import Borrowed, Lender, Path
+from names import stable
 from proxyables.errors import EncodingError, LimitExceeded, NotSupported
 from proxyables.limits import Limits
 from proxyables.wire.classic import Classic
@@ -120,7 +121,7 @@ def test_a_chain_is_one_execute_with_the_reference_in_front() -> None:
         [CALL, [Path(None, [])]],
         [CALL, [Path(1, [[GET, "a"]])]],
     ],
-    ids=lambda step: "huge" if 10**5000 in step or step[1:] == [[10**5000]] else str(step)[:40],
+    ids=lambda step: "huge" if 10**5000 in step or step[1:] == [[10**5000]] else stable(step)[:40],
 )
 def test_what_has_no_classic_form_is_refused_and_lends_nothing(step: Any) -> None:
     codec, lender = make()
@@ -161,7 +162,7 @@ def test_other_buffers_go_as_bytes(value: Any) -> None:
     assert told(make()[0].encode_return(value)) == (Kind.RETURN, (Value.UNKNOWN, b"ab"))
 
 
-@pytest.mark.parametrize("value", [[1], {"a": 1}, (1,), {1}, object(), print], ids=repr)
+@pytest.mark.parametrize("value", [[1], {"a": 1}, (1,), {1}, object(), print], ids=stable)
 def test_everything_else_is_a_reference_as_a_result(value: Any) -> None:
     codec, lender = make()
     assert told(codec.encode_return(value)) == (Kind.RETURN, (Value.REFERENCE, "ref1"))
@@ -198,7 +199,7 @@ def test_plain_maps_go_wrapped_once_as_arguments() -> None:
         ByReference(5),
         1j,
     ],
-    ids=repr,
+    ids=stable,
 )
 def test_what_some_peer_would_misread_goes_as_a_reference(value: Any) -> None:
     codec, lender = make()

@@ -8,6 +8,7 @@ import msgpack
 import pytest
 
 import proxyables
+from names import stable
 from proxyables import (
     EncodingError,
     ProxyError,
@@ -79,7 +80,7 @@ def test_errors_are_told_by_their_fields() -> None:
     assert told == {"message": "no", "cause": None, "extra": {"k": 1}}
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, 1 << 70, [print]], ids=repr)
+@pytest.mark.parametrize("value", [object(), {1, 2}, 1 << 70, [print]], ids=stable)
 def test_what_has_no_form_is_an_encoding_error(value: Any) -> None:
     with pytest.raises(EncodingError, match="cannot encode"):
         encode(value)

@@ -15,6 +15,7 @@ import proxyables
 import proxyables.sync
 from callers import Notebook, wait_for
 from connections import connected, on_both_loops
+from names import stable
 from proxyables.wire.instructions import CALL, DESCRIBE, GET
 
 T = TypeVar("T")
@@ -161,7 +162,7 @@ def test_the_blocking_face_with_a_class() -> None:
                 peer.root_as(api)
 
 
-@pytest.mark.parametrize("api", NO_CLASSES, ids=repr)
+@pytest.mark.parametrize("api", NO_CLASSES, ids=stable)
 def test_what_is_no_class_is_refused_before_anything_happens(api: Any) -> None:
     refusal = "described by a class or Protocol, got "
     nowhere = "unix:/nowhere"
