@@ -135,7 +135,7 @@ async def test_waiting_for_no_time_does_not_spin() -> None:
     limits = {"limits": Limits(keepalive=0, keepalive_timeout=0)}
     async with connected(API(), client=limits) as (client, _):
         assert await client.root.number(1) == 1
-        assert client._timers["tick"].when() > client.loop.time() + 0.001
+        assert client._heartbeat.timer.when() > client.loop.time() + 0.001
 
 
 class Wire(asyncio.Transport):

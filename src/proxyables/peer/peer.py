@@ -11,7 +11,6 @@ transport is gone; then every waiting call has failed and every table is empty.
 from __future__ import annotations
 
 import asyncio
-import copy
 import itertools
 import logging
 import secrets
@@ -21,15 +20,10 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Final, Generic, Self, cast
 
 from proxyables.errors import (
-    AccessDenied,
     AuthenticationFailed,
-    ConnectionClosed,
     ConnectionLost,
     HandshakeFailed,
-    LimitExceeded,
     PeerProtocolError,
-    ProxyError,
-    ReferenceNotFound,
 )
 from proxyables.limits import Limits
 from proxyables.muid import make_muid
@@ -41,14 +35,11 @@ from proxyables.proxies.cursor import ProxyCursor
 from proxyables.proxies.typed import ApiClass, Root, T, check_class
 from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
-from proxyables.wire.exceptions import safe_text
 from proxyables.wire.hello import PING, Hello
 from proxyables.wire.instructions import Message, Step
 from proxyables.yamux import (
     INITIAL_WINDOW,
-    NORMAL,
     PONGED,
-    PROTOCOL_ERROR,
     WENT_AWAY,
     Config,
     Session,
@@ -59,11 +50,14 @@ from proxyables.yamux import (
 from .accommodations import Accommodations
 from .attempts import Attempts
 from .calls import Calls
-from .cancelling import cancel_begun
 from .credentials import Credentials, read_credentials
+from .ending import Ending
 from .handshake import Handshake, Stage
+from .heartbeat import Heartbeat
 from .introduction import Introduction
+from .pings import Pings
 from .reader import Reader
+from .resolver import Resolver
 from .service import Service
 from .tables import Tables
 from .vigil import Vigil
@@ -75,9 +69,6 @@ log = logging.getLogger("proxyables")
 log.addHandler(logging.NullHandler())  # without it, refusals would go to stderr unasked
 NOTHING: Final = object()
 """Stands for "no root object" where None would be an object to export."""
-_REFUSALS = (AccessDenied, ReferenceNotFound, LimitExceeded, PeerProtocolError)
-_LOGGED = 400
-_SHORTEST_TICK = 0.01
 
 
 class Peer(asyncio.Protocol, Generic[Root]):
@@ -108,6 +99,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         thread: Which thread's loop the peer belongs to, as `threading.get_ident` tells it.
         info: What is known of the other side; None until the handshake is done.
         closed: True when the connection has ended.
+        received: Bytes that have arrived so far.
         credentials: Who is at the other end, as the kernel and TLS tell it.
         drains_at_eof: Whether calls in flight may end after the other side's end of file.
     """
@@ -135,6 +127,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self.is_classic = False
         self.most_streams = limits.max_streams
         self.closed = False
+        self.received = 0
         self.credentials = Credentials()
         self.drains_at_eof = False
         self._export = export
@@ -143,41 +136,16 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._owns_workers = workers is None
         self._workers = make_workers(threads, limits) if workers is None else workers
         self._session = Session(client=client, config=_config(limits), clock=time.monotonic)
-        self.writer = Writer(
-            self._session, limits, self.loop, self._close_if_drained, self._on_stalled
-        )
+        self.writer = Writer(self._session, limits, self.loop, self._on_flushed, self._on_stalled)
         self._session.lenient = True  # until it has shown that it is not a classic peer
-        policy = (Policy() if policy is None else policy).for_root(
-            None if export is NOTHING else export
-        )
-        find_root = no_root if export is NOTHING else self._get_export
-        registry = ObjectRegistry(itertools.count(1).__next__, limit=limits.max_references)
-        self._tables = Tables(self, registry, policy, limits, self.wake, find_root)
-        self._executor = Executor(
-            find_root,
-            policy,
-            self._tables.own,
-            self._tables,
-            limits,
-            self._perform,
-            on_workers=threads > 0,
-        )
-        if export is not NOTHING:
-            self._executor.consider(type(export))
-        self._tables.on_lent = self._executor.consider
+        self._make_tables(Policy() if policy is None else policy, on_workers=threads > 0)
         self.unknown_dialect = Compact(self._tables, limits)
         self._calls = Calls(self, self._session, self._tables)
         self._service = Service(
             self, self._session, self._tables, self._executor, self._workers, by_reference
         )
-        hello = Hello(
-            instance=instance or secrets.token_hex(8),
-            root=name,
-            max_message=limits.max_message,
-            max_streams=limits.max_streams,
-            demands="" if token is None else "token",
-        )
         secret = token.encode() if isinstance(token, str) else token
+        hello = self._make_hello(instance, name, demands="" if token is None else "token")
         self._handshake = Handshake(hello, client=client, token=secret, attempts=attempts)
         self._introduction = Introduction(
             self._handshake,
@@ -196,18 +164,39 @@ class Peer(asyncio.Protocol, Generic[Root]):
             limits,
             on_session_event=self._on_session_event,
         )
-        self._vigil = Vigil(limits, self._session, self._reader, self._calls, self._service)
+        self._ending = Ending(self, self._session, self._handshake, self._is_idle)
+        self._resolver = Resolver(self, self._service.substitution, self._ending)
+        self._pings = Pings(self._session, self.writer, self.loop)
+        vigil = Vigil(limits, self._session, self._reader, self._calls, self._service)
+        self._heartbeat = Heartbeat(self, self._session, vigil, self._ending)
+        self._patience: asyncio.TimerHandle | None = None
         self._ready: asyncio.Future[None] = self.loop.create_future()
         self._ended: asyncio.Future[None] = self.loop.create_future()
-        self._error: ConnectionClosed | ProxyError | None = None
-        self._closing = False
-        self._pings: dict[int, tuple[float, asyncio.Future[float]]] = {}
-        self._last_ping = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._received = 0
         self.root = cast(Root, ProxyCursor(self, None, []))
         self.desk = Desk(self, self._calls, self._tables)
+
+    def _make_tables(self, policy: Policy, *, on_workers: bool) -> None:
+        """Makes what holds, and what runs, the objects of the two sides."""
+        export, limits = self._export, self.limits
+        policy = policy.for_root(None if export is NOTHING else export)
+        find_root = no_root if export is NOTHING else self._get_export
+        registry = ObjectRegistry(itertools.count(1).__next__, limit=limits.max_references)
+        self._tables = tables = Tables(self, registry, policy, limits, self.wake, find_root)
+        self._executor = Executor(
+            find_root, policy, tables.own, tables, limits, self._perform, on_workers=on_workers
+        )
+        if export is not NOTHING:
+            self._executor.consider(type(export))
+        tables.on_lent = self._executor.consider
+
+    def _make_hello(self, instance: str, name: str, demands: str) -> Hello:
+        return Hello(
+            instance=instance or secrets.token_hex(8),
+            root=name,
+            max_message=self.limits.max_message,
+            max_streams=self.limits.max_streams,
+            demands=demands,
+        )
 
     def _perform(self, *call: Any) -> Job:
         """Has a worker run exported code; see `placement.Perform`."""
@@ -217,7 +206,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         return self._export
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "closing" if self._closing else "open"
+        state = "closed" if self.closed else "closing" if self._ending.is_begun else "open"
         return f"<proxyables.Peer {self.address or 'unnamed'} {state}>"
 
     # -- the public face ------------------------------------------------------------------------
@@ -261,15 +250,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
             ConnectionClosed: The connection ended before the answer came.
         """
         await self.until_ready()
-        self._last_ping = opaque = self._last_ping % 0x3FFF_FFFF + 1
-        answer: asyncio.Future[float] = self.loop.create_future()
-        self._pings[opaque] = (time.perf_counter(), answer)  # uvloop's clock counts milliseconds
-        self._session.ping(opaque)
-        self.writer.flush_soon()
-        try:
-            return await answer
-        finally:
-            self._pings.pop(opaque, None)
+        return await self._pings.ping()
 
     def snapshot(self) -> dict[str, int]:
         """Returns ``{"entries": objects exported, "retains": occurrences that are out}``."""
@@ -284,7 +265,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
             "calls_served": self._service.served,
             "calls_failed": self._service.failed,
             "calls_running": self._service.running,
-            "bytes_received": self._received,
+            "bytes_received": self.received,
             "bytes_sent": self.writer.sent,
             "streams": len(self._session.streams),
             "exports": exports["entries"],
@@ -312,29 +293,15 @@ class Peer(asyncio.Protocol, Generic[Root]):
             )
         if not self._ready.done():
             await asyncio.shield(self._ready)
-        if self._error is not None:
-            raise _again(self._error)
-        if self._closing:
-            raise ConnectionClosed("the connection is closing", local=True)
-        if self._session.remote_go_away is not None:
-            raise ConnectionClosed("the peer is closing the connection")
+        self._ending.check()
 
     def close(self) -> None:
         """Begins the end: no new calls, those in flight get `limits.grace` seconds.
 
         Safe to call twice. `wait_closed` tells when it is over.
         """
-        if self._closing or self.closed:
-            return
-        self._closing = self.writer.is_closing = True
         self._calls.is_ready = False
-        if self.writer.transport is None or self._handshake.stage is not Stage.DONE:
-            self.abort(ConnectionClosed(local=True))
-            return
-        if not self.is_classic:  # classic peers drop everything when they see one
-            self._session.go_away(NORMAL)
-        self._begin_grace()
-        self.writer.flush_soon()
+        self._ending.begin()
 
     async def wait_closed(self) -> None:
         """Waits until the transport is gone and every table is empty."""
@@ -342,13 +309,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
 
     def abort(self, error: BaseException | None = None) -> None:
         """Ends the connection at once; calls in flight fail."""
-        if self._error is None and error is not None:
-            self._error = _as_proxy_error(error)
-        if self.writer.transport is None:
-            self._end(None)
-        else:
-            self._closing = self.writer.is_closing = True
-            self.writer.transport.abort()
+        self._ending.abort(error)
 
     async def __aenter__(self) -> Self:
         await self.handshake()
@@ -363,7 +324,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Says hello."""
         self.writer.transport = transport  # type: ignore[assignment]
-        if self.closed or self._error is not None:
+        if self.closed or self._ending.error is not None:
             self.writer.transport.abort()  # type: ignore[union-attr]
             return
         # Now: when a call asks, the connection may be gone, and the process too.
@@ -371,14 +332,14 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._handshake.source = self.credentials.source
         self._session.ping(PING)
         self.writer.flush()
-        self._timers["handshake"] = self.loop.call_later(
+        self._patience = self.loop.call_later(
             self.limits.handshake_timeout, self._on_handshake_timeout
         )
-        self._tick()
+        self._heartbeat.beat()
 
     def data_received(self, data: bytes) -> None:
         """The only way in."""
-        self._received += len(data)
+        self.received += len(data)
         self.writer.is_pending = True  # what this read causes leaves together at its end
         answered = 0
         try:
@@ -393,10 +354,11 @@ class Peer(asyncio.Protocol, Generic[Root]):
             if offence is not None:
                 self._on_offence(offence, data)
         except (PeerProtocolError, HandshakeFailed, AuthenticationFailed) as error:
-            self._fail(error)
+            self._ending.fail(error)
         except Exception as error:  # a seam: what their bytes make go wrong here ends only this
             log.exception("%s: failed over what the peer sent", self)
-            self._fail(PeerProtocolError("what the peer sent could not be dealt with", error))
+            told = "what the peer sent could not be dealt with"
+            self._ending.fail(PeerProtocolError(told, error))
         finally:
             self.writer.end_read(answered)
 
@@ -411,8 +373,29 @@ class Peer(asyncio.Protocol, Generic[Root]):
         return self.drains_at_eof
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The transport is gone."""
-        self._end(exc)
+        """The transport is gone. First the mark, then the tables, then whoever waits."""
+        if self.closed:
+            return
+        self.closed = True
+        self._heartbeat.stop()
+        if self._patience is not None:
+            self._patience.cancel()
+        lost = self._ending.conclude(exc)
+        self._calls.close(lost)
+        self._service.close()
+        self._resolver.close()
+        self._pings.close(lost)
+        self._tables.clear()
+        self._reader.clear()
+        self.desk.clear()
+        if self._owns_workers:
+            self._workers.close()
+        self.writer.resume()
+        for future in (self._ready, self._ended):
+            if not future.done():
+                future.set_result(None)
+        if self._on_closed is not None:
+            self._on_closed(self)
 
     def pause_writing(self) -> None:
         """The transport holds as much as it should."""
@@ -428,17 +411,10 @@ class Peer(asyncio.Protocol, Generic[Root]):
         if self.is_classic:
             self._accommodations.note(kind, payload)
         if kind == PONGED:
-            self._on_pong(payload)
+            self._pings.on_answer(payload, is_classic=self.is_classic)
         elif kind == WENT_AWAY:
             self._calls.is_ready = False
-            self._close_if_drained()
-
-    def _on_pong(self, opaque: int) -> None:
-        if opaque == 0 and self.is_classic and self._pings:
-            opaque = next(iter(self._pings))  # Python peers answer with 0
-        started, answer = self._pings.pop(opaque, (0.0, None))
-        if answer is not None and not answer.done():
-            answer.set_result(time.perf_counter() - started)
+            self._ending.close_if_drained()
 
     def _on_offence(self, offence: YamuxError, data: bytes) -> None:
         if self._handshake.stage is not Stage.DONE and not self._session.streams:
@@ -460,7 +436,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         if refusal is None:
             self._calls.is_ready = True
         else:
-            self._error = refusal
+            self._ending.error = refusal
             self._executor.refuse(refusal)
         self._ready.set_result(None)
         log.debug("%s: introduced: %r", self, info)
@@ -475,19 +451,29 @@ class Peer(asyncio.Protocol, Generic[Root]):
 
     def _on_handshake_timeout(self) -> None:
         if self._handshake.refusal is not None:
-            self._fail(self._handshake.refusal)
+            self._ending.fail(self._handshake.refusal)
         elif self._handshake.stage is not Stage.DONE:
             seconds = self.limits.handshake_timeout
             told = f"no answer to the hello within {seconds:g} s"
-            self._fail(HandshakeFailed(told, reason="timeout"))
+            self._ending.fail(HandshakeFailed(told, reason="timeout"))
             self.writer.flush()
+
+    def _on_flushed(self) -> None:
+        self._ending.close_if_drained()
+
+    def _is_idle(self) -> bool:
+        """Whether no call is in flight, either way."""
+        return not (self._calls.waiting or self._service.running or self._resolver.running)
+
+    def resolve_answer(self, future: Any, message: Message) -> None:
+        """Completes a call whose answer names paths on our own objects."""
+        chains, self._calls.dialect.chains = self._calls.dialect.chains, []
+        self._resolver.start(future, message, chains)
 
     def _on_stalled(self, error: ConnectionLost) -> None:
         """The other side does not read what it asks for."""
-        if not self._closing:
-            log.warning("%s: cut off: %s", self, error)
         self._executor.refuse(error)  # the same read may hold thousands of further requests
-        self.abort(error)
+        self._ending.cut_off(error)
 
     def wake(self) -> None:
         """Has the loop look at what finalisers have queued.
@@ -509,145 +495,6 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._calls.send_releases()
         self.writer.flush_soon()
 
-    def _tick(self) -> None:
-        """Keeps the connection alive, and notices when it is dead."""
-        limits = self.limits
-        often = (limits.keepalive, limits.stall_timeout, limits.idle_timeout)
-        interval = min(limits.keepalive_timeout, *(each or 3600.0 for each in often)) / 4
-        interval = max(interval, _SHORTEST_TICK)
-        for _dead in () if self.is_classic else self._session.tick(self.loop.time()):
-            silence = self.limits.keepalive + self.limits.keepalive_timeout
-            self.abort(ConnectionLost(f"the peer has been silent for {silence:g} s"))
-            return
-        if self._handshake.stage is Stage.DONE and not self._closing:
-            self._watch()
-        self.writer.flush_soon()
-        # On a grid of time, so that one waking of the loop serves thousands of idle connections.
-        grid = interval / 16
-        due = (self.loop.time() + interval) // grid * grid
-        self._timers["tick"] = self.loop.call_at(due, self._tick)
-
-    def _watch(self) -> None:
-        """Ends what is alive, but of no use."""
-        error = self._vigil.look(self.loop.time(), self._received)
-        if isinstance(error, ConnectionLost):
-            log.warning("%s: cut off: %s", self, error)
-            self.abort(error)
-        elif error is not None:
-            log.info("%s: %s", self, error)
-            self._error = error
-            self.close()
-
-    # -- the end --------------------------------------------------------------------------------
-
-    def log_failure(self, error: BaseException) -> None:
-        """Notes a request that failed; what was refused is worth a warning."""
-        if isinstance(error, _REFUSALS) or type(error) is ProxyError:
-            told = str(error)
-            if "reason" in error.extra:
-                told += f": {error.extra['reason']}"  # which is for us only
-            log.warning("%s: refused: %s", self, ascii(told[:_LOGGED]))
-        elif log.isEnabledFor(logging.DEBUG):
-            text = safe_text(error, _LOGGED)
-            log.debug("%s: raised %s: %s", self, type(error).__name__, ascii(text))
-
-    def resolve_answer(self, future: Any, message: Message) -> None:
-        """Completes a call whose answer names paths on our own objects."""
-        chains, self._calls.dialect.chains = self._calls.dialect.chains, []
-        task = self.loop.create_task(self._resolve_answer(future, message, chains))
-        self._tasks.add(task)
-        task.add_done_callback(self._on_resolved)
-
-    async def _resolve_answer(self, future: Any, message: Message, chains: list[Any]) -> None:
-        try:
-            value = await self._service.resolve_answer(message, chains)
-        except BaseException as error:  # the seam to exported code
-            if not future.done():
-                future.set_exception(
-                    _again(self._error) if self._error is not None else _as_proxy_error(error)
-                )
-        else:
-            if not future.done():
-                future.set_result(value)
-
-    def _on_resolved(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._close_if_drained()
-
-    def _close_if_drained(self) -> None:
-        if not self._closing or self.writer.transport is None:
-            return
-        if not (
-            self._calls.waiting or self._service.running or self._tasks or self.writer.held_back
-        ):
-            self.writer.transport.close()
-
-    def _begin_grace(self) -> None:
-        """Bounds the end, counted from where it began."""
-        if "grace" not in self._timers:
-            self._timers["grace"] = self.loop.call_later(self.limits.grace, self.abort)
-
-    def _fail(self, error: ProxyError) -> None:
-        """Ends the connection over an error of the peer; what is queued still leaves."""
-        if self._error is None:
-            self._error = error
-            log.warning("%s: %s", self, ascii(str(error)[:_LOGGED]))
-            if self._handshake.stage is Stage.DONE and not self.is_classic:
-                self._session.go_away(PROTOCOL_ERROR)
-        self._closing = self.writer.is_closing = True
-        self.writer.flush()
-        if self.writer.transport is not None:
-            self.writer.transport.close()
-            # It waits for what is queued to be read, which may never happen.
-            self._begin_grace()
-
-    def _end(self, cause: BaseException | None) -> None:
-        """Everything at once: first the mark, then the tables, then whoever waits."""
-        if self.closed:
-            return
-        self.closed = True
-        for timer in self._timers.values():
-            timer.cancel()
-        self._error = error = self._why(cause)
-        if isinstance(error, ConnectionClosed):
-            lost = error
-        else:
-            lost = ConnectionLost(str(error), cause=error)
-        self._calls.close(lost)
-        self._service.close()
-        for task in self._tasks:
-            cancel_begun(task)
-        for _, answer in self._pings.values():
-            if not answer.done():
-                answer.set_exception(_again(lost))
-        self._tables.clear()
-        self._reader.clear()
-        self.desk.clear()
-        if self._owns_workers:
-            self._workers.close()
-        self.writer.resume()
-        if not self._ready.done():
-            self._ready.set_result(None)
-        if not self._ended.done():
-            self._ended.set_result(None)
-        if self._on_closed is not None:
-            self._on_closed(self)
-
-    def _why(self, cause: BaseException | None) -> ProxyError:
-        if self._error is not None:
-            return self._error
-        if isinstance(cause, ProxyError):
-            return cause  # a transport that has rules of its own, and saw them broken
-        if self._handshake.stage is not Stage.DONE and not self._closing:
-            told = "the peer closed the connection during the handshake"
-            return HandshakeFailed(told, cause, reason="closed")
-        if self._closing:
-            return ConnectionClosed(local=True)
-        if self._session.remote_go_away is not None or (self.is_classic and cause is None):
-            return ConnectionClosed("the peer closed the connection")
-        told = f": {cause}" if cause is not None else ""
-        return ConnectionLost(f"the connection was lost{told}", cause=cause)
-
 
 def _config(limits: Limits) -> Config:
     return Config(
@@ -658,19 +505,6 @@ def _config(limits: Limits) -> Config:
         keepalive=limits.keepalive,
         keepalive_timeout=limits.keepalive_timeout,
     )
-
-
-def _as_proxy_error(error: BaseException) -> ProxyError:
-    if isinstance(error, ProxyError):
-        return error
-    return ConnectionLost(str(error) or type(error).__name__, cause=error)
-
-
-def _again(error: ProxyError) -> ProxyError:
-    """Returns an equal error: one exception raised in two tasks mixes their tracebacks."""
-    copied = copy.copy(error)
-    copied.__cause__ = error.__cause__
-    return copied
 
 
 def current_peer() -> Peer[ProxyCursor]:

@@ -22,13 +22,15 @@ from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, Remo
 from proxyables.limits import KIB
 from proxyables.objects.executor import Executor, Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
-from proxyables.wire.exceptions import dump_exception, load_exception, safe_text
+from proxyables.wire.exceptions import safe_text
 from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step
 from proxyables.yamux import Session, Stream
 
 from .cancelling import cancel_begun
 from .deadlines import load_deadline, until
 from .pump import Pump
+from .refusals import log_failure
+from .substitution import Substitution
 from .tables import Tables, shown
 from .workers import Stopped, Workers
 
@@ -82,6 +84,7 @@ class Service:
         self._held_bytes = 0
         self._unconfirmed: dict[Stream, list[Any]] = {}
         self._parked: dict[Stream, list[Any]] = {}
+        self.substitution = Substitution(executor, self._outcome)
         self._pump = Pump(self, tables, workers, peer.writer, peer.loop)
         self.dialect: Dialect = peer.unknown_dialect
         self.served = 0
@@ -212,7 +215,7 @@ class Service:
 
     async def _serve_chains(self, stream: Stream, message: Message, chains: list[Chain]) -> Any:
         """Serves a request whose arguments are to be fetched over here first."""
-        await self._substitute(message, chains)
+        await self.substitution.fill(message, chains)
         result = self._executor.start(message[1], message[2])
         return await self._outcome(stream, message[2], result)
 
@@ -236,33 +239,6 @@ class Service:
         if error is not None and not stream.dead:
             self._fail(stream, error.error if type(error) is Stopped else error)
 
-    # -- chains that run here first -------------------------------------------------------------
-
-    async def _substitute(self, message: Message, chains: list[Chain]) -> None:
-        """Runs `chains`, innermost first, and puts their values in their places in `message`."""
-        values: dict[int, Any] = {}
-        for chain in chains:
-            chain.steps = _replace(chain.steps, values)
-            result = self._executor.start_at(chain.source, chain.steps)
-            result = await self._outcome(None, chain.steps, result)
-            values[id(chain)] = result.value if type(result) is ByReference else result
-        message[:] = _replace(message, values)
-
-    async def resolve_answer(self, message: Message, chains: list[Chain]) -> Any:
-        """Returns the value of an answer that names paths on our own objects.
-
-        Raises:
-            RemoteError: One of them failed: it is the answer's failure, though the code is ours.
-        """
-        try:
-            await self._substitute(message, chains)
-        except (ProxyError, asyncio.CancelledError):
-            raise
-        except BaseException as error:  # the seam to exported code
-            told = dump_exception(error, self._limits)
-            raise load_exception(told, self._limits) from None
-        return message[1]
-
     # -- answers --------------------------------------------------------------------------------
 
     def _answer(self, stream: Stream, value: Any, steps: Sequence[Step] = ()) -> None:
@@ -280,7 +256,7 @@ class Service:
         self._tables.take_back()
         self.served += 1
         self.failed += 1
-        self._peer.log_failure(error)
+        log_failure(self._peer, error)
         data: bytes | None
         try:
             data = self.dialect.encode_throw(error)
@@ -373,20 +349,6 @@ class Service:
         self._held.clear()
         self._unconfirmed.clear()
         self._parked.clear()
-
-
-def _replace(value: Any, values: dict[int, Any]) -> Any:
-    """Returns `value` with each `Chain` inside replaced by its outcome; containers are rebuilt."""
-    kind = type(value)
-    if kind is Chain:
-        return values[id(value)]
-    if kind is list or kind is tuple or kind is set or kind is frozenset:
-        return kind(_replace(item, values) for item in value)
-    if kind is slice:
-        return slice(*(_replace(each, values) for each in (value.start, value.stop, value.step)))
-    if kind is dict:
-        return {_replace(key, values): _replace(item, values) for key, item in value.items()}
-    return value
 
 
 def _is_copy(steps: Sequence[Step]) -> bool:
