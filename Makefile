@@ -1,6 +1,7 @@
 # Each target works as the only command: what it needs is made first, in virtual environments here.
 .PHONY: demo test check test-all bench docs man original interop-tools fuzz soak clean
 .DELETE_ON_ERROR:
+.PRECIOUS: .venv-%/.installed
 
 BIN := .venv/bin
 VENV := .venv/.installed

@@ -22,6 +22,7 @@ import pytest
 
 import proxyables
 from lenders import Borrowed, Lender, Path
+from names import stable
 from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound, RemoteError
 from proxyables.limits import Limits
 from proxyables.wire.compact import Compact
@@ -93,7 +94,7 @@ def cross(value: Any, limits: Limits | None = None) -> Any:
     return message[1]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=stable)
 def test_values_come_back_as_what_they_were(value: Any) -> None:
     loaded = cross(value)
     assert type(loaded) is type(value)
