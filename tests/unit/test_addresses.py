@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import proxyables.net.addresses
 from proxyables.errors import NotSupported
+from proxyables.net.address_kinds import SCHEMES
 from proxyables.net.addresses import (
     MAX_SOCKET_PATH,
     Address,
@@ -355,3 +356,7 @@ def test_importing_it_is_cheap() -> None:
     )
     loaded = set(done.stdout.decode().split())
     assert not loaded & {"asyncio", "socket", "ssl", "ipaddress", "urllib.parse", "msgpack"}
+
+
+def test_every_scheme_has_its_parser() -> None:
+    assert tuple(proxyables.net.addresses._PARSERS) == SCHEMES

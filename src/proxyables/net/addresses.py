@@ -1,4 +1,4 @@
-"""Addresses: where a peer can be reached, as text and as frozen values.
+"""Addresses: where a peer can be reached, from text to the kinds of `address_kinds`.
 
 One grammar serves the library, the command and what they print::
 
@@ -25,10 +25,30 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 from proxyables.errors import NotSupported
+from proxyables.net.address_kinds import (
+    IPV4,
+    SCHEME,
+    SCHEMES,
+    Address,
+    AliasAddress,
+    ExecAddress,
+    FdAddress,
+    HostAddress,
+    SecureWebSocketAddress,
+    SshAddress,
+    StdioAddress,
+    TcpAddress,
+    TlsAddress,
+    UnixAddress,
+    WebSocketAddress,
+    has_address_form,
+    is_ipv6,
+    is_loopback_host,
+    refuse,
+)
 
 # sun_path holds 108 bytes on Linux, the last of them a NUL.
 MAX_SOCKET_PATH = 107
@@ -38,211 +58,8 @@ TLS_PARAMETERS = ("ca", "cert", "key", "server_name", "verify")
 _BARE_PATHS = ("/", "./", "../", "~/")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]+")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"({_BYTE}\.){{3}}{_BYTE}")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _DIGITS = re.compile(r"[0-9]+")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One place where a peer listens, or can be dialled. Made by `parse`, and trusted after it."""
-
-    scheme: ClassVar[str]
-    can_listen: ClassVar[bool] = True
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether nobody outside this machine can reach a listener on this address.
-
-        A host name counts only if it is ``localhost``: what others resolve to is looked at when
-        the socket is bound.
-        """
-        return True
-
-    def check(self, *, listening: bool, text: str = "") -> None:
-        """Raises `ValueError` if the address has no meaning for that side of a connection.
-
-        Args:
-            listening: Which side: to be listened on, or to be dialled.
-            text: What the message quotes, if not the canonical text.
-        """
-        if listening and not self.can_listen:
-            _refuse(
-                text or str(self), f"{self.scheme}: can only be dialled, nobody can listen on it"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class StdioAddress(Address):
-    """This process's own stdin and stdout."""
-
-    scheme: ClassVar[str] = "stdio"
-
-    def __str__(self) -> str:
-        return "stdio:"
-
-
-@dataclass(frozen=True, slots=True)
-class HostAddress(Address):
-    """What the schemes with a host and a port share. An IPv6 host is stored without brackets."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        return is_loopback_host(self.host)
-
-    @property
-    def authority(self) -> str:
-        """``HOST:PORT``, with brackets around an IPv6 host."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}"
-
-    def check(self, *, listening: bool, text: str = "") -> None:
-        if listening:
-            return
-        if self.host == "*":
-            _refuse(
-                text or str(self), "'*' means every interface, for listening; name the host to dial"
-            )
-        if self.port == 0:
-            _refuse(
-                text or str(self),
-                "port 0 means any free port, for listening; name the port to dial",
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class TcpAddress(HostAddress):
-    """A TCP socket."""
-
-    scheme: ClassVar[str] = "tcp"
-
-
-@dataclass(frozen=True, slots=True)
-class TlsAddress(HostAddress):
-    """A TLS socket. ``parameters`` are (name, value) pairs in the order of `TLS_PARAMETERS`."""
-
-    scheme: ClassVar[str] = "tls"
-    parameters: tuple[tuple[str, str], ...] = ()
-
-    def __str__(self) -> str:
-        text = f"tls://{self.authority}"
-        if not self.parameters:
-            return text
-        from urllib.parse import quote
-
-        return text + "?" + "&".join(f"{k}={quote(v, safe='/:~')}" for k, v in self.parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class WebSocketAddress(HostAddress):
-    """A WebSocket."""
-
-    scheme: ClassVar[str] = "ws"
-    default_port: ClassVar[int] = 80
-    path: str = "/"
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class SecureWebSocketAddress(WebSocketAddress):
-    """A WebSocket over TLS."""
-
-    scheme: ClassVar[str] = "wss"
-    default_port: ClassVar[int] = 443
-
-
-@dataclass(frozen=True, slots=True)
-class UnixAddress(Address):
-    """A Unix socket: a path, or ``@NAME`` in the abstract name space when ``is_abstract``."""
-
-    scheme: ClassVar[str] = "unix"
-    path: str
-
-    @property
-    def is_abstract(self) -> bool:
-        return self.path.startswith("@")
-
-    @property
-    def target(self) -> str:
-        """What ``bind`` and ``connect`` take: abstract names begin with a NUL there."""
-        return "\0" + self.path[1:] if self.is_abstract else self.path
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class FdAddress(Address):
-    """An inherited socket: its number, or the name that the service manager gave it."""
-
-    scheme: ClassVar[str] = "fd"
-    descriptor: int | str
-
-    def __str__(self) -> str:
-        return f"fd:{self.descriptor}"
-
-
-@dataclass(frozen=True, slots=True)
-class ExecAddress(Address):
-    """A child process whose stdin and stdout are the wire."""
-
-    scheme: ClassVar[str] = "exec"
-    can_listen: ClassVar[bool] = False
-    words: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"exec:{shlex.join(self.words)}"
-
-
-@dataclass(frozen=True, slots=True)
-class SshAddress(Address):
-    """An address that is dialled from another machine, through ssh. ``port`` 0 is ssh's own.
-
-    A ``~/`` in the target is the home over there, so it stays as it is.
-    """
-
-    scheme: ClassVar[str] = "ssh"
-    can_listen: ClassVar[bool] = False
-    user: str
-    host: str
-    port: int
-    target: Address
-
-    def __str__(self) -> str:
-        user = f"{self.user}@" if self.user else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = f":{self.port}" if self.port else ""
-        target = str(self.target)
-        if isinstance(self.target, UnixAddress):
-            path = self.target.path
-            home = path.startswith("~/")
-            if home or (path.startswith("/") and not _has_address_form(path[1:])):
-                target = path if home else path[1:]
-        return f"ssh://{user}{host}{port}/{target}"
-
-
-@dataclass(frozen=True, slots=True)
-class AliasAddress(Address):
-    """A name that the configuration replaces by an address."""
-
-    scheme: ClassVar[str] = "@"
-    name: str
-
-    @property
-    def is_loopback(self) -> bool:
-        return False
-
-    def __str__(self) -> str:
-        return f"@{self.name}"
 
 
 def parse(text: str, *, listening: bool = False) -> Address:
@@ -288,19 +105,6 @@ def understand(address: str | Address, *, listening: bool) -> Address:
     return found
 
 
-def is_loopback_host(host: str) -> bool:
-    """Whether a host, given as a name or as an IP address, is this machine and only it."""
-    if ":" not in host:
-        return host == "localhost" or bool(_IPV4.fullmatch(host) and host.startswith("127."))
-    if not _is_ipv6(host):
-        return False
-    import ipaddress
-
-    address = ipaddress.IPv6Address(host)
-    # ::ffff:127.0.0.1 is the IPv4 loopback address, but is_loopback says so from 3.13 on only.
-    return (address.ipv4_mapped or address).is_loopback
-
-
 def _parse(text: str) -> Address:
     if text == "-":
         return StdioAddress()
@@ -308,21 +112,21 @@ def _parse(text: str) -> Address:
         return _parse_alias(text)
     if text.startswith(_BARE_PATHS):
         return _unix(text, text)
-    match = _SCHEME.match(text)
+    match = SCHEME.match(text)
     scheme = match[1].lower() if match else ""
     rest = text[len(scheme) + 1 :]
-    if scheme in _SCHEMES:
-        return _SCHEMES[scheme](text, rest)
+    if scheme in _PARSERS:
+        return _PARSERS[scheme](text, rest)
     if rest.startswith("//") and match:
-        _refuse(text, f"unknown scheme {match[1]!r}; known are {', '.join(_SCHEMES)}")
+        refuse(text, f"unknown scheme {match[1]!r}; known are {', '.join(SCHEMES)}")
     if "/" in text:
-        _refuse(text, f"write a socket path as ./{text} or unix:{text}")
+        refuse(text, f"write a socket path as ./{text} or unix:{text}")
     return TcpAddress(*_authority(text, text, scheme="tcp"))
 
 
 def _parse_stdio(text: str, rest: str) -> Address:
     if rest:
-        _refuse(text, "nothing can follow stdio:")
+        refuse(text, "nothing can follow stdio:")
     return StdioAddress()
 
 
@@ -330,14 +134,14 @@ def _parse_tcp(text: str, rest: str) -> Address:
     if not rest.startswith("//"):
         rest = rest.lstrip(":/") or "PORT"
         colon = "" if ":" in rest else ":"
-        _refuse(text, f"a scheme is never a host; write tcp://{colon}{rest}")
+        refuse(text, f"a scheme is never a host; write tcp://{colon}{rest}")
     return TcpAddress(*_authority(text, rest[2:], scheme="tcp"))
 
 
 def _parse_tls(text: str, rest: str) -> Address:
     authority, _, query = _after_slashes(text, rest, "tls").partition("?")
     if authority.startswith(":"):
-        _refuse(text, f"TLS needs the host's name: tls://HOST{authority}")
+        refuse(text, f"TLS needs the host's name: tls://HOST{authority}")
     host, port = _authority(text, authority, scheme="tls")
     return TlsAddress(host, port, _tls_parameters(text, query))
 
@@ -353,13 +157,13 @@ def _tls_parameters(text: str, query: str) -> tuple[tuple[str, str], ...]:
         value = unquote(value)
         if key not in TLS_PARAMETERS or not equals or not value:
             known = ", ".join(TLS_PARAMETERS)
-            _refuse(text, f"{item!r:.80} is not NAME=VALUE with a NAME of {known}")
+            refuse(text, f"{item!r:.80} is not NAME=VALUE with a NAME of {known}")
         if key in found:
-            _refuse(text, f"{key} is given twice")
+            refuse(text, f"{key} is given twice")
         if not value.isprintable():
-            _refuse(text, f"the value of {key} holds a control character")
+            refuse(text, f"the value of {key} holds a control character")
         if key == "verify" and value not in ("yes", "no"):
-            _refuse(text, f"verify is 'yes' or 'no', not {value!r:.80}")
+            refuse(text, f"verify is 'yes' or 'no', not {value!r:.80}")
         found[key] = value
     return tuple((key, found[key]) for key in TLS_PARAMETERS if key in found)
 
@@ -369,9 +173,9 @@ def _parse_websocket(text: str, rest: str) -> Address:
     kind = SecureWebSocketAddress if scheme == "wss" else WebSocketAddress
     authority, slash, path = _after_slashes(text, rest, scheme).partition("/")
     if not authority or authority.startswith(":"):
-        _refuse(text, f"a host is missing: {scheme}://HOST{authority}{slash}{path}")
+        refuse(text, f"a host is missing: {scheme}://HOST{authority}{slash}{path}")
     if "#" in path:
-        _refuse(text, "a WebSocket's path holds no '#'")
+        refuse(text, "a WebSocket's path holds no '#'")
     if authority.endswith("]") or ":" not in authority:
         authority = f"{authority}:{kind.default_port}"
     host, port = _authority(text, authority, scheme=scheme)
@@ -380,7 +184,7 @@ def _parse_websocket(text: str, rest: str) -> Address:
 
 def _parse_unix(text: str, rest: str) -> Address:
     if rest.startswith("//") and not rest.startswith("///"):
-        _refuse(text, f"a path follows unix: directly; write unix:{rest[2:] or 'PATH'}")
+        refuse(text, f"a path follows unix: directly; write unix:{rest[2:] or 'PATH'}")
     return _unix(text, rest)
 
 
@@ -388,13 +192,13 @@ def _unix(text: str, path: str) -> Address:
     if path.startswith("//"):
         path = "/" + path.lstrip("/")
     if path in ("", "@"):
-        _refuse(text, "a path is missing: unix:/run/user/1000/name.sock")
+        refuse(text, "a path is missing: unix:/run/user/1000/name.sock")
     if path.endswith("/"):
-        _refuse(text, "this names a directory; add the socket's file name")
+        refuse(text, "this names a directory; add the socket's file name")
     # An abstract name is stored with a NUL in front, where a path has one at its end.
     size = len(os.fsencode(path))
     if size > MAX_SOCKET_PATH:
-        _refuse(text, f"a socket path has at most {MAX_SOCKET_PATH} bytes, this one has {size}")
+        refuse(text, f"a socket path has at most {MAX_SOCKET_PATH} bytes, this one has {size}")
     return UnixAddress(path)
 
 
@@ -402,7 +206,7 @@ def _parse_fd(text: str, rest: str) -> Address:
     if _DIGITS.fullmatch(rest):
         # No process has descriptors beyond a C int, and int() of a long text takes its time.
         if len(rest) > 9:
-            _refuse(text, "no descriptor has such a number")
+            refuse(text, "no descriptor has such a number")
         return FdAddress(int(rest))
     if (
         not rest
@@ -412,7 +216,7 @@ def _parse_fd(text: str, rest: str) -> Address:
         or len(rest) > 255
         or not rest.isascii()
     ):
-        _refuse(text, "write fd:3, or fd:NAME with a name from LISTEN_FDNAMES")
+        refuse(text, "write fd:3, or fd:NAME with a name from LISTEN_FDNAMES")
     return FdAddress(rest)
 
 
@@ -420,32 +224,32 @@ def _parse_exec(text: str, rest: str) -> Address:
     try:
         words = shlex.split(rest)
     except ValueError as error:
-        _refuse(text, f"cannot be split into words ({str(error).lower()}); check the quotes")
+        refuse(text, f"cannot be split into words ({str(error).lower()}); check the quotes")
     if not words or not words[0]:
-        _refuse(text, "a command is missing: exec:COMMAND [ARGUMENT]…")
+        refuse(text, "a command is missing: exec:COMMAND [ARGUMENT]…")
     return ExecAddress(tuple(words))
 
 
 def _parse_ssh(text: str, rest: str) -> Address:
     authority, slash, path = _after_slashes(text, rest, "ssh").partition("/")
     if not slash or not path:
-        _refuse(text, "say what to reach over there: ssh://HOST/run/x.sock, ssh://HOST/tcp://:9000")
+        refuse(text, "say what to reach over there: ssh://HOST/run/x.sock, ssh://HOST/tcp://:9000")
     user, at, host = authority.rpartition("@")
     name = host.partition(":")[0]
     # ssh takes its destination from the command line, where a dash begins an option.
     if host.startswith("-") or user.startswith("-"):
-        _refuse(text, "a user or host that begins with '-' would be an option of ssh")
+        refuse(text, "a user or host that begins with '-' would be an option of ssh")
     if at and not _NAME.fullmatch(user):
-        _refuse(text, f"{user!r:.80} is not a user's name")
+        refuse(text, f"{user!r:.80} is not a user's name")
     port = 0
     if host.endswith("]") or ":" not in host:
         host = _host(text, host)
     else:
         host, port = _authority(text, host, scheme="ssh")
         if port == 0:
-            _refuse(text, "the port of ssh is a number from 1 to 65535")
+            refuse(text, "the port of ssh is a number from 1 to 65535")
     if host == "*":
-        _refuse(text, "name one host to reach by ssh")
+        refuse(text, "name one host to reach by ssh")
     if name.lower() == host:
         host = name  # ssh's configuration tells Box from box, as no resolver does
     return SshAddress(user, host, port, _ssh_target(text, path))
@@ -454,54 +258,48 @@ def _parse_ssh(text: str, rest: str) -> Address:
 def _ssh_target(text: str, path: str) -> Address:
     if path.startswith("~/"):
         return _unix(text, path)
-    if not _has_address_form(path):
+    if not has_address_form(path):
         return _unix(text, "/" + path)
     try:
         target = _parse(path)
     except ValueError as error:
-        _refuse(text, f"the address over there, {error}")
+        refuse(text, f"the address over there, {error}")
     if isinstance(target, (SshAddress, StdioAddress)):
-        _refuse(text, f"{target.scheme}: cannot be reached through ssh; use ProxyJump for hops")
+        refuse(text, f"{target.scheme}: cannot be reached through ssh; use ProxyJump for hops")
     if isinstance(target, ExecAddress) and target.words[0].startswith("-"):
-        _refuse(text, "a command that begins with '-' would be an option of the shell over there")
+        refuse(text, "a command that begins with '-' would be an option of the shell over there")
     target.check(listening=False, text=text)
     return target
 
 
-def _has_address_form(path: str) -> bool:
-    """Whether what follows ``ssh://HOST/`` is another address, rather than a path's rest."""
-    match = _SCHEME.match(path)
-    return path.startswith((":", "[", "@")) or bool(match and match[1].lower() in _SCHEMES)
-
-
 def _parse_alias(text: str) -> Address:
     if not _NAME.fullmatch(text, 1):
-        _refuse(text, "an alias is '@' and letters, digits, '_', '.' or '-'")
+        refuse(text, "an alias is '@' and letters, digits, '_', '.' or '-'")
     return AliasAddress(text[1:])
 
 
 def _after_slashes(text: str, rest: str, scheme: str) -> str:
     if not rest.startswith("//"):
         host = f"HOST:{rest}" if _DIGITS.fullmatch(rest) else rest.lstrip("/") or "HOST"
-        _refuse(text, f"a scheme is never a host; write {scheme}://{host}")
+        refuse(text, f"a scheme is never a host; write {scheme}://{host}")
     return rest[2:]
 
 
 def _authority(text: str, authority: str, *, scheme: str) -> tuple[str, int]:
     """Splits ``[HOST]:PORT``."""
     if "/" in authority:
-        _refuse(text, f"nothing can follow the port: {scheme}://{authority.partition('/')[0]}")
+        refuse(text, f"nothing can follow the port: {scheme}://{authority.partition('/')[0]}")
     host, colon, port = authority.rpartition(":")
     if not authority.startswith("[") and ":" in host:
         _refuse_colons(text, authority, scheme)
     if not colon or (authority.startswith("[") and not host.endswith("]")):
         if _DIGITS.fullmatch(authority):
-            _refuse(text, f"write a port as :{authority}, a socket path as ./{authority}")
-        _refuse(text, f"a port is missing: {scheme}://{authority or 'HOST'}:PORT")
+            refuse(text, f"write a port as :{authority}, a socket path as ./{authority}")
+        refuse(text, f"a port is missing: {scheme}://{authority or 'HOST'}:PORT")
     if not _DIGITS.fullmatch(port):
-        _refuse(text, f"{port!r:.80} is not a port; a number from 0 to 65535 was expected")
+        refuse(text, f"{port!r:.80} is not a port; a number from 0 to 65535 was expected")
     if len(port) > 5 or int(port) > 65535:
-        _refuse(text, f"port {port:.20} is out of range; the highest is 65535")
+        refuse(text, f"port {port:.20} is out of range; the highest is 65535")
     return _host(text, host or "127.0.0.1"), int(port)
 
 
@@ -509,9 +307,9 @@ def _refuse_colons(text: str, authority: str, scheme: str) -> NoReturn:
     host, _, port = authority.rpartition(":")
     # "::1:9000" is an IPv6 address as a whole as well, but hardly ever meant as one.
     for ipv6, after in ((host, port), (authority, "PORT")):
-        if _is_ipv6(ipv6):
-            _refuse(text, f"put brackets around an IPv6 host: {scheme}://[{ipv6}]:{after}")
-    _refuse(text, f"one ':' is expected, between host and port: {scheme}://HOST:PORT")
+        if is_ipv6(ipv6):
+            refuse(text, f"put brackets around an IPv6 host: {scheme}://[{ipv6}]:{after}")
+    refuse(text, f"one ':' is expected, between host and port: {scheme}://HOST:PORT")
 
 
 def _host(text: str, host: str) -> str:
@@ -519,32 +317,22 @@ def _host(text: str, host: str) -> str:
         return _ipv6(text, host[1:-1])
     if host == "*":
         return host
-    if host.lower() in _SCHEMES:
-        _refuse(text, f"{host!r} is a scheme, and a scheme is never a host")
+    if host.lower() in SCHEMES:
+        refuse(text, f"{host!r} is a scheme, and a scheme is never a host")
     if not _HOST.fullmatch(host) or len(host) > MAX_HOST:
-        _refuse(text, f"{host!r:.80} is not a host (ASCII letters, digits, '-', '_' and '.')")
+        refuse(text, f"{host!r:.80} is not a host (ASCII letters, digits, '-', '_' and '.')")
     # The resolver would also take "127.1" and "0x7f.1", which no reader expects.
-    if _looks_like_ipv4(host) and not _IPV4.fullmatch(host):
-        _refuse(text, f"{host!r:.80} is not an IPv4 address (four numbers from 0 to 255)")
+    if _looks_like_ipv4(host) and not IPV4.fullmatch(host):
+        refuse(text, f"{host!r:.80} is not an IPv4 address (four numbers from 0 to 255)")
     return host.lower()
 
 
 def _ipv6(text: str, host: str) -> str:
     import ipaddress
 
-    if not _is_ipv6(host):
-        _refuse(text, f"{host!r:.80} is not an IPv6 address")
+    if not is_ipv6(host):
+        refuse(text, f"{host!r:.80} is not an IPv6 address")
     return str(ipaddress.IPv6Address(host))
-
-
-def _is_ipv6(host: str) -> bool:
-    import ipaddress
-
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _looks_like_ipv4(host: str) -> bool:
@@ -554,27 +342,22 @@ def _looks_like_ipv4(host: str) -> bool:
 
 def _check_characters(text: str) -> None:
     if not text:
-        _refuse(text, "an address is missing, such as :9000 or unix:/tmp/name.sock")
+        refuse(text, "an address is missing, such as :9000 or unix:/tmp/name.sock")
     if text != text.strip():
-        _refuse(text, "remove the space around the address")
+        refuse(text, "remove the space around the address")
     program = text[:5].lower() == "exec:"
     for character in text:
         # The words of a command may span lines; nothing else can hold what does not print.
         if not (character.isprintable() or (program and character in "\n\t")):
-            _refuse(text, f"the character {character!r} cannot be part of an address")
+            refuse(text, f"the character {character!r} cannot be part of an address")
     path = text.startswith(_BARE_PATHS) or text[:4].lower() in ("unix", "ssh:")
     if " " in text and not (program or path):
-        _refuse(text, "an address holds no space")
-
-
-def _refuse(text: str, hint: str) -> NoReturn:
-    shown = repr(text) if len(text) <= 200 else repr(text[:200]) + "…"
-    raise ValueError(f"{shown}: {hint}")
+        refuse(text, "an address holds no space")
 
 
 _OPENABLE = (StdioAddress, HostAddress, UnixAddress, FdAddress, ExecAddress, SshAddress)
 
-_SCHEMES: dict[str, Callable[[str, str], Address]] = {
+_PARSERS: dict[str, Callable[[str, str], Address]] = {
     "stdio": _parse_stdio,
     "tcp": _parse_tcp,
     "tls": _parse_tls,

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from proxyables.errors import ConnectionClosed
 from proxyables.limits import Limits
+from proxyables.net import doors, websockets
 from proxyables.net import tls as encryption
-from proxyables.net import websockets
 from proxyables.net.addresses import (
     Address,
     FdAddress,
@@ -129,7 +129,7 @@ def serve(
         is_made_once=factory and instance == "shared",
         is_made_for_each=instance == "connection",
         limits=limits,
-        origins=websockets.check_origins(origins),
+        origins=doors.check_origins(origins),
         is_safe=insecure or token is not None,
         contexts={
             each: ssl if isinstance(each, FdAddress) else encryption.server_context(each, ssl)
@@ -303,7 +303,7 @@ class Server:
         """How a connection that arrives on an address becomes a transport."""
         patience = self._limits.handshake_timeout
         if isinstance(address, WebSocketAddress):
-            return websockets.Door(
+            return doors.Door(
                 address,
                 context=context,
                 origins=self._origins,

@@ -4,25 +4,20 @@ The rules of RFC 6455 are those of the `websockets` library, of which only the p
 used. A `WebSocket` stands between the socket's transport and the peer, a protocol to the one and a
 transport to the other: nothing is copied into queues between the two, so backpressure goes through
 in both directions. Keeping the connection alive is left to Yamux, which does so on every transport.
-
-Any page that a browser shows may open a WebSocket to a port of the machine it runs on, without
-asking anybody (CVE-2025-62593 is one of many). Browsers say where the page comes from, in `Origin`:
-whoever says so is refused, unless the server was told to expect it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxyables.errors import ConnectionLost, NotSupported, PeerProtocolError
 from proxyables.net import tls
-from proxyables.net.addresses import WebSocketAddress, is_loopback_host
+from proxyables.net.addresses import WebSocketAddress
 from proxyables.net.transports import drive_socket
 
 if TYPE_CHECKING:
@@ -41,8 +36,6 @@ CLOSE_TIMEOUT = 5.0
 # Bytes of answers to pings that may wait for somebody who does not read.
 _MOST_ANSWERS = 64 * 1024
 
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+)(:[0-9]{0,5})?")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
 _CLEAN = (1000, 1001)  # closed normally, going away
 _UNSUPPORTED_DATA = 1003
 
@@ -55,23 +48,6 @@ def require_library(address: WebSocketAddress) -> None:
         raise NotSupported(
             f"{str(address)!r:.200}: WebSockets need another library; pip install 'proxyables[ws]'"
         ) from None
-
-
-def check_origins(origins: Sequence[str]) -> tuple[str, ...]:
-    """Returns the origins as browsers write them.
-
-    Raises:
-        ValueError: One has not the form of an origin.
-        TypeError: They are one text, and not a sequence of them.
-    """
-    if isinstance(origins, str):
-        raise TypeError(f"origins takes a sequence of them, got {origins!r:.200}")
-    for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise ValueError(
-                f"an origin is SCHEME://HOST[:PORT] in lower case, got {origin!r:.200}"
-            )
-    return tuple(origins)
 
 
 Check: TypeAlias = "Callable[[Request, WebSocket], tuple[int, str] | None]"
@@ -355,7 +331,7 @@ async def dial(
     from websockets.client import ClientProtocol
     from websockets.uri import parse_uri
 
-    rules = ClientProtocol(parse_uri(str(address)), max_size=_bound(max_message))
+    rules = ClientProtocol(parse_uri(str(address)), max_size=largest(max_message))
     made = WebSocket(rules, protocol)
     try:
         if context is None:
@@ -368,83 +344,9 @@ async def dial(
         raise
 
 
-class Door:
-    """Where WebSockets are let in: how a listener greets who connects.
-
-    Args:
-        address: What is listened on; its path and host are what is to be asked for.
-        context: The server's certificate, for ``wss://``.
-        origins: The pages that may connect, as ``https://app.example``.
-        timeout: Seconds for TLS, and again for the HTTP request.
-        max_message: Bytes of the largest message of the protocol.
-    """
-
-    def __init__(
-        self,
-        address: WebSocketAddress,
-        *,
-        context: ssl.SSLContext | None,
-        origins: Sequence[str],
-        timeout: float,
-        max_message: int,
-    ) -> None:
-        self._address = address
-        self._context = context
-        self._origins = origins
-        self._timeout = timeout
-        self._max_message = max_message
-
-    async def attach(self, sock: socket.socket, protocol: asyncio.Protocol) -> None:
-        """Gives the protocol the WebSocket that an accepted socket becomes.
-
-        Raises:
-            OSError: It does not become one; `TimeoutError` is one.
-        """
-        from websockets.server import ServerProtocol
-
-        rules = ServerProtocol(
-            origins=[None, *self._origins],  # type: ignore[list-item] # str is what they are
-            max_size=_bound(self._max_message),
-        )
-        made = WebSocket(rules, protocol, self._check)
-        try:
-            if self._context is None:
-                await drive_socket(sock, made)
-            else:
-                await tls.accept(sock, made, self._context, timeout=self._timeout)
-            async with asyncio.timeout(self._timeout or None):
-                await made.opened
-        except BaseException:
-            made.abort()
-            raise
-
-    def _check(self, request: Request, made: WebSocket) -> tuple[int, str] | None:
-        if request.path != self._address.path:
-            return 404, f"{request.path[:200]!r} is not what is served here"
-        hosts = request.headers.get_all("Host")
-        if len(hosts) != 1 or not self._is_own(hosts[0], made.get_extra_info("sockname")[0]):
-            return 403, f"the Host {', '.join(hosts)[:200]!r} is not a name of this server"
-        return None
-
-    def _is_own(self, authority: str, local: str) -> bool:
-        """Whether a `Host` header names this server, by any port: a tunnel may have another.
-
-        A page whose own name was made to lead to this machine (DNS rebinding) sends that name.
-        Who listens on every interface has all kinds of names; there, only `Origin` is left.
-        """
-        match = _AUTHORITY.fullmatch(authority)
-        if match is None:
-            return False
-        host = match[1].strip("[]").lower().removesuffix(".")
-        own = self._address.host
-        if own == "*" or host in (own, local.partition("%")[0]):
-            return True
-        return is_loopback_host(host) and is_loopback_host(local)
-
-
-def _bound(max_message: int) -> int:
-    """The bytes of one WebSocket message that are taken."""
+def largest(max_message: int) -> int:
+    """Returns the bytes of one WebSocket message that are taken."""
     return max(SENT_MESSAGE, min(LARGEST_MESSAGE, max_message))
 
 
-__all__ = ["Door", "WebSocket", "check_origins", "dial", "require_library"]
+__all__ = ["WebSocket", "dial", "largest", "require_library"]
