@@ -11,7 +11,8 @@ import pytest
 from callers import Notebook
 from proxyables import Limits, Policy
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
-from proxyables.objects.executor import Executor, Iteration, Suspended, no_root
+from proxyables.objects.executor import Executor, no_root
+from proxyables.objects.outcomes import Iteration, Suspended
 from proxyables.peer.tables import Tables
 from proxyables.proxies.cursor import ProxyCursor
 from proxyables.wire.dialect import ByReference

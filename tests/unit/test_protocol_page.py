@@ -20,7 +20,7 @@ import msgpack
 import pytest
 
 from proxyables.limits import MIB, Limits
-from proxyables.objects.executor import Executor
+from proxyables.objects.forms import chunk_size
 from proxyables.peer import accommodations, portions
 from proxyables.wire import hello, instructions, values
 from proxyables.wire.classic import Classic
@@ -303,4 +303,4 @@ def test_the_figures_are_the_defaults() -> None:
     assert f"handshake time-out ({LIMITS.handshake_timeout:g} s)" in PAGE
     assert f"After {LIMITS.keepalive:g} s in which nothing arrived" in PAGE
     assert f"for another {LIMITS.keepalive_timeout:g} s" in PAGE
-    assert f"at most {Executor._chunk_size([12, 10**9])})" in PAGE
+    assert f"at most {chunk_size([12, 10**9])})" in PAGE

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import operator
 from collections import UserString
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
@@ -37,8 +37,11 @@ from proxyables.wire.instructions import (
 
 from .costs import check_call_cost, check_cost, check_filling
 from .description import describe
+from .forms import chunk_size, is_known, no_such_step
+from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy
+from .relay import Borrowed, Relay
 
 _COPIED: tuple[type[Any], ...] = (
     dict,
@@ -58,33 +61,6 @@ _COPIED: tuple[type[Any], ...] = (
 _CHANGEABLE = frozenset({list, dict, set, bytearray})
 _FORMATTING = frozenset({"mod", "imod", "rmod"})
 _MAX_PLAIN_TYPES = 1024
-_MAX_CHUNK = 4096
-
-
-_ARITY = {GET: 2, CALL: 2, ITEM: 2, SET: 3, DEL: 2, SETITEM: 3, DELITEM: 2, OPERATE: 2}
-_ARITY |= {COPY: 1, REF: 1, DESCRIBE: 1, STREAM: 2, CONSTRUCT: 2, LOOKUP: 2}
-
-
-def _is_well_formed(step: Any) -> bool:
-    """Whether a step has a known number and enough elements."""
-    if type(step) is not list or not step or type(step[0]) is not int:
-        return False
-    return len(step) >= _ARITY.get(step[0], 1 << 30)
-
-
-def _no_such_step(step: Any) -> ProxyError:
-    """Tells the step's number only: the rest of it may be objects of ours."""
-    number = step[0] if type(step) is list and step else None
-    is_told = type(number) is int and number.bit_length() <= 64
-    told = f"step {number}" if is_told else "step"
-    return ProxyError(f"malformed chain: no such {told}, or not enough of it")
-
-
-def _without_lookup(step: Step) -> Step:
-    """Returns the classic GET as what it most likely means: only the object's owner could tell."""
-    if step[0] != LOOKUP:
-        return step
-    return [ITEM if type(step[1]) is int else GET, step[1]]
 
 
 def _check_template(left: object) -> None:
@@ -97,71 +73,6 @@ def _check_template(left: object) -> None:
         error = AccessDenied("access to '%' of a text is denied", type_name="AccessDenied")
         error.extra["reason"] = "a template reads items and runs __str__, whatever the policy says"
         raise error
-
-
-class Suspended:
-    """A chain that waits: await `awaitable`, then `proceed` with its outcome at step `index`."""
-
-    __slots__ = ("awaitable", "index")
-
-    def __init__(self, awaitable: Any, index: int) -> None:
-        self.awaitable = awaitable
-        self.index = index
-
-
-class _Ready:
-    """An awaitable that need not wait."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        yield from ()
-        return self._value
-
-
-class Iteration:
-    """The outcome of a chain that ends with STREAM: iterate `source`, `size` items at a time.
-
-    Attributes:
-        owned: Whether the chain itself made the iterator, so that leaving early closes it.
-        on_worker: Whether workers advance it.
-    """
-
-    __slots__ = ("on_worker", "owned", "size", "source")
-
-    def __init__(self, source: Any, size: int, *, owned: bool, on_worker: bool = False) -> None:
-        self.source = source
-        self.size = size
-        self.owned = owned
-        self.on_worker = on_worker
-
-
-class Borrowed(Protocol):
-    """What the executor has to know of the other connections' cursors."""
-
-    cursor_type: type
-    """What only instances of can be a cursor."""
-
-    def is_relayed(self, value: object) -> bool:
-        """Whether `value` is a cursor of another connection: steps on it are passed on."""
-
-    def relay(self, cursor: Any, steps: list[Step]) -> Any:
-        """Returns the cursor that `steps` on `cursor` make."""
-
-    def is_unfinished(self, value: object) -> bool:
-        """Whether `value` is a path on another connection, whose end was not fetched yet."""
-
-    def is_awaited(self, value: object) -> bool:
-        """Whether a call's result is to be awaited over here before the chain goes on."""
-
-    def is_blocking(self, value: object) -> bool:
-        """Whether `value` is a cursor's blocking face, which cannot be used on the loop."""
-
-    def cursor_of(self, value: Any) -> Any:
-        """Returns the cursor behind a blocking face."""
 
 
 class Executor:
@@ -193,6 +104,7 @@ class Executor:
         self._find = find
         self._borrowed = borrowed
         self._cursor_type = borrowed.cursor_type
+        self._relay = Relay(borrowed, policy)
         self._limits = limits
         self._max_steps = limits.max_steps
         self._perform = perform
@@ -220,14 +132,12 @@ class Executor:
     def speak_classic(self) -> None:
         """Takes LOOKUP from here on: the step that only the classic dialect has."""
         self._rare[LOOKUP] = self._look_up
+        self._relay.is_classic = True
 
     def consider(self, value: object) -> None:
         """Looks whether a function or class that this side lends is marked for workers."""
         if self._placement is None and self._perform is not None and is_marked_for_threads(value):
             self._placement = Placement(self._perform, everything=False)
-
-    def _is_known(self, step: Any) -> bool:
-        return _is_well_formed(step) and (step[0] != LOOKUP or LOOKUP in self._rare)
 
     def refuse(self, error: ProxyError) -> None:
         """Answers every chain from here on with `error`, whatever it names."""
@@ -276,7 +186,7 @@ class Executor:
     def _run(self, value: Any, steps: list[Step], index: int) -> Any:
         kind = type(value)  # all that most steps need to know of it
         if kind is self._cursor_type:
-            outcome = self._pass_on(value, steps, index)
+            outcome = self._relay.take(value, steps, index)
             if outcome is not None:
                 return outcome
         policy = self._policy
@@ -288,7 +198,7 @@ class Executor:
                 # Types first: comparing or hashing an object of ours would run its code. `is`
                 # does not; where small integers are many, the table has both steps again.
                 if type(step) is not list:
-                    raise _no_such_step(step)
+                    raise no_such_step(step)
                 op = step[0]
                 if op is GET:
                     name = step[1]
@@ -307,15 +217,15 @@ class Executor:
                     else:
                         value = self._call(value, step)
                 elif type(op) is not int:
-                    raise _no_such_step(step)
+                    raise no_such_step(step)
                 elif op == STREAM:
                     return self._stream(value, steps, place - 1)
                 elif op != REF or place == len(steps):  # in mid-chain REF changes nothing
                     value = self._rare[op](value, step)
             except (IndexError, KeyError, TypeError):
-                if self._is_known(step):
+                if is_known(step, is_classic=LOOKUP in self._rare):
                     raise  # the exported code's own
-                raise _no_such_step(step) from None
+                raise no_such_step(step) from None
             kind = type(value)
             if kind not in plain:
                 outcome = self._settle(value, steps, place)
@@ -334,9 +244,9 @@ class Executor:
             value.index = index
             return value  # type: ignore[no-any-return]
         if self._borrowed.is_relayed(value):
-            return self._pass_on(value, steps, index)
+            return self._relay.take(value, steps, index)
         if self._borrowed.is_blocking(value):  # kept by a method that ran on a worker
-            return Suspended(_Ready(self._borrowed.cursor_of(value)), index)
+            return Suspended(Ready(self._borrowed.cursor_of(value)), index)
         if self._placement is None and kind not in self._considered:
             if kind is FunctionType:  # each has a mark of its own
                 self.consider(value)
@@ -354,44 +264,6 @@ class Executor:
                 self._plain.intersection_update({type(None), bool, int, float, str, bytes})
             self._plain.add(kind)
         return None
-
-    def _pass_on(self, cursor: Any, steps: list[Step], index: int) -> Suspended | Iteration | None:
-        """Deals with a cursor of another connection; None if it is the value that is wanted."""
-        if index < len(steps) and self._borrowed.is_relayed(cursor):
-            return self._relay(cursor, steps, index)
-        if self._borrowed.is_unfinished(cursor):
-            return Suspended(cursor, len(steps))
-        return None
-
-    def _relay(self, cursor: Any, steps: list[Step], index: int) -> Suspended | Iteration:
-        """Passes the rest of the chain on, as one message, to the peer that owns the object."""
-        rest = steps[index:]
-        if LOOKUP in self._rare:
-            rest = [_without_lookup(step) for step in rest]
-        for step in rest:
-            self._check_relayed(cursor, step)
-        if rest[-1][0] == STREAM:
-            size = self._chunk_size(rest[-1])
-            source = self._borrowed.relay(cursor, rest[:-1]) if len(rest) > 1 else cursor
-            return Iteration(source, size, owned=True)
-        return Suspended(self._borrowed.relay(cursor, rest), len(steps))
-
-    def _check_relayed(self, cursor: Any, step: Any) -> None:
-        """Holds a step that is passed on to our policy as well, as far as its form tells."""
-        if not self._is_known(step):
-            raise _no_such_step(step)
-        checks: dict[int, Callable[[Any, Any], None]] = {
-            GET: self._policy.check_get,
-            SET: self._policy.check_set,
-            DEL: self._policy.check_delete,
-            ITEM: self._policy.check_item,
-            SETITEM: self._policy.check_set_item,
-            DELITEM: self._policy.check_delete_item,
-        }
-        if step[0] in checks:
-            checks[step[0]](cursor, step[1])
-        elif step[0] == OPERATE:
-            self._policy.check_operation(step[1], cursor)
 
     # -- the rarer steps --------------------------------------------------------------------------
 
@@ -529,15 +401,8 @@ class Executor:
             raise ProxyError("malformed chain: STREAM must be its last step")
         self._policy.check_operation("iter", value)
         on_worker = self._placement is not None and self._placement.wants_iteration(value)
-        size = self._chunk_size(steps[place])
+        size = chunk_size(steps[place])
         return Iteration(value, size, owned=place > 0, on_worker=on_worker)
-
-    @staticmethod
-    def _chunk_size(step: Step) -> int:
-        size = step[1] if len(step) > 1 else 0
-        if type(size) is not int or size < 1:
-            raise ProxyError("malformed chain: STREAM takes a positive number of items")
-        return min(size, _MAX_CHUNK)
 
 
 def no_root() -> object:

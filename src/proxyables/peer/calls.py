@@ -1,4 +1,4 @@
-"""What we ask of the other side: requests, their answers, and the giving back of references.
+"""What we ask of the other side: requests, and their answers.
 
 One future per call, kept as its stream's `owner` until the answer is there; no task, no lock, no
 queue. The stream *is* the exchange: an answer needs no id to find its call.
@@ -32,6 +32,7 @@ from proxyables.yamux import Session, SessionClosed, Stream
 from .deadlines import dump_deadline, seconds_left, until
 from .items import Inbox, Items
 from .pool import StreamPool
+from .releases import Releases
 from .tables import Tables
 from .turns import Turns
 
@@ -39,11 +40,6 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 _get_running_loop = asyncio._get_running_loop
-_RELEASE_TIMEOUT = 10.0
-"""Seconds after which a classic peer is not expected to answer a RELEASE any more."""
-_MAX_RELEASES = 32
-"""RELEASEs that wait for a classic peer's answer at once: each has a stream, and TypeScript peers
-lose what comes on more than 256."""
 
 
 class NoStream(LimitExceeded):
@@ -57,12 +53,15 @@ class Calls:
         peer: The connection.
         session: Its streams.
         tables: Its references.
+
+    Attributes:
+        releases: Gives back what we drop.
     """
 
     def __init__(self, peer: Peer, session: Session, tables: Tables) -> None:
         self._peer = peer
-        self._loop = peer.loop
-        self._writer = peer.writer
+        self.loop = peer.loop
+        self.writer = peer.writer
         self._session = session
         self._tables = tables
         self._limits = peer.limits
@@ -71,8 +70,7 @@ class Calls:
         self._idle = self.pool.idle
         self._unsent_exports: dict[Stream, list[Any]] = {}
         self._deadlines: dict[Stream, asyncio.TimerHandle] = {}
-        self._releases: dict[Stream, asyncio.TimerHandle | None] = {}
-        self._unsent_releases: deque[bytes] = deque()
+        self.releases = Releases(self, session, tables)
         self.stopped: deque[Inbox] = deque()
         """Iterations that nobody listens to any more; appended to by finalisers."""
         self._turns = Turns(peer.limits.max_calls)
@@ -87,11 +85,16 @@ class Calls:
         self.dialect: Dialect = peer.unknown_dialect
         self.is_ready = False
 
+    @property
+    def is_classic(self) -> bool:
+        """Whether the other side is of another make."""
+        return self._peer.is_classic
+
     # -- asking ---------------------------------------------------------------------------------
 
     def request(self, reference: Reference | None, steps: list[Step]) -> Generator[Any, None, Any]:
         """Sends one chain and waits for its value; see `Peer.request`."""
-        if not self.is_ready or _get_running_loop() is not self._loop:
+        if not self.is_ready or _get_running_loop() is not self.loop:
             yield from self.until_ready().__await__()
         if self.queue:
             stream = yield from self._send_in_turn(reference, steps).__await__()
@@ -100,7 +103,7 @@ class Calls:
                 stream = self._send(reference, steps)
             except NoStream:
                 stream = yield from self._send_in_turn(reference, steps).__await__()
-        future = stream.owner = self._loop.create_future()
+        future = stream.owner = self.loop.create_future()
         try:
             return (yield from future)
         except BaseException:
@@ -161,14 +164,14 @@ class Calls:
         if registry.journal:
             self._after_exports(stream, whole=whole)
         if not whole:
-            self._writer.check_unsent()
+            self.writer.check_unsent()
         self.waiting += 1
         self.made += 1
         if seconds is not None:
-            timer = self._peer.loop.call_later(seconds, self._expire, stream)
+            timer = self.loop.call_later(seconds, self._expire, stream)
             self._deadlines[stream] = timer
-        if not self._writer.is_pending:
-            self._writer.flush_soon()
+        if not self.writer.is_pending:
+            self.writer.flush_soon()
         return stream
 
     def _expire(self, stream: Stream) -> None:
@@ -226,7 +229,7 @@ class Calls:
         exports = self._unsent_exports.pop(stream, None)
         if exports and not whole:
             self._registry.roll_back(exports)
-        self._writer.flush_soon()
+        self.writer.flush_soon()
 
     def iterate(self, reference: Reference | None, steps: list[Step], keep: object) -> Items:
         """Returns the asynchronous iterator over the items of a chain that ends with STREAM."""
@@ -250,7 +253,7 @@ class Calls:
         """Tells the producer that `size` bytes of its items have been used."""
         self._session.credit(stream, size)
         if self._session.outgoing:
-            self._writer.flush_soon()
+            self.writer.flush_soon()
 
     def stop_iteration(self, stream: Stream, unused: int) -> None:
         """Asks the producer to stop, and lets what it has sent already arrive.
@@ -264,7 +267,7 @@ class Calls:
             self._session.credit(stream, unused)
         stream.auto_credit = True
         self._session.finish(stream)
-        self._writer.flush_soon()
+        self.writer.flush_soon()
 
     def stop_iterations(self) -> None:
         """Stops what finalisers have asked to stop."""
@@ -277,8 +280,8 @@ class Calls:
         """Takes a whole message that arrived on a stream of ours."""
         owner = stream.owner
         if owner is None:
-            if stream in self._releases:
-                self._end_release(stream)
+            if stream in self.releases.waiting:
+                self.releases.end(stream)
                 return
             raise PeerProtocolError(f"an answer on stream {stream.id}, where nothing was asked")
         op = message[0]
@@ -299,7 +302,7 @@ class Calls:
             stream.auto_credit = True
             self.pool.give(stream)
         else:
-            self._reuse(stream, failed=op == THROW)
+            self.reuse(stream, failed=op == THROW)
 
     def _on_other(self, owner: Any, message: Message) -> bool:
         """Takes what is no plain result; returns whether the exchange is over."""
@@ -327,7 +330,8 @@ class Calls:
             error.code = code if isinstance(code, str) else None
         return error
 
-    def _reuse(self, stream: Stream, *, failed: bool) -> None:
+    def reuse(self, stream: Stream, *, failed: bool) -> None:
+        """Takes a stream back after an exchange that may have ended it, or spoilt it."""
         if stream.dead:
             return
         stream.auto_credit = True
@@ -344,10 +348,7 @@ class Calls:
         exports = self._unsent_exports.pop(stream, None)
         if exports and stream.parked:
             self._registry.roll_back(exports)
-        timer = self._releases.pop(stream, None)
-        if timer is not None:
-            timer.cancel()
-            self._send_classic_releases()
+        self.releases.fail(stream)
         if owner is not None:
             self.waiting -= 1
             self._turns.wake()
@@ -368,52 +369,12 @@ class Calls:
         """Everything parked on a stream of ours has left: the exports in it are theirs to count."""
         self._unsent_exports.pop(stream, None)
 
-    # -- giving back ----------------------------------------------------------------------------
-
-    def send_releases(self) -> None:
-        """Sends what was dropped, as one batch."""
-        if not self.is_ready or not self._tables.imports.dropped:
-            return
-        messages = self.dialect.encode_release(self._tables.imports.take_dropped())
-        if self._peer.is_classic:
-            self._unsent_releases += messages
-            self._send_classic_releases()
-            return
-        for data in messages:
-            stream = self.pool.take()
-            self._session.send(stream, data)
-            if stream.parked:
-                self._session.finish(stream)
-            else:
-                self._reuse(stream, failed=False)
-
-    def _send_classic_releases(self) -> None:
-        while self._unsent_releases and len(self._releases) < _MAX_RELEASES and self.is_ready:
-            stream = self.pool.take()
-            self._session.send(stream, self._unsent_releases.popleft())
-            # It may be answered in three ways, or never, and the stream is busy until then.
-            timer = self._loop.call_later(_RELEASE_TIMEOUT, self._end_release, stream)
-            self._releases[stream] = timer
-
-    def _end_release(self, stream: Stream) -> None:
-        timer = self._releases.pop(stream, None)
-        if timer is not None:
-            timer.cancel()
-        if not stream.dead:
-            self._session.retire(stream)
-            self._writer.flush_soon()
-        self._send_classic_releases()
-
     # -- the end --------------------------------------------------------------------------------
 
     def close(self, error: ConnectionClosed) -> None:
         """Fails every waiting call; each gets an exception of its own."""
         self.is_ready = False
-        for timer in self._releases.values():
-            if timer is not None:
-                timer.cancel()
-        self._releases.clear()
-        self._unsent_releases.clear()
+        self.releases.close()
         self._turns.close(error)
         streams = [stream for stream in self._session.streams.values() if stream.owner is not None]
         for stream in streams:

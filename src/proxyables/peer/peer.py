@@ -492,7 +492,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         if self.closed or self.writer.transport is None:
             return
         self._calls.stop_iterations()
-        self._calls.send_releases()
+        self._calls.releases.send()
         self.writer.flush_soon()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from proxyables.errors import ProxyError
-from proxyables.objects.executor import Iteration
+from proxyables.objects.outcomes import Iteration
 from proxyables.yamux import Stream
 
 from .feed import Feed

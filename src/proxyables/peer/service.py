@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
 from proxyables.limits import KIB
-from proxyables.objects.executor import Executor, Iteration, Suspended
+from proxyables.objects.executor import Executor
+from proxyables.objects.outcomes import Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
 from proxyables.wire.exceptions import safe_text
 from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step

@@ -1,0 +1,58 @@
+"""The form of a step: what is looked at before any object is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxyables.errors import ProxyError
+from proxyables.wire.instructions import (
+    CALL,
+    CONSTRUCT,
+    COPY,
+    DEL,
+    DELITEM,
+    DESCRIBE,
+    GET,
+    ITEM,
+    LOOKUP,
+    OPERATE,
+    REF,
+    SET,
+    SETITEM,
+    STREAM,
+    Step,
+)
+
+_MAX_CHUNK = 4096
+_ARITY = {GET: 2, CALL: 2, ITEM: 2, SET: 3, DEL: 2, SETITEM: 3, DELITEM: 2, OPERATE: 2}
+_ARITY |= {COPY: 1, REF: 1, DESCRIBE: 1, STREAM: 2, CONSTRUCT: 2, LOOKUP: 2}
+
+
+def is_known(step: Any, *, is_classic: bool) -> bool:
+    """Whether a step has a number of the peer's dialect, and enough elements."""
+    if type(step) is not list or not step or type(step[0]) is not int:
+        return False
+    return len(step) >= _ARITY.get(step[0], 1 << 30) and (is_classic or step[0] != LOOKUP)
+
+
+def no_such_step(step: Any) -> ProxyError:
+    """Tells the step's number only: the rest of it may be objects of ours."""
+    number = step[0] if type(step) is list and step else None
+    is_told = type(number) is int and number.bit_length() <= 64
+    told = f"step {number}" if is_told else "step"
+    return ProxyError(f"malformed chain: no such {told}, or not enough of it")
+
+
+def without_lookup(step: Step) -> Step:
+    """Returns the classic GET as what it most likely means: only the object's owner could tell."""
+    if step[0] != LOOKUP:
+        return step
+    return [ITEM if type(step[1]) is int else GET, step[1]]
+
+
+def chunk_size(step: Step) -> int:
+    """Returns how many items a STREAM asks for at a time."""
+    size = step[1] if len(step) > 1 else 0
+    if type(size) is not int or size < 1:
+        raise ProxyError("malformed chain: STREAM takes a positive number of items")
+    return min(size, _MAX_CHUNK)
