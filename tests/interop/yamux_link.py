@@ -192,8 +192,7 @@ class Link(asyncio.Protocol):
     # ---- what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport: Any = transport  # uvloop's are no asyncio.Transport
         self.connected.set()
         self._tick()
 
