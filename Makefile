@@ -50,6 +50,7 @@ fuzz: .venv-fuzz/.installed
 	@if [ -s .venv-fuzz/missing ]; then cat .venv-fuzz/missing; else set -e; for what in session decoders; do $(FUZZ) fuzz.fuzz_$$what -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -verbosity=0; echo "fuzz_$$what: nothing found in $(FUZZ_SECONDS) s"; done; fi
 
 man: $(VENV)
+	$(BIN)/python man/generate.py
 	$(BIN)/python -m pytest -q tests/cli/test_man.py
 	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning man/*.[0-9]; else echo "no mandoc here: not linted"; fi
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from proxyables_cli import commands
 from proxyables_cli.commands import Invocation
 from proxyables_cli.exits import Code, Failure, OutputClosed
-from proxyables_cli.options import Command, Common, Row, build, merge, rows
+from proxyables_cli.options import Command, Common, Row, is_given, rows
 
 Result = TypeVar("Result")
 
@@ -65,7 +64,7 @@ def _root() -> Callable[..., None]:
 
             typer.echo(f"proxyables {__version__}")
             raise typer.Exit(Code.OK)
-        context.obj = build(Common, typed, os.environ)
+        context.obj = _given(typed)
         if context.invoked_subcommand is None:
             typer.echo(context.get_help(), err=True)
             raise typer.Exit(Code.USAGE)
@@ -76,17 +75,14 @@ def _root() -> Callable[..., None]:
 
 def _function(command: Command) -> Callable[..., Invocation]:
     def function(context: typer.Context, **typed: object) -> Invocation:
-        # What the environment says of the common options is in `context.obj`: what was written
-        # before the command's name goes before it.
-        inner = build(command.options, typed, _without_common(os.environ))
-        return Invocation(command, merge(context.obj, inner))
+        # What stands after the command's name is nearer, so it wins.
+        return commands.understand(command, context.obj | _given(typed))
 
     return _with_rows(function, rows(command.options))
 
 
-def _without_common(environment: Mapping[str, str]) -> dict[str, str]:
-    common = {row.variable for _, row in rows(Common)}
-    return {name: text for name, text in environment.items() if name not in common}
+def _given(typed: dict[str, object]) -> dict[str, object]:
+    return {name: content for name, content in typed.items() if is_given(content)}
 
 
 def _with_rows(

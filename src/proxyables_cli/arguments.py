@@ -10,15 +10,19 @@
 ========== =======================================================
 
 ``name=WORD`` is a keyword argument whose word follows the same rules, and ``name:=JSON`` one that
-must be JSON. JSON may hold the forms that ``output`` writes for what JSON lacks, so that what one
-call printed can be given to the next.
+must be JSON. What would be JSON only because it looks like it stays text where the remote
+signature wants a ``str``. JSON may hold the forms that ``output`` writes for what JSON lacks, so
+that what one call printed can be given to the next.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from proxyables_cli import forms
@@ -27,8 +31,32 @@ from proxyables_cli.exits import Code, Failure
 _KEYWORD = re.compile(r"(?P<name>[^\W\d]\w*)(?P<sign>:?=)(?P<word>.*)", re.DOTALL)
 _NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
+_LONGEST_SIGNATURE = 10_000
+_TEXT = ("str", "str | None", "None | str", "Optional[str]", "typing.Optional[str]")
+
 Value = Any
 """Whatever JSON can say, and the values of ``forms``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a call.
+
+    Attributes:
+        name: Of a keyword argument; None for a positional one.
+        word: What was written, without the name.
+        value: What it says.
+        is_guess: Whether it is JSON only by its looks.
+    """
+
+    name: str | None
+    word: str
+    value: Value
+    is_guess: bool = False
+
+    def settled(self, *, is_text: bool) -> Value:
+        """Returns the value, where the signature may have said that it is text."""
+        return self.word if self.is_guess and is_text and self.value is not None else self.value
 
 
 class Words:
@@ -37,32 +65,36 @@ class Words:
     def __init__(self) -> None:
         self._stdin_used = False
 
-    def arguments(self, words: tuple[str, ...]) -> tuple[list[Value], dict[str, Value]]:
-        """Splits words into positional and keyword arguments.
+    def arguments(self, words: Sequence[str], file: str | None = None) -> list[Argument]:
+        """Reads all arguments: those of a file of JSON first, if there is one, then words.
 
         Raises:
             Failure: A word that says it is JSON or a file and is not, or a keyword twice.
         """
-        positional: list[Value] = []
-        keywords: dict[str, Value] = {}
+        found = [] if file is None else self._from_file(file)
         for word in words:
             match = _KEYWORD.fullmatch(word)
-            if match is None:
-                if keywords:
-                    first = next(iter(keywords))
-                    raise Failure(
-                        Code.USAGE,
-                        f"{word!r} follows the keyword {first}=",
-                        "write positional arguments first",
-                    )
-                positional.append(self.value(word))
+            name = None if match is None else match["name"]
+            text = word if match is None else match["word"]
+            if match is not None and match["sign"] == ":=":
+                value = self.value(f":={text}")
+                found.append(Argument(name, text, value))
                 continue
-            name = match["name"]
-            if name in keywords:
-                raise Failure(Code.USAGE, f"the keyword {name!r} is given twice")
-            value = match["word"]
-            keywords[name] = self.value(f":={value}" if match["sign"] == ":=" else value)
-        return positional, keywords
+            value = self.value(text)
+            plain = not text.startswith(("=", ":=", "@", ":@"))
+            found.append(Argument(name, text, value, plain and value != text))
+        _check_order(found)
+        return found
+
+    def _from_file(self, path: str) -> list[Argument]:
+        """Reads a JSON array of positional arguments, or a JSON object of keyword arguments."""
+        content = _json(_text(self._read(path), path), what=f"the file {path!r}")
+        if isinstance(content, list):
+            return [Argument(None, "", value) for value in content]
+        if isinstance(content, dict) and all(map(str.isidentifier, content)):
+            return [Argument(name, "", value) for name, value in content.items()]
+        hint = 'write [1, 2] for positional arguments, or {"name": 1} for keyword arguments'
+        raise Failure(Code.BAD_DATA, f"the file {path!r} holds no arguments", hint)
 
     def value(self, word: str) -> Value:
         """Reads one word.
@@ -99,6 +131,62 @@ class Words:
             raise Failure(Code.USAGE, "standard input can be read once, and '@-' stands twice")
         self._stdin_used = True
         return b"" if sys.stdin is None else sys.stdin.buffer.read()
+
+
+def _check_order(arguments: Sequence[Argument]) -> None:
+    first, seen = "", set[str]()
+    for each in arguments:
+        if each.name is None:
+            if first:
+                told = f"{each.word!r} follows the keyword {first}="
+                raise Failure(Code.USAGE, told, "write positional arguments first")
+            continue
+        first = first or each.name
+        if each.name in seen:
+            raise Failure(Code.USAGE, f"the keyword {each.name!r} is given twice")
+        seen.add(each.name)
+
+
+def settle(
+    arguments: Sequence[Argument], signature: str | None
+) -> tuple[list[Value], dict[str, Value]]:
+    """Splits arguments into positional and keyword ones; the signature decides what is text.
+
+    Args:
+        arguments: As `Words.arguments` gives them.
+        signature: Of what is called, as the other side told it; None if it is not known.
+    """
+    named, places, rest = _text_parameters(signature)
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    for each in arguments:
+        if each.name is not None:
+            keywords[each.name] = each.settled(is_text=named.get(each.name, False))
+        else:
+            at = len(positional)
+            positional.append(each.settled(is_text=places[at] if at < len(places) else rest))
+    return positional, keywords
+
+
+def _text_parameters(signature: str | None) -> tuple[dict[str, bool], list[bool], bool]:
+    """Tells which parameters take text: by name, by place, and those beyond the last place."""
+    try:
+        if signature is None or len(signature) > _LONGEST_SIGNATURE:
+            raise ValueError
+        (made,) = ast.parse(f"def f{signature}: ...").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}, [], False
+    assert isinstance(made, ast.FunctionDef)
+    found = made.args
+    by_place = [*found.posonlyargs, *found.args]
+    named = {each.arg: _takes_text(each) for each in [*found.args, *found.kwonlyargs]}
+    return named, [_takes_text(each) for each in by_place], _takes_text(found.vararg)
+
+
+def _takes_text(parameter: ast.arg | None) -> bool:
+    if parameter is None or parameter.annotation is None:
+        return False
+    return ast.unparse(parameter.annotation).strip("'\"") in _TEXT
 
 
 def protect_negative(argv: list[str]) -> list[str]:
@@ -139,4 +227,4 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON value")
 
 
-__all__ = ["Words", "protect_negative"]
+__all__ = ["Argument", "Words", "protect_negative", "settle"]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from proxyables.net.addresses import Address, StdioAddress, TcpAddress, UnixAddress, parse
 from proxyables.net.stdio import claim_stdio
+from proxyables_cli import aliases
 from proxyables_cli.exits import Code, Failure, OutputClosed
 from proxyables_cli.options import Command, Common, duration, value, words
 
@@ -126,7 +127,7 @@ def run(options: BridgeOptions) -> int:
             "try: proxyables bridge unix:/run/x.sock",
         )
     written = ("stdio:", *options.addresses)[-2:]
-    addresses = [_understood(text) for text in written]
+    addresses = [_understood(aliases.resolve(text, options.config).address) for text in written]
     if addresses[0] == addresses[1] == StdioAddress():
         raise Failure(Code.USAGE, "standard input and output can be one side of a bridge only")
     one, other = (_open(address, options.timeout) for address in addresses)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, paths
-from proxyables_cli.arguments import Words
+from proxyables_cli.arguments import Words, settle
 from proxyables_cli.connecting import Connecting
-from proxyables_cli.options import Command, switch, word, words
+from proxyables_cli.options import Command, switch, value, word, words
 
 _PATH = (
     'Names with dots between, and items: accounts["ada"].balance, items[0]. A dot alone is the'
@@ -26,6 +26,12 @@ class CallOptions(Connecting):
         "ARG",
         text="JSON, else text. =TEXT is always text, :=JSON must be JSON, @FILE is what a file"
         " holds, @- standard input, NAME=VALUE a keyword argument. After -- nothing is an option.",
+    )
+    args_json: str | None = value(
+        "--args-json",
+        metavar="FILE",
+        text="Read arguments from a file, or - for standard input: a JSON array of positional"
+        " ones, or a JSON object of keyword ones. Those of the command line follow.",
     )
     stream: bool = switch("--stream", text="The result is iterated: print each item when it comes.")
 
@@ -47,9 +53,12 @@ class SetOptions(Connecting):
 
 def call(options: CallOptions) -> int:
     """Calls what the path names and prints what it returns."""
-    positional, keywords = Words().arguments(options.arguments)
+    arguments = Words().arguments(options.arguments, options.args_json)
 
     async def work(found: Any) -> None:
+        guessed = any(each.is_guess for each in arguments)
+        signature = await _signature(found) if guessed else None
+        positional, keywords = settle(arguments, signature)
         result = found(*positional, **keywords)
         if not options.stream:
             options.printer.value(await result)
@@ -58,6 +67,17 @@ def call(options: CallOptions) -> int:
             options.printer.value(item)
 
     return _on_cursor(options, options.path, work)
+
+
+async def _signature(found: Any) -> str | None:
+    """Asks for the signature of what is called; None where nobody tells."""
+    import proxyables
+
+    try:
+        told = await proxyables.describe(found)
+    except (proxyables.RemoteError, proxyables.NotSupported):
+        return None  # what is wrong with it, the call itself will say
+    return told.get("signature")
 
 
 def get(options: GetOptions) -> int:
@@ -71,12 +91,12 @@ def get(options: GetOptions) -> int:
 
 def set_value(options: SetOptions) -> int:
     """Assigns to what the path names. Prints nothing."""
-    value = Words().value(options.value)
+    new = Words().value(options.value)
 
     async def work(found: Any) -> None:
         import proxyables
 
-        await proxyables.assign(found, value)
+        await proxyables.assign(found, new)
 
     return _on_cursor(options, options.path, work)
 
@@ -89,10 +109,10 @@ def _on_cursor(
     It prints while the connection stands: a reference means nothing afterwards.
     """
     steps = paths.parse(path)
-    address = connecting.checked(options.address)
+    place = options.place
 
     async def connect() -> int:
-        async with connecting.connected(address, options.timeout, options.token) as peer:
+        async with connecting.connected(place, options.timeout, options.wait) as peer:
             await work(paths.walk(peer.root, steps))
         return 0
 

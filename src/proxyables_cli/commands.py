@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from proxyables_cli.options import Command
+from proxyables_cli import configuration
+from proxyables_cli.options import Command, build, configurable
+from proxyables_cli.settings import Settings
 
 # In the order of the help. `call.py` has three commands, and `repl` is the name of a package.
 _MODULES = {
@@ -20,6 +24,8 @@ _MODULES = {
     "ping": "ping",
     "bridge": "bridge",
     "demo": "demo",
+    "alias": "alias",
+    "config": "config",
     "completion": "completion",
     "man": "man",
 }
@@ -42,6 +48,18 @@ class Invocation:
         return self.command.run(self.options)
 
 
+def understand(command: Command, typed: Mapping[str, Any]) -> Invocation:
+    """Makes an invocation of what a parser read, and of what was said elsewhere.
+
+    Raises:
+        Failure: An option's value is wrong.
+    """
+    file = configuration.find(typed.get("config"), os.environ)
+    keys = [row.key for row in configurable(command.options)]
+    settings = Settings(command.name, keys, os.environ, file)
+    return Invocation(command, build(command.options, typed, settings))
+
+
 def find(name: str) -> Command | None:
     """Returns the command with this name, if there is one."""
     if name not in _MODULES:
@@ -56,4 +74,4 @@ def every() -> list[Command]:
     return [command for name in _MODULES if (command := find(name)) is not None]
 
 
-__all__ = ["Invocation", "every", "find"]
+__all__ = ["Invocation", "every", "find", "understand"]

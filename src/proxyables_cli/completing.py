@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from proxyables_cli import commands, man, runtime
+from proxyables_cli import commands, configuration, man, runtime
+from proxyables_cli.connecting import Place
+from proxyables_cli.exits import Failure
 from proxyables_cli.options import Choice, Common, Row, rows
 
 PATIENCE = 0.3
@@ -112,6 +114,12 @@ def _addresses(current: str) -> Iterator[Candidate]:
     if current.startswith(("/", "./", "../", "~/")):  # else a path is no address
         yield from _files(current)
         return
+    try:
+        aliases = configuration.find(None, os.environ).aliases()
+    except Failure:
+        aliases = {}  # the command itself will say what is wrong with it
+    for alias in aliases.values():
+        yield f"@{alias.name}", alias.address
     for path in runtime.sockets():
         yield f"unix:{path}", "a server of yours"
     yield from ((scheme, "") for scheme in _SCHEMES)
@@ -230,19 +238,21 @@ def _members(address: str, current: str) -> Iterator[Candidate]:
     start = current[: match.start()]
     try:
         steps = paths.parse(start.removesuffix("."))
-        where = connecting.checked(address)
-        found = asyncio.run(_ask(where, steps))
+        found = asyncio.run(_ask(connecting.place(address, None, None), steps))
     except Exception:  # whatever is wrong, the command itself will say it
         return
     for name, kind in found:
         yield f"{start}{name}", kind
 
 
-async def _ask(address: str, steps: list[tuple[str, object]]) -> list[Candidate]:
+async def _ask(place: Place, steps: list[tuple[str, object]]) -> list[Candidate]:
     from proxyables import connect, describe  # before the clock runs
     from proxyables_cli import paths
 
-    async with asyncio.timeout(PATIENCE), connect(address, timeout=PATIENCE) as peer:
+    async with (
+        asyncio.timeout(PATIENCE),
+        connect(place.address, timeout=PATIENCE, token=place.token) as peer,
+    ):
         told = await describe(paths.walk(peer.root, steps))
     return members_of(told)
 

@@ -10,11 +10,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from proxyables.net.addresses import parse
-from proxyables_cli import logs
+from proxyables_cli import aliases, logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Choice, Common, duration, value, word
 from proxyables_cli.output import FORMATS, Printer
@@ -24,6 +25,22 @@ if TYPE_CHECKING:
     from proxyables.peer.peer import Peer
 
 CONNECT_SECONDS = 5.0
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 0.5
+"""Seconds between two attempts to reach a server that is coming up, at first and at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is dialled.
+
+    Attributes:
+        address: Canonical.
+        token: The secret that both sides must know, if any.
+    """
+
+    address: str
+    token: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +55,12 @@ class Connecting(Common):
         " for the answer.",
         convert=duration,
     )
+    wait: float | None = value(
+        "--wait",
+        metavar="DURATION",
+        text="If nobody is there, try again for this long: the server may be coming up.",
+        convert=duration,
+    )
     token_file: str | None = value(
         "--token-file",
         metavar="PATH",
@@ -47,15 +70,20 @@ class Connecting(Common):
         "-o",
         "--output",
         metavar="FORMAT",
-        text="auto (the default: pretty on a terminal, else json), pretty, json, raw or repr.",
+        text="auto (the default: pretty on a terminal, else json), pretty, json, jsonl, raw, repr"
+        " or table.",
         convert=Choice(*FORMATS),
         default="auto",
     )
 
-    @property
-    def token(self) -> bytes | None:
-        """The secret, if there is one; its file is read anew each time."""
-        return read_token(self.token_file)
+    @cached_property
+    def place(self) -> Place:
+        """Where to connect, canonically, and with which secret.
+
+        Raises:
+            Failure: The address cannot be understood, or the token's file cannot be used.
+        """
+        return place(self.address, self.token_file, self.config)
 
     @property
     def printer(self) -> Printer:
@@ -63,48 +91,73 @@ class Connecting(Common):
         return Printer(self.output, self.color)
 
 
-def checked(address: str) -> str:
-    """Makes an address canonical.
+def place(address: str, token_file: str | None, config: str | None) -> Place:
+    """Finds out where an address leads, and which secret is needed there.
+
+    Args:
+        address: As it was written; perhaps a name that the configuration has for it.
+        token_file: Where the secret is; else where the configuration says, if it does.
+        config: Which configuration, if not the user's.
 
     Raises:
-        Failure: It cannot be understood; the line teaches how to write it.
+        Failure: The address cannot be understood, or the file not be used; the line says how.
     """
+    alias = aliases.resolve(address, config)
     try:
-        return str(parse(address))
+        canonical = str(parse(alias.address))
     except ValueError as error:
         raise Failure(Code.USAGE, str(error)) from None
+    return Place(canonical, read_token(token_file or alias.token_file))
 
 
 @asynccontextmanager
 async def connected(
-    address: str, timeout: float | None, token: bytes | None = None
+    where: Place, timeout: float | None, wait: float | None = None
 ) -> AsyncIterator[Peer]:
     """Connects, and closes at the end of the block.
 
     Args:
-        address: A canonical address.
+        where: What is dialled.
         timeout: Seconds for dialling and for everything in the block together.
-        token: The secret that both sides must know, if any.
+        wait: Seconds that a server which is not there yet gets to come up, before all that.
 
     Raises:
         Failure: The time was up, or this version cannot dial such an address.
     """
-    import proxyables
-
-    limit = CONNECT_SECONDS if timeout is None else max(timeout, 0.001)
     try:
-        dialling = proxyables.connect(address, timeout=limit, token=token)
-    except (ValueError, proxyables.NotSupported) as error:
-        raise Failure(Code.USAGE, str(error)) from None
-    try:
-        async with asyncio.timeout(timeout) as clock, dialling as peer:
-            yield peer
+        async with asyncio.timeout(None) as clock:
+            async with await _dial(where, timeout, wait, clock) as peer:
+                yield peer
     except TimeoutError as error:
         if not clock.expired():
             raise
         hint = "give it more with --timeout"
-        message = f"no answer from {address} within {timeout:g} s"
+        message = f"no answer from {where.address} within {timeout:g} s"
         raise Failure(Code.TIMED_OUT, message, hint) from error
+
+
+async def _dial(
+    where: Place, timeout: float | None, wait: float | None, clock: asyncio.Timeout
+) -> Peer:
+    """Dials until somebody is there, or `wait` seconds are over; `clock` runs from the last try."""
+    import proxyables
+
+    now = asyncio.get_running_loop().time
+    limit = CONNECT_SECONDS if timeout is None else max(timeout, 0.001)
+    end = now() + (wait or 0.0)
+    pause = _FIRST_PAUSE
+    while True:
+        clock.reschedule(None if timeout is None else now() + timeout)
+        try:
+            return await proxyables.connect(where.address, timeout=limit, token=where.token)
+        except (ValueError, proxyables.NotSupported) as error:
+            raise Failure(Code.USAGE, str(error)) from None
+        except proxyables.HandshakeFailed as error:
+            if error.reason != "unreachable" or now() >= end:
+                raise
+        clock.reschedule(None)
+        await asyncio.sleep(min(pause, max(end - now(), 0.0)))
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def identity(info: Any) -> dict[str, Any]:
@@ -130,4 +183,4 @@ def run(work: Coroutine[Any, Any, int], options: Common) -> int:
         return runner.run(work)
 
 
-__all__ = ["CONNECT_SECONDS", "Connecting", "checked", "connected", "identity", "run"]
+__all__ = ["CONNECT_SECONDS", "Connecting", "Place", "connected", "identity", "place", "run"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from functools import partial
 
 from proxyables.net.addresses import parse
-from proxyables_cli import logs
+from proxyables_cli import connecting, logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.loops import LOOPS
 from proxyables_cli.options import Choice, Command, Common, duration, switch, value, words
-from proxyables_cli.tokens import read_token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,9 @@ def run(options: ReplOptions) -> int:
     logs.configure(options, logging.ERROR)
     from proxyables_cli.repl import session
 
+    find = partial(connecting.place, token_file=options.token_file, config=options.config)
+    for address in addresses:
+        find(_address_of(address))  # before anything is connected
     return session.run(
         addresses,
         code=options.code,
@@ -72,7 +75,7 @@ def run(options: ReplOptions) -> int:
         auto_await=not options.no_await,
         name=options.name,
         timeout=options.timeout,
-        token=read_token(options.token_file) if addresses else None,
+        find=find if addresses else connecting.Place,
         loop=options.loop,
     )
 
@@ -90,14 +93,17 @@ def split(written: tuple[str, ...]) -> tuple[list[str], str | None, list[str]]:
     for at, word in enumerate(written):
         if os.path.isfile(word) or (word.endswith(".py") and not word.startswith("exec:")):
             return addresses, word, list(written[at + 1 :])
-        name, equals, address = word.partition("=")
-        named = bool(equals) and name.isidentifier()
         try:
-            parse(address if named else word)
+            parse(_address_of(word))
         except ValueError as error:
             raise Failure(Code.USAGE, str(error)) from None
         addresses.append(word)
     return addresses, None, []
+
+
+def _address_of(word: str) -> str:
+    name, equals, address = word.partition("=")
+    return address if equals and name.isidentifier() else word
 
 
 COMMANDS = (

@@ -25,12 +25,12 @@ class DescribeOptions(Connecting):
 def run(options: DescribeOptions) -> int:
     """Prints what the path names: a page for a reader, or one JSON line."""
     steps = paths.parse(options.path)
-    address = connecting.checked(options.address)
+    place = options.place
 
     async def work() -> int:
         import proxyables
 
-        async with connecting.connected(address, options.timeout, options.token) as peer:
+        async with connecting.connected(place, options.timeout, options.wait) as peer:
             found = await proxyables.describe(paths.walk(peer.root, steps))
         _show(found, options)
         return 0

@@ -10,13 +10,12 @@ and there is one voice for it.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from typing import NoReturn
 
 from proxyables_cli import commands
 from proxyables_cli.commands import Invocation
-from proxyables_cli.options import Command, build, rows
+from proxyables_cli.options import Command, rows
 
 # The two parsers agree but for the words after "--", which argparse treats differently from one
 # version of Python to the next.
@@ -47,7 +46,7 @@ def parse(argv: Sequence[str]) -> Invocation | None:
         typed = _parser(command).parse_args(list(argv[1:]))
     except _Unclear:
         return None
-    return Invocation(command, build(command.options, vars(typed), os.environ))
+    return commands.understand(command, vars(typed))
 
 
 def _parser(command: Command) -> _Parser:

@@ -12,7 +12,7 @@ import base64
 import binascii
 import datetime
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import PurePath, PurePosixPath
@@ -47,7 +47,7 @@ def dump(value: Value, depth: int = 0) -> Json:
     if isinstance(value, dict):
         return _dump_dict(value, depth)
     if isinstance(value, (set, frozenset)):
-        return {"$set": [dump(item, depth + 1) for item in _in_order(value)]}
+        return {"$set": [dump(item, depth + 1) for item in in_order(value)]}
     for kind, (name, write) in _WRITERS.items():
         if isinstance(value, kind):
             return {name: write(value)}
@@ -78,8 +78,10 @@ def _dump_dict(value: dict[Value, Value], depth: int) -> Json:
     return {"$map": [[dump(key, depth + 1), dump(item, depth + 1)] for key, item in value.items()]}
 
 
-def _in_order(values: set[Value] | frozenset[Value]) -> list[Value]:
+def in_order(values: Iterable[Value]) -> Iterable[Value]:
     """Sorts a set where it can be sorted, so that the same set prints the same line."""
+    if not isinstance(values, (set, frozenset)):
+        return values
     try:
         return sorted(values)
     except TypeError:
@@ -161,4 +163,4 @@ _READERS: dict[str, Callable[[Any], Value]] = {
     "$map": _read_map,
 }
 
-__all__ = ["dump", "load"]
+__all__ = ["dump", "in_order", "load"]

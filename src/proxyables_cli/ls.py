@@ -39,12 +39,12 @@ def run(options: LsOptions) -> int:
     if not options.address:
         return connecting.run(_servers(options), options)
     steps = paths.parse(options.path)
-    address = connecting.checked(options.address)
+    place = options.place
 
     async def work() -> int:
         import proxyables
 
-        async with connecting.connected(address, options.timeout, options.token) as peer:
+        async with connecting.connected(place, options.timeout, options.wait) as peer:
             found = await proxyables.describe(paths.walk(peer.root, steps))
         _show(found, options)
         return 0

@@ -6,7 +6,8 @@ generated from it: typer's (``app.py``), which also writes the help and says wha
 argparse's (``fastpath.py``), which starts sooner. Both leave every value as the text that was
 typed; `build` alone converts, so they cannot disagree.
 
-What is not typed may be said by the environment: ``--max-message`` by ``PROXYABLES_MAX_MESSAGE``.
+What is not typed may be said by the environment, ``--max-message`` by
+``PROXYABLES_MAX_MESSAGE``, or by the configuration (``settings.py``).
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxyables_cli.exits import Code, Failure
+
+if TYPE_CHECKING:
+    from proxyables_cli.settings import Settings
 
 _ROW = "row"
 
@@ -52,12 +55,15 @@ class Row:
         return bool(self.names) and not self.metavar
 
     @property
+    def key(self) -> str:
+        """The flag's name in the configuration; empty for a word."""
+        longest = max(self.names, key=len, default="")
+        return longest[2:] if longest.startswith("--") else ""
+
+    @property
     def variable(self) -> str:
         """The environment variable that stands in for the flag; empty for a word."""
-        longest = max(self.names, key=len, default="")
-        if not longest.startswith("--"):
-            return ""
-        return f"PROXYABLES_{longest[2:].replace('-', '_').upper()}"
+        return f"PROXYABLES_{self.key.replace('-', '_').upper()}" if self.key else ""
 
     @property
     def title(self) -> str:
@@ -157,6 +163,12 @@ class Common:
         convert=Choice("auto", "always", "never"),
         default="auto",
     )
+    config: str | None = value(
+        "--config",
+        metavar="FILE",
+        text="Read this configuration; see proxyables-config(5). Else"
+        " ~/.config/proxyables/config.toml, if there is one.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,45 +197,64 @@ def rows(options: type[Any]) -> list[tuple[str, Row]]:
     return [(field.name, field.metadata[_ROW]) for field in fields]
 
 
+def configurable(options: type[Any]) -> list[Row]:
+    """Lists the rows that the configuration may speak of: those with a long flag, but its own."""
+    return [row for _, row in rows(options) if row.key not in ("", "config")]
+
+
 def build(
-    options: type[Options],
-    typed: Mapping[str, object],
-    environment: Mapping[str, str] = MappingProxyType({}),
+    options: type[Options], typed: Mapping[str, object], settings: Settings | None = None
 ) -> Options:
     """Makes the dataclass from what a parser read, converting every text.
 
     Args:
         options: The dataclass.
         typed: By field name, a bool, a str, a list of str, or None where nothing was given.
-        environment: Says what was not typed.
+        settings: Say what was not typed.
 
     Raises:
         Failure: A text that its row does not take; the code is for bad usage, or for a wrong
-            configuration if it stands in the environment.
+            configuration if it was not typed.
     """
     made: dict[str, Any] = {}
     for name, row in rows(options):
         given, title, code = typed.get(name), row.title, Code.USAGE
-        if given in (None, [], False) and environment.get(row.variable):
-            title, code = row.variable, Code.CONFIGURATION
-            given = environment[title]
+        if not is_given(given) and settings is not None and (said := settings.look_up(row)):
+            given, title, code = said.content, said.origin, Code.CONFIGURATION
         try:
-            if given not in (None, []):
-                made[name] = _value(row, given)
+            if is_given(given):
+                made[name] = convert(row, given)
         except ValueError as error:
             raise Failure(code, f"{title} {error}") from None
     return options(**made)
 
 
-def _value(row: Row, given: object) -> object:
-    """Converts what was typed, or the text of an environment variable."""
+def is_given(typed: object) -> bool:
+    """Tells whether a parser found something where it looked for an option or a word."""
+    return typed not in (None, [], False)
+
+
+def convert(row: Row, given: object) -> object:
+    """Converts what was typed, the text of an environment variable, or a value of TOML.
+
+    Raises:
+        ValueError: It is nothing that the row takes.
+    """
+    if isinstance(given, bool) and not row.is_switch:
+        raise ValueError(f"takes {row.metavar}, got {str(given).lower()}")
+    if isinstance(given, (int, float)) and not row.is_switch:
+        given = str(given)  # numbers of TOML
     if isinstance(given, str):
         if row.is_switch:
             return _yes_or_no(given)
         if row.many:
             return tuple(shlex.split(given))
         return given if row.convert is None else row.convert(given)
-    return tuple(given) if isinstance(given, list) else given
+    if isinstance(given, list) and row.many and all(isinstance(each, str) for each in given):
+        return tuple(given)
+    if isinstance(given, bool):
+        return given
+    raise ValueError(f"takes {row.metavar or 'true or false'}, got {given!r}")
 
 
 def _yes_or_no(text: str) -> bool:
@@ -233,29 +264,16 @@ def _yes_or_no(text: str) -> bool:
     return word in ("1", "yes", "true", "on")
 
 
-def merge(outer: Common | None, inner: Options) -> Options:
-    """Gives a command the common options that were written before its name.
-
-    What stands after the name is nearer, so it wins.
-    """
-    if outer is None:
-        return inner
-    made = {
-        field.name: getattr(outer, field.name)
-        for field in dataclasses.fields(Common)
-        if getattr(inner, field.name) == field.default
-    }
-    return dataclasses.replace(inner, **made)  # type: ignore[type-var]
-
-
 __all__ = [
     "Choice",
     "Command",
     "Common",
     "Row",
     "build",
+    "configurable",
+    "convert",
     "duration",
-    "merge",
+    "is_given",
     "number",
     "repeated",
     "rows",

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from typing import Any
 
 from proxyables_cli import forms
 from proxyables_cli.stdout import is_terminal, write
 
-FORMATS = ("auto", "pretty", "json", "raw", "repr")
+FORMATS = ("auto", "pretty", "json", "jsonl", "raw", "repr", "table")
 
 # JSON escapes C0 by itself. DEL and C1 steer terminals, U+2028/9 end lines in some readers, and
 # a lone surrogate has no UTF-8.
+_UNBOUNDED = 1 << 20
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -25,7 +27,9 @@ class Printer:
     """Writes values in one format.
 
     Args:
-        format: One of `FORMATS`; ``auto`` is ``pretty`` on a terminal, else ``json``.
+        format: One of `FORMATS`; ``auto`` is ``pretty`` on a terminal, else ``json``. ``jsonl``
+            writes each item of a list on a line of its own, ``table`` rows of dicts; what has
+            none is written as JSON.
         color: ``auto``, ``always`` or ``never``.
     """
 
@@ -44,6 +48,11 @@ class Printer:
         """
         if self.format == "pretty":
             write(self._pretty(value) + b"\n")
+        elif self.format == "jsonl" and isinstance(value, (list, tuple, set, frozenset)):
+            for item in forms.in_order(value):
+                write(json_line(item))
+        elif self.format == "table" and (lines := _table(value)):
+            write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
         elif self.format == "repr":
             write(repr(value).encode("utf-8", "backslashreplace") + b"\n")
         elif self.format == "raw" and isinstance(value, (bytes, bytearray, memoryview)):
@@ -70,6 +79,17 @@ class Printer:
         )
         console.print(Pretty(value), end="")
         return made.getvalue().rstrip("\n").encode("utf-8", "backslashreplace")
+
+
+def _table(value: Any) -> list[str]:
+    """Lays a value out as a table; empty if it has no rows. In a pipe, nothing is cut to fit."""
+    from proxyables_cli.repl.tables import rows_of, table_of
+
+    rows = rows_of(value, wanted=True)
+    if rows is None:
+        return []
+    width = shutil.get_terminal_size().columns if is_terminal() else _UNBOUNDED
+    return list(table_of(rows, width, text_of=lambda each: json_line(each).decode().rstrip()))
 
 
 def json_line(value: Any) -> bytes:

@@ -27,13 +27,13 @@ class PingOptions(Connecting):
 
 def run(options: PingOptions) -> int:
     """Connects, measures round trips, and prints what it found."""
-    address = connecting.checked(options.address)
+    place = options.place
 
     async def work() -> int:
         started = time.perf_counter()
-        async with connecting.connected(address, options.timeout, options.token) as peer:
+        async with connecting.connected(place, options.timeout, options.wait) as peer:
             found: dict[str, Any] = {
-                "address": address,
+                "address": place.address,
                 "connect_ms": _milliseconds(time.perf_counter() - started),
                 **connecting.identity(peer.info),
                 "round_trips_ms": [],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyables_cli.arguments import Words, protect_negative
+from proxyables_cli.arguments import Words, protect_negative, settle
 from proxyables_cli.exits import Code, Failure
 
 
@@ -39,12 +40,12 @@ from proxyables_cli.exits import Code, Failure
     ],
 )
 def test_one_word_is_read(word: str, value: object) -> None:
-    assert Words().arguments((word,)) == ([value], {})
+    assert settle(Words().arguments((word,)), None) == ([value], {})
 
 
 def test_keywords_follow_the_same_rules() -> None:
     words = ("1", "b=2", "c=text", "d==2", "e:=[3]", "f=:=4", "g=a=b", "h=")
-    assert Words().arguments(words) == (
+    assert settle(Words().arguments(words), None) == (
         [1],
         {"b": 2, "c": "text", "d": "2", "e": [3], "f": 4, "g": "a=b", "h": ""},
     )
@@ -56,7 +57,7 @@ def test_files_are_text_or_bytes_or_json(tmp_path: Path) -> None:
     data.write_bytes(b"\xff\x00")
     listed.write_text("[1, 2]")
     words = (f"@{text}", f"@{data}", f":@{listed}", f"k=:@{listed}")
-    assert Words().arguments(words) == (["42\n", b"\xff\x00", [1, 2]], {"k": [1, 2]})
+    assert settle(Words().arguments(words), None) == (["42\n", b"\xff\x00", [1, 2]], {"k": [1, 2]})
 
 
 def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,4 +118,65 @@ def test_json_is_read_as_json(value: object) -> None:
     if "$" in text:
         return
     assert Words().value(f":={text}") == value
-    assert Words().arguments((f"k:={text}",)) == ([], {"k": value})
+    assert settle(Words().arguments((f"k:={text}",)), None) == ([], {"k": value})
+
+
+SIGNATURE = "(name: str, count, *rest: 'str | None', label: Optional[str] = None, size: int = 1)"
+
+
+@pytest.mark.parametrize(
+    ("words", "settled"),
+    [
+        (("12", "12"), (["12", 12], {})),
+        (('"12"', '"12"'), (['"12"', "12"], {})),
+        ((":=12", "1"), ([12, 1], {})),
+        (("=12", "1", "5", "null", "[6]"), (["12", 1, "5", None, "[6]"], {})),
+        (("name=12", "count=12"), ([], {"name": "12", "count": 12})),
+        (("x", "1", "label=true", "size=2"), (["x", 1], {"label": "true", "size": 2})),
+        (("x", "1", "label:=true"), (["x", 1], {"label": True})),
+    ],
+)
+def test_the_signature_says_what_is_text(
+    words: tuple[str, ...], settled: tuple[list[Any], dict[str, Any]]
+) -> None:
+    assert settle(Words().arguments(words), SIGNATURE) == settled
+
+
+@pytest.mark.parametrize(
+    "signature", ["(a=<object object>)", "(", "(" * 9999, "(a): pass\ndef g()"]
+)
+def test_a_signature_that_says_nothing_changes_nothing(signature: str) -> None:
+    assert settle(Words().arguments(("1", "k=2")), signature) == ([1], {"k": 2})
+
+
+def test_a_file_of_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "arguments.json"
+    path.write_text('[1, "2", {"$bytes": "AP8="}]')
+    assert settle(Words().arguments(("x", "k=3"), str(path)), None) == (
+        [1, "2", b"\x00\xff", "x"],
+        {"k": 3},
+    )
+    path.write_text('{"a": "1"}')
+    assert settle(Words().arguments(("b=2",), str(path)), "(a: int, b: str)") == (
+        [],
+        {"a": "1", "b": "2"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "says"),
+    [
+        ("5", (), "holds no arguments"),
+        ('{"a b": 1}', (), "holds no arguments"),
+        ("[1", (), "is not JSON"),
+        ('{"a": 1}', ("a=2",), "the keyword 'a' is given twice"),
+        ('{"a": 1}', ("2",), "'2' follows the keyword a="),
+    ],
+)
+def test_a_file_that_holds_no_arguments(
+    tmp_path: Path, content: str, words: tuple[str, ...], says: str
+) -> None:
+    path = tmp_path / "arguments.json"
+    path.write_text(content)
+    with pytest.raises(Failure, match=says):
+        Words().arguments(words, str(path))

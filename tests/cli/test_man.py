@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,22 @@ def test_the_main_page_has_the_common_options() -> None:
 
 def test_there_is_no_page_without_a_command() -> None:
     expected = {f"proxyables-{command.name}.1" for command in commands.every()}
-    assert {page.name for page in PAGES} == expected | {"proxyables.1", "proxyables-address.7"}
+    assert {page.name for page in PAGES} == expected | {
+        "proxyables.1",
+        "proxyables-address.7",
+        "proxyables-config.5",
+    }
+
+
+def test_the_options_are_generated() -> None:
+    """`python man/generate.py` mends it."""
+    loader = SourceFileLoader("generate", str(MAN / "generate.py"))
+    module = module_from_spec(spec_from_loader("generate", loader))  # type: ignore[arg-type]
+    loader.exec_module(module)
+    pages = list(module.generated())
+    assert len(pages) > 10
+    for path, text in pages:
+        assert path.read_text() == text, path
 
 
 def test_every_exit_code_is_documented() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxyables_cli import app, commands, fastpath, options, serve
+from proxyables_cli import app, commands, fastpath, options
 from proxyables_cli.commands import Invocation
 from proxyables_cli.exits import Code, Failure
 
@@ -42,11 +42,10 @@ def test_what_is_no_size(text: str) -> None:
 
 
 def test_what_stands_nearer_wins() -> None:
-    outer = options.Common(debug=True, color="never")
-    inner = serve.ServeOptions(target="a", color="always")
-    merged = options.merge(outer, inner)
-    assert (merged.debug, merged.color, merged.target) == (True, "always", "a")
-    assert options.merge(None, inner) is inner
+    asked = app.parse(["--debug", "--color", "never", "serve", "a", "--color", "always"])
+    assert isinstance(asked, Invocation)
+    found = asked.options
+    assert (found.debug, found.color, found.target) == (True, "always", "a")
 
 
 def by_typer(argv: list[str]) -> Any:

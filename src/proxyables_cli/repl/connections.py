@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import proxyables
+from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Code, Failure, explain
 from proxyables_cli.repl.scope import Scope
 
@@ -30,6 +31,7 @@ class Connection:
     Attributes:
         name: The variable that holds its root.
         address: Where it leads, as it can be given again.
+        place: The same, as it is dialled.
         peer: What speaks over it now; another one after it was opened again.
         watch: The task that tells when it ends.
         closing: True if its end is wanted.
@@ -37,6 +39,7 @@ class Connection:
 
     name: str
     address: str
+    place: Place
     peer: Peer
     watch: asyncio.Task[None] | None = None
     closing: bool = False
@@ -49,7 +52,7 @@ class Connections:
         scope: Gets the roots, ``conn`` and ``conns``.
         name: What the current connection's root is called.
         timeout: Seconds that opening one may take.
-        token: The secret that the other sides must know too, if any.
+        find: Tells where an address leads, and with which secret.
         say: Tells the user something, at any time.
         reconnects: A connection that is lost is opened again as soon as that can be done. A child
             is not: it may have ended for a reason that a new one has as well.
@@ -61,7 +64,7 @@ class Connections:
         *,
         name: str,
         timeout: float,
-        token: bytes | None = None,
+        find: Callable[[str], Place] = Place,
         say: Callable[[str], None],
         reconnects: bool = False,
     ) -> None:
@@ -70,7 +73,7 @@ class Connections:
         self._scope = scope
         self._name = name
         self._timeout = timeout
-        self._token = token
+        self._find = find
         self._say = say
         self._reconnects = reconnects
         self._peers: dict[str, Peer] = {}
@@ -89,8 +92,9 @@ class Connections:
             raise Failure(Code.USAGE, f"{name!r} cannot be the name of a connection")
         elif name in self.by_name:
             raise Failure(Code.USAGE, f"there is a connection called {name!r} already")
-        peer = await self._connect(address)
-        connection = Connection(name, address, peer)
+        place = self._find(address)
+        peer = await self._connect(place)
+        connection = Connection(name, address, place, peer)
         self.by_name[name] = connection
         self._bind(connection)
         if self.current is None:
@@ -111,7 +115,7 @@ class Connections:
             Failure: There is no such connection, or nobody is there.
         """
         connection = self.get(name)
-        peer = await self._connect(connection.address)  # or the old one is left as it is
+        peer = await self._connect(connection.place)  # or the old one is left as it is
         await self._end(connection)
         connection.peer, connection.watch, connection.closing = peer, None, False
         self._bind(connection)
@@ -150,9 +154,9 @@ class Connections:
             raise Failure(Code.USAGE, what, f"known: {known}; %open ADDRESS opens one")
         return found
 
-    async def _connect(self, address: str) -> Peer:
+    async def _connect(self, place: Place) -> Peer:
         try:
-            return await proxyables.connect(address, timeout=self._timeout, token=self._token)
+            return await proxyables.connect(place.address, timeout=self._timeout, token=place.token)
         except ValueError as error:
             raise Failure(Code.USAGE, str(error)) from None
         except (proxyables.ProxyError, OSError) as error:
@@ -182,20 +186,20 @@ class Connections:
             if connection.closing:
                 return
             lost = f"the connection to {connection.address} is lost"
-            if not self._reconnects or connection.address.startswith(_ONCE):
+            if not self._reconnects or connection.place.address.startswith(_ONCE):
                 again = f"%reconnect {connection.name}".removesuffix(f" {self._name}")
                 self._say(f"{lost}; {again} opens it again")
                 return
             self._say(f"{lost}; trying to open it again")
             try:
-                connection.peer = await self._connect_sometime(connection.address)
+                connection.peer = await self._connect_sometime(connection.place)
             except Failure as error:
                 self._say(f"{error.message}; not trying any more")
                 return
             self._bind(connection)
             self._say(f"connected to {connection.address} again; what it gave before is gone")
 
-    async def _connect_sometime(self, address: str) -> Peer:
+    async def _connect_sometime(self, place: Place) -> Peer:
         """Connects as soon as somebody is there.
 
         Raises:
@@ -204,7 +208,7 @@ class Connections:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await self._connect(address)
+                return await self._connect(place)
             except Failure as error:
                 if error.code not in _PASSING:
                     raise

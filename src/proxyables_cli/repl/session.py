@@ -6,11 +6,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import proxyables
 from proxyables_cli import loops
+from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Failure, OutputClosed, explain, talk
 from proxyables_cli.repl import commands, failures, scripts
 from proxyables_cli.repl.compiling import Cell, Compiler, Shows
@@ -42,7 +43,7 @@ def run(
     auto_await: bool = True,
     name: str = "obj",
     timeout: float = 5.0,
-    token: bytes | None = None,
+    find: Callable[[str], Place] = Place,
     loop: str = "auto",
 ) -> int:
     """Connects, then reads and runs Python until its source ends; returns the exit code.
@@ -56,7 +57,7 @@ def run(
         auto_await: Await remote chains where their values are wanted.
         name: What the first connection's root is called.
         timeout: Seconds that connecting may take.
-        token: The secret that the other sides must know too, if any.
+        find: Tells where an address leads, and with which secret.
         loop: ``auto``, ``uvloop`` or ``asyncio``.
 
     Raises:
@@ -66,7 +67,7 @@ def run(
     """
     script = _script(code, file, arguments, plain=plain)
     session = Session(
-        name=name, timeout=timeout, token=token, auto_await=auto_await, prompts=script is None
+        name=name, timeout=timeout, find=find, auto_await=auto_await, prompts=script is None
     )
     if not addresses:
         from proxyables_cli import demo
@@ -119,7 +120,7 @@ class Session:
     Args:
         name: What the current connection's root is called.
         timeout: Seconds that connecting may take.
-        token: The secret that the other sides must know too, if any.
+        find: Tells where an address leads, and with which secret.
         auto_await: Await remote chains where their values are wanted.
         prompts: Somebody sits there: values are cut and broken to the width of the terminal.
     """
@@ -129,7 +130,7 @@ class Session:
         *,
         name: str = "obj",
         timeout: float = 5.0,
-        token: bytes | None = None,
+        find: Callable[[str], Place] = Place,
         auto_await: bool = True,
         prompts: bool,
     ) -> None:
@@ -145,7 +146,7 @@ class Session:
             self.scope,
             name=name,
             timeout=timeout,
-            token=token,
+            find=find,
             say=self.say,
             reconnects=prompts,
         )

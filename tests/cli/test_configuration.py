@@ -1,0 +1,298 @@
+"""The configuration file: what is read from it, who wins, and what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from cli.processes import Cli, Server
+from proxyables_cli import fastpath
+from proxyables_cli.configuration import Configuration, find
+from proxyables_cli.exits import Code, Failure
+
+TEXT = """\
+# a comment that stays
+[serve]
+threads = 4  # four
+grace = "3s"
+listen = [":9000", "unix:/tmp/x.sock"]
+strict = true
+
+[defaults]
+timeout = 2.5
+color = "never"
+
+[aliases]
+shop = "tcp://127.0.0.1:9"
+safe = {address = "unix:/tmp/y.sock", token-file = "/etc/token"}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def options(*words: str) -> object:
+    asked = fastpath.parse(words)
+    assert asked is not None
+    return asked.options
+
+
+def test_the_file_speaks_of_what_was_not_typed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXYABLES_CONFIG", str(file))
+    found = vars(options("serve", "x"))
+    assert found["threads"] == 4
+    assert found["grace"] == 3.0
+    assert found["listen"] == (":9000", "unix:/tmp/x.sock")
+    assert found["strict"] is True
+    assert found["color"] == "never"
+    assert vars(options("call", ":1", "x"))["timeout"] == 2.5
+
+
+def test_typed_before_environment_before_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXYABLES_THREADS", "5")
+    config = ("--config", str(file))
+    assert vars(options("serve", "x", "--threads", "6", *config))["threads"] == 6
+    assert vars(options("serve", "x", *config))["threads"] == 5
+    monkeypatch.delenv("PROXYABLES_THREADS")
+    assert vars(options("serve", "x", *config))["threads"] == 4
+    assert vars(options("serve", "x"))["threads"] == 1
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="cannot read the configuration .*nobody") as caught:
+        options("serve", "x", "--config", str(tmp_path / "nobody"))
+    assert caught.value.code is Code.CONFIGURATION
+
+
+def test_the_users_own_file_need_not_be_there(tmp_path: Path) -> None:
+    found = find(None, {"XDG_CONFIG_HOME": str(tmp_path)})
+    assert found.path == str(tmp_path / "proxyables" / "config.toml")
+    assert found.tables == {}
+    relative = find(None, {"XDG_CONFIG_HOME": "here", "HOME": str(tmp_path)})
+    assert "here" not in relative.path
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[serve]\nthreds = 1", "serve has no option 'threds'; did you mean 'threads'?"),
+        ("[serve]\nthreads = 'x'", "serve.threads takes a whole number, got 'x'"),
+        ("[serve]\nthreads = true", "serve.threads takes N, got true"),
+        ("[serve]\nthreads = [1]", r"serve.threads takes N, got \[1\]"),
+        ("[serve]\nstrict = 'maybe'", "serve.strict takes yes or no, got 'maybe'"),
+        ("[serve]\nconfig = 'x'", "serve has no option 'config'"),
+        ("[serve]\nlisten = [1]", r"serve.listen takes ADDRESS, got \[1\]"),
+        ("[defaults]\ncolor = 'red'", "defaults.color takes one of auto, always, never"),
+        ("threads = 1", "'threads' stands in no table; write options in the table"),
+        ("[serve", "it is not TOML: expected"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(Failure) as caught:
+        options("serve", "x", "--config", str(path))
+    assert caught.value.code is Code.CONFIGURATION
+    told = f"{caught.value.message}; {caught.value.hint}"
+    assert told.startswith(f"{path}: ")
+    assert re.search(says, told), told
+
+
+def test_other_commands_do_not_mind(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[serve]\nthreds = 1")
+    assert vars(options("ping", ":1", "--config", str(path)))["address"] == ":1"
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xff")
+    with pytest.raises(Failure, match="it is not UTF-8 text"):
+        _ = Configuration(str(path)).tables
+
+
+def test_a_file_without_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(Failure, match="more than 1048576 bytes"):
+        _ = Configuration("/dev/zero").tables
+
+
+# ---- the command
+
+
+def test_show_tells_where_each_value_was_said(cli: Cli, file: Path) -> None:
+    shown = cli("config", "show", "serve", "--config", str(file), env={"PROXYABLES_NAME": "s"})
+    assert (shown.code, shown.err) == (0, "")
+    rows = {row["option"]: row for row in map(json.loads, shown.out.splitlines())}
+    assert (rows["threads"]["value"], rows["threads"]["origin"]) == (4, f"{file}: serve.threads")
+    assert (rows["name"]["value"], rows["name"]["origin"]) == ("s", "PROXYABLES_NAME")
+    assert (rows["keepalive"]["value"], rows["keepalive"]["origin"]) == (None, "default")
+
+
+def test_show_without_a_command_tells_what_is_set(cli: Cli, file: Path) -> None:
+    shown = cli("config", "--config", str(file))
+    rows = [json.loads(line) for line in shown.out.splitlines()]
+    told = {(row["command"], row["option"]) for row in rows}
+    assert told == {
+        ("serve", "threads"),
+        ("serve", "grace"),
+        ("serve", "listen"),
+        ("serve", "strict"),
+        ("*", "timeout"),
+        ("*", "color"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[srve]\n", "there is no command 'srve'; did you mean 'serve'?"),
+        ("[defaults]\ncolour = 1", "defaults has no option 'colour'; did you mean 'color'?"),
+        ("[call]\ntimeout = 'soon'", "call.timeout takes a duration such as 500ms"),
+        ("[aliases]\nx = 'nowhere'", "aliases.x: 'nowhere': "),
+        ("[aliases]\nx = 5", 'aliases.x is no address; write x = "ADDRESS"'),
+        ("[aliases]\nx = {address = ':1', token = 'y'}", "aliases.x has no 'token'"),
+    ],
+)
+def test_check_looks_at_everything(cli: Cli, tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    checked = cli("config", "check", "--config", str(path))
+    assert checked.code == Code.CONFIGURATION
+    assert says in checked.line
+
+
+def test_edit_opens_the_editor_and_checks(cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path), "EDITOR": "sh -c 'echo [x] >$0'"}
+    edited = cli("config", "edit", env=env)
+    assert edited.code == Code.CONFIGURATION
+    assert "there is no command 'x'" in edited.line
+    assert cli("config", "edit", env=env | {"EDITOR": "false"}).code == 1
+    missing = cli("config", "edit", env=env | {"EDITOR": "no-such-editor"})
+    assert (missing.code, "set EDITOR" in missing.line) == (Code.CONFIGURATION, True)
+    assert cli("config", "path", env=env).out == f"{tmp_path}/proxyables/config.toml\n"
+
+
+@pytest.mark.parametrize("words", [["shw"], ["path", "serve"], ["show", "srve"]])
+def test_bad_usage_of_config(cli: Cli, words: list[str]) -> None:
+    result = cli("config", *words)
+    assert result.code == Code.USAGE
+    assert "config" in result.line or "command" in result.line
+
+
+# ---- aliases
+
+
+def test_an_alias_stands_for_its_address(cli: Cli, shop: Server, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    added = cli("alias", "add", "shop", shop.address, env=env)
+    assert (added.code, added.out, added.err) == (0, "", "")
+    assert cli("call", "@shop", "add", "2", "3", env=env).out == "5\n"
+    assert cli("ls", "@shop", env=env).code == 0
+    assert cli("repl", "s=@shop", "-c", "s.add(2, 3)", env=env).out == "5\n"
+    unknown = cli("call", "@shp", "add", env=env)
+    assert (unknown.code, "did you mean 'shop'?" in unknown.line) == (Code.USAGE, True)
+    unknown = cli("repl", "@shp", "-c", "1", env=env)
+    assert (unknown.code, "did you mean 'shop'?" in unknown.line) == (Code.USAGE, True)
+
+
+def test_aliases_are_kept_in_the_file_beside_what_it_holds(cli: Cli, file: Path) -> None:
+    config = ("--config", str(file))
+    os.chmod(file, 0o644)
+    assert cli("alias", "add", "new", ":1", "--token-file", "/t", *config).err == ""
+    again = cli("alias", "add", "@shop", ":2", *config)
+    assert again.line == "@shop stood for tcp://127.0.0.1:9"
+    assert cli("alias", "remove", "safe", *config).code == 0
+    text = file.read_text()
+    assert text.startswith("# a comment that stays\n[serve]\nthreads = 4  # four\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    rows = [json.loads(line) for line in cli("alias", *config).out.splitlines()]
+    assert rows == [
+        {"name": "shop", "address": ":2"},
+        {"name": "new", "address": ":1", "token_file": "/t"},
+    ]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["config.toml", "shop.py"]
+
+
+def test_a_relative_path_is_made_absolute(cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    cli("alias", "add", "x", "./x.sock", env=env)
+    assert json.loads(cli("alias", "list", env=env).out)["address"] == f"{tmp_path}/x.sock"
+
+
+def test_the_token_of_an_alias_is_used(cli: Cli, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret")
+    token.chmod(0o600)
+    server = Server(cli, ["shop:shop", "--tcp", ":0", "--token-file", str(token)])
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    cli("alias", "add", "shop", server.address, "--token-file", str(token), env=env)
+    assert cli("call", "@shop", "add", "1", "1", env=env).out == "2\n"
+    assert cli("call", server.address, "add", "1", "1", env=env).code == Code.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ad"], "alias has no action 'ad'; did you mean 'add'?"),
+        (["add", "x"], "alias add got 1 words; alias add NAME ADDRESS"),
+        (["add", "x", "y"], "'y'"),
+        (["add", "x", "@y"], "an alias stands for an address, not for another one, '@y'"),
+        (["add", "a/b", ":1"], "an alias is '@' and letters"),
+        (["remove", "x"], "there is no alias @x"),
+        (["remove", "x", "--token-file", "y"], "--token-file says nothing to alias remove"),
+    ],
+)
+def test_bad_usage_of_alias(cli: Cli, tmp_path: Path, words: list[str], says: str) -> None:
+    result = cli("alias", *words, env={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert result.code == Code.USAGE
+    assert says in result.line
+
+
+def test_a_configuration_that_cannot_be_written(cli: Cli) -> None:
+    result = cli("alias", "add", "x", ":1", env={"XDG_CONFIG_HOME": "/dev/null/x"})
+    assert (result.code, "cannot write" in result.line) == (Code.CONFIGURATION, True)
+
+
+# ---- waiting for a server, and forms of output
+
+
+def test_wait_is_for_a_server_that_comes_up(cli: Cli) -> None:
+    path = cli.directory / "late.sock"
+    waiting = cli.start("call", f"unix:{path}", "add", "2", "3", "--wait", "30s")
+    server = Server(cli, ["shop:shop", "--unix", str(path)])
+    out, err = waiting.communicate(timeout=30)
+    assert (waiting.returncode, out, err) == (0, b"5\n", b"")
+    server.stop()
+    gone = cli("call", f"unix:{path}", "add", "2", "3", "--wait", "200ms")
+    assert (gone.code, "cannot connect" in gone.line) == (Code.NO_CONNECTION, True)
+
+
+def test_lines_and_tables(cli: Cli, shop: Server) -> None:
+    rows = ['{"name": "a", "n": 1}', '{"name": "bc", "n": 20}']
+    lines = cli("call", shop.address, "echo", *rows, "-o", "jsonl")
+    assert lines.out == '{"name":"a","n":1}\n{"name":"bc","n":20}\n'
+    table = cli("call", shop.address, "echo", *rows, "-o", "table")
+    assert [line.split() for line in table.out.splitlines()[::2]] == [["name", "n"], ["a", "1"]]
+    plain = cli("call", shop.address, "add", "1", "2", "-o", "table")
+    assert plain.out == "3\n"
+
+
+def test_the_signature_is_asked_where_a_word_looks_like_json(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "texts.py").write_text(
+        "class Texts:\n    def echo(self, text: str, other=None):\n        return [text, other]\n"
+    )
+    server = Server(cli, ["texts:Texts", "--factory", "--tcp", ":0"])
+    assert cli("call", server.address, "echo", "12", "12").out == '["12",12]\n'
+    assert cli("call", server.address, "echo", ":=12", "other=12").out == "[12,12]\n"
+    given = cli("call", server.address, "echo", "--args-json", "-", stdin=b'{"text": 5}')
+    assert given.out == "[5,null]\n"
+    assert cli("call", server.address, "ecoh", "12").code == 1
