@@ -292,9 +292,10 @@ NAMES: dict[str, Any] = {
 
 def positions(name: Any) -> dict[str, list[Any]]:
     """Returns chains that name `name` in every place where a chain can name something."""
-    bad = [GET, name]
+    bad = name if type(name) is str else [GET, name]
     return {
         "as the root's": [bad],
+        "in its long form": [[GET, name]],
         "inside": [[GET, "me"], [CALL, []], bad, [GET, "count"]],
         "to set": [[SET, name, 1]],
         "to delete": [[DEL, name]],

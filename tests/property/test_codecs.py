@@ -204,7 +204,7 @@ def test_requests_cross_the_px_dialect(target: int | None, steps: list[Any]) -> 
 def test_arguments_cross_the_classic_dialect(value: Any) -> None:
     codec = classic()
     for op in (CALL, CONSTRUCT):
-        message = codec.decode_request(codec.encode_request("r", [[GET, "f"], [op, [value]]]))
+        message = codec.decode_request(codec.encode_request("r", ["f", [op, [value]]]))
         assert same(message, [EXECUTE, "r", [[LOOKUP, "f"], [op, [value]]]])
 
 
@@ -299,9 +299,9 @@ def spoiled(draw: st.DrawFn, messages: Strategy) -> bytes:
 
 valid_px = values.map(lambda value: compact().encode_return(value)) | st.lists(
     values, max_size=3
-).map(lambda args: compact().encode_request(None, [[GET, "f"], [CALL, [*args, Path(1, [])]]]))
+).map(lambda args: compact().encode_request(None, ["f", [CALL, [*args, Path(1, [])]]]))
 valid_classic = classic_values.map(
-    lambda value: classic().encode_request("r", [[GET, "f"], [CALL, [value]]])
+    lambda value: classic().encode_request("r", ["f", [CALL, [value]]])
 ) | classic_scalars.map(lambda value: classic().encode_return(value))
 
 

@@ -28,7 +28,6 @@ from proxyables.wire.instructions import (
     DEL,
     DELITEM,
     DESCRIBE,
-    GET,
     ITEM,
     OPERATE,
     OPERATIONS,
@@ -115,7 +114,7 @@ def test_a_method_is_read_without_asking() -> None:
     assert desk.asked == []
     assert method.__name__ == "add"
     assert method(2, b=3) == 5
-    assert desk.take() == [[GET, "add"], [CALL, [2], {"b": 3}]]
+    assert desk.take() == ["add", [CALL, [2], {"b": 3}]]
 
 
 def test_the_root_is_fetched_once_for_its_description() -> None:
@@ -131,7 +130,7 @@ def test_the_root_is_fetched_once_for_its_description() -> None:
 def test_attributes_and_items_stay_live() -> None:
     proxy, desk = shop(1)
     assert proxy.count == 1
-    assert desk.take() == [[GET, "count"], LIVE]
+    assert desk.take() == ["count", LIVE]
     proxy["key"]
     assert desk.take() == [[ITEM, "key"], LIVE]
     proxy[1:2]
@@ -156,7 +155,7 @@ def test_changes() -> None:
 def test_adding_to_an_attribute_reads_and_sets_it() -> None:
     proxy, desk = shop(3)
     proxy.count += 1
-    assert [steps for _, steps in desk.asked] == [[[GET, "count"], LIVE], [[SET, "count", 4]]]
+    assert [steps for _, steps in desk.asked] == [["count", LIVE], [[SET, "count", 4]]]
 
 
 BINARY = [
@@ -343,7 +342,7 @@ def test_functions_instead_of_methods() -> None:
     assert blocking.ref(proxy) is proxy
     assert desk.asked == []
     assert blocking.ref(proxy.add) == "kept"
-    assert desk.take() == [[GET, "add"], [REF]]
+    assert desk.take() == ["add", [REF]]
     assert type(blocking.ref([1])) is ByReference
     for function in (blocking.copy, blocking.describe, blocking.release):
         with pytest.raises(TypeError, match="takes a blocking proxy, got a list"):

@@ -22,7 +22,6 @@ from proxyables.wire.instructions import (
     DELITEM,
     DESCRIBE,
     EXECUTE,
-    GET,
     ITEM,
     LOOKUP,
     OPERATE,
@@ -82,7 +81,7 @@ def answer(kind: Any, data: Any = None) -> Any:
 
 def test_a_chain_is_one_execute_with_the_reference_in_front() -> None:
     codec, _ = make()
-    steps = [[GET, "a"], [ITEM, 0], [ITEM, "k"], [CALL, [1]], [CONSTRUCT, []], [CALL, [], {}]]
+    steps = ["a", [ITEM, 0], [ITEM, "k"], [CALL, [1]], [CONSTRUCT, []], [CALL, [], {}]]
     expected = [
         (Kind.GET, ["a"]),
         (Kind.GET, [0]),
@@ -119,7 +118,7 @@ def test_a_chain_is_one_execute_with_the_reference_in_front() -> None:
         [CALL, [-(1 << 63) - 1]],
         [CALL, [10**5000]],
         [CALL, [Path(None, [])]],
-        [CALL, [Path(1, [[GET, "a"]])]],
+        [CALL, [Path(1, ["a"])]],
     ],
     ids=lambda step: "huge" if 10**5000 in step or step[1:] == [[10**5000]] else stable(step)[:40],
 )

@@ -27,7 +27,7 @@ from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound, R
 from proxyables.limits import Limits
 from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import ByReference, Chain
-from proxyables.wire.instructions import CALL, EXECUTE, GET, ITEMS, RELEASE, RETURN, THROW
+from proxyables.wire.instructions import CALL, EXECUTE, ITEMS, RELEASE, RETURN, THROW
 from proxyables.wire.payloads import Opaque
 
 UTC = datetime.UTC
@@ -215,9 +215,9 @@ def test_the_other_sides_own_object_comes_back_as_itself() -> None:
 def test_chains_are_collected_innermost_first() -> None:
     codec, lender = make()
     lender.lent += ["one", "two", "three"]
-    inner = Path(None, [[GET, "a"]])
+    inner = Path(None, ["a"])
     outer = Path(3, [[CALL, [inner]]])
-    message = codec.decode(codec.encode_request(None, [[GET, "f"], [CALL, [outer]]]))
+    message = codec.decode(codec.encode_request(None, ["f", [CALL, [outer]]]))
     assert message[0] == EXECUTE
     assert [chain.source for chain in codec.chains] == ["root", "three"]
     assert type(message[2][1][1][0]) is Chain

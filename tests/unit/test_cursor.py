@@ -20,7 +20,7 @@ from callers import Notebook, wait_for
 from proxyables.objects.imports import Imports, Reference
 from proxyables.proxies.cursor import CHUNK, ProxyCursor, path_of
 from proxyables.proxies.operators import Operators
-from proxyables.wire.instructions import CALL, GET, ITEM, OPERATE, OPERATIONS, REF, STREAM
+from proxyables.wire.instructions import CALL, ITEM, OPERATE, OPERATIONS, REF, STREAM
 
 
 def imported(notebook: Notebook, number: Any = 7, description: Any = None) -> ProxyCursor:
@@ -34,7 +34,7 @@ def test_a_path_is_sent_whole_and_only_when_it_is_awaited() -> None:
     assert notebook.asked == []
     assert wait_for(path) == 5
     assert wait_for(path) == 5
-    steps = [[GET, "a"], [ITEM, "k"], [GET, "f"], [CALL, [1], {"x": 2}]]
+    steps = ["a", [ITEM, "k"], "f", [CALL, [1], {"x": 2}]]
     assert notebook.asked == [(None, steps)] * 2
 
 
@@ -53,7 +53,7 @@ def test_each_step_gives_a_new_cursor() -> None:
     wait_for(root)
     assert notebook.asked == [(None, [])]
     assert wait_for(one.b) is wait_for(two) is None
-    assert [steps for _, steps in notebook.asked[1:]] == [[[GET, "a"], [GET, "b"]], [[GET, "a"]]]
+    assert [steps for _, steps in notebook.asked[1:]] == [["a", "b"], ["a"]]
 
 
 def test_a_call_without_keywords_says_nothing_of_them() -> None:
@@ -114,7 +114,7 @@ def test_an_operator_is_one_more_step(name: str) -> None:
     assert notebook.asked == []
     wait_for(path)
     unary = name in ("neg", "pos", "abs", "invert", "round")
-    assert notebook.asked == [(None, [[GET, "a"], [OPERATE, name, [] if unary else [1]]])]
+    assert notebook.asked == [(None, ["a", [OPERATE, name, [] if unary else [1]]])]
 
 
 def test_every_operator_is_in_the_closed_table() -> None:
@@ -301,7 +301,7 @@ def test_async_for_asks_for_a_stream_of_items() -> None:
         return [item async for item in notebook.root.rows()]
 
     assert wait_for(read()) == [1, 2]
-    assert notebook.asked == [(None, [[GET, "rows"], [CALL, []], [STREAM, CHUNK]])]
+    assert notebook.asked == [(None, ["rows", [CALL, []], [STREAM, CHUNK]])]
 
 
 def test_async_with_enters_and_leaves_one_and_the_same_manager() -> None:
@@ -323,7 +323,7 @@ def test_async_with_enters_and_leaves_one_and_the_same_manager() -> None:
 
     wait_for(use())
     (_, opened), (entered, enter), (left, leave) = notebook.asked
-    assert opened == [[GET, "open"], [CALL, []], [REF]]
+    assert opened == ["open", [CALL, []], [REF]]
     assert entered is left is manager._reference
     assert enter == [[OPERATE, "aenter", []]]
     assert leave[0][:2] == [OPERATE, "aexit"]

@@ -144,23 +144,23 @@ def made() -> Nested:
 # -- each step ------------------------------------------------------------------------------------
 
 OUTCOMES: list[tuple[list[Step], Any]] = [
-    ([[GET, "count"]], 1),
-    ([[GET, "add"], [CALL, [1]]], 1),
-    ([[GET, "add"], [CALL, [1], {"b": 2}]], 3),
-    ([[GET, "add"], [CALL, [1, 2], {}]], 3),
-    ([[GET, "add"], [CONSTRUCT, [1, 2]]], 3),
-    ([[GET, "me"], [CALL, []], [GET, "me"], [CALL, []], [GET, "count"]], 1),
-    ([[GET, "items"], [ITEM, 1]], 20),
-    ([[GET, "items"], [ITEM, slice(1, None)]], [20, 30]),
-    ([[GET, "table"], [ITEM, "a"]], 1),
-    ([[GET, "count"], [OPERATE, "add", [5]]], 6),
-    ([[GET, "count"], [OPERATE, "rsub", [5]]], 4),
-    ([[GET, "count"], [OPERATE, "neg"]], -1),
-    ([[GET, "items"], [OPERATE, "len", []]], 3),
-    ([[GET, "items"], [OPERATE, "contains", [20]]], True),
-    ([[GET, "tree"], [COPY]], {"leaf": 3}),
-    ([[GET, "items"], [REF], [ITEM, 0]], 10),
-    ([[GET, "items"], [REF], [OPERATE, "len"]], 3),
+    (["count"], 1),
+    (["add", [CALL, [1]]], 1),
+    (["add", [CALL, [1], {"b": 2}]], 3),
+    (["add", [CALL, [1, 2], {}]], 3),
+    (["add", [CONSTRUCT, [1, 2]]], 3),
+    (["me", [CALL, []], "me", [CALL, []], "count"], 1),
+    (["items", [ITEM, 1]], 20),
+    (["items", [ITEM, slice(1, None)]], [20, 30]),
+    (["table", [ITEM, "a"]], 1),
+    (["count", [OPERATE, "add", [5]]], 6),
+    (["count", [OPERATE, "rsub", [5]]], 4),
+    (["count", [OPERATE, "neg"]], -1),
+    (["items", [OPERATE, "len", []]], 3),
+    (["items", [OPERATE, "contains", [20]]], True),
+    (["tree", [COPY]], {"leaf": 3}),
+    (["items", [REF], [ITEM, 0]], 10),
+    (["items", [REF], [OPERATE, "len"]], 3),
 ]
 
 
@@ -172,22 +172,22 @@ def test_a_chain_gives_what_python_would(made: Nested, steps: list[Step], value:
 def test_setting_and_deleting(made: Nested) -> None:
     root = made.root
     assert made.run([SET, "count", 9]) is None
-    assert made.run([GET, "items"], [SETITEM, 0, 11]) is None
-    assert made.run([GET, "items"], [DELITEM, -1]) is None
-    assert made.run([GET, "table"], [DELITEM, "a"]) is None
+    assert made.run("items", [SETITEM, 0, 11]) is None
+    assert made.run("items", [DELITEM, -1]) is None
+    assert made.run("table", [DELITEM, "a"]) is None
     assert (root.count, root.items, list(root.table)) == (9, [11, 20], ["1", 5])
     assert made.run([DEL, "count"]) is None
     assert root.count == 1, "that of the class"
 
 
 def test_copy_gives_a_plain_container_and_refuses_the_rest(made: Nested) -> None:
-    assert type(made.run([GET, "tree"], [COPY])) is dict
+    assert type(made.run("tree", [COPY])) is dict
     with pytest.raises(ProxyError, match="no form that travels by value"):
-        made.run([GET, "rows"], [CALL, []], [COPY])
+        made.run("rows", [CALL, []], [COPY])
 
 
 def test_ref_at_the_end_says_how_the_value_travels(made: Nested) -> None:
-    result = made.run([GET, "items"], [REF])
+    result = made.run("items", [REF])
     assert type(result) is ByReference
     assert result.value is made.root.items
 
@@ -205,8 +205,8 @@ def test_where_a_chain_starts(made: Nested) -> None:
     inner = Root()
     inner.count = 77
     reference = made.tables.lend(inner)
-    assert made.run([GET, "count"], target=reference) == 77
-    assert made.run([GET, "count"], target=0) == 1
+    assert made.run("count", target=reference) == 77
+    assert made.run("count", target=0) == 1
     assert made.run(target=None) is made.root
 
 
@@ -222,12 +222,12 @@ class Impostor(int):
 def test_a_forged_reference_is_not_found(made: Nested, target: Any) -> None:
     made.tables.lend(Root())
     with pytest.raises(ReferenceNotFound, match="no object is exported under the reference"):
-        made.run([GET, "count"], target=target)
+        made.run("count", target=target)
 
 
 def test_an_object_of_ours_is_no_reference_and_nothing_of_it_runs(made: Nested) -> None:
     with pytest.raises(ReferenceNotFound) as caught:
-        made.run([GET, "count"], target=made.root)
+        made.run("count", target=made.root)
     assert made.root.touched == []
     assert "secret" not in str(caught.value)
 
@@ -284,7 +284,6 @@ MALFORMED: list[Any] = [
     [STREAM, True],
     [STREAM, None],
     [STREAM],
-    "step",
     5,
     None,
     (GET, "count"),
@@ -297,7 +296,7 @@ MALFORMED: list[Any] = [
 )
 def test_a_malformed_step_is_told_and_runs_nothing(made: Nested, step: Any) -> None:
     with pytest.raises(ProxyError, match="malformed chain") as caught:
-        made.run([GET, "me"], [CALL, []], step)
+        made.run("me", [CALL, []], step)
     assert type(caught.value) is ProxyError
     assert len(str(caught.value)) < 120
     assert made.root.touched == []
@@ -314,7 +313,7 @@ def test_objects_of_ours_in_the_place_of_parts_of_a_step_run_nothing(place: int)
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("steps", [None, "ab", 5, {}, ([GET, "count"],)], ids=str)
+@pytest.mark.parametrize("steps", [None, "ab", 5, {}, ("count",)], ids=str)
 def test_steps_are_a_list(made: Nested, steps: Any) -> None:
     with pytest.raises(ProxyError, match="the steps are not a list"):
         made.executor.start(None, steps)
@@ -322,9 +321,9 @@ def test_steps_are_a_list(made: Nested, steps: Any) -> None:
 
 def test_a_chain_has_a_limit_which_is_checked_before_anything_runs() -> None:
     made = Nested(max_steps=3)
-    made.run(*[[GET, "me"], [CALL, []], [GET, "count"]])
+    made.run(*["me", [CALL, []], "count"])
     with pytest.raises(LimitExceeded, match="max_steps=3"):
-        made.run([SET, "count", 9], *[[GET, "count"]] * 3)
+        made.run([SET, "count", 9], *["count"] * 3)
     assert made.root.count == 1
 
 
@@ -335,19 +334,19 @@ def test_errors_of_the_exported_code_stay_what_they_are(
     made: Nested, kind: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match="theirs"):
-        made.run([GET, "boom"], [CALL, [kind]])
+        made.run("boom", [CALL, [kind]])
 
 
 def test_errors_of_builtins_stay_what_they_are(made: Nested) -> None:
     for steps, error in [
-        ([[GET, "missing"]], AttributeError),
-        ([[GET, "items"], [ITEM, 9]], IndexError),
-        ([[GET, "items"], [ITEM, "a"]], TypeError),
-        ([[GET, "table"], [ITEM, "x"]], KeyError),
-        ([[GET, "count"], [OPERATE, "add", ["x"]]], TypeError),
-        ([[GET, "count"], [OPERATE, "add", []]], TypeError),
-        ([[GET, "add"], [CALL, []]], TypeError),
-        ([[GET, "count"], [CALL, []]], TypeError),
+        (["missing"], AttributeError),
+        (["items", [ITEM, 9]], IndexError),
+        (["items", [ITEM, "a"]], TypeError),
+        (["table", [ITEM, "x"]], KeyError),
+        (["count", [OPERATE, "add", ["x"]]], TypeError),
+        (["count", [OPERATE, "add", []]], TypeError),
+        (["add", [CALL, []]], TypeError),
+        (["count", [CALL, []]], TypeError),
     ]:
         with pytest.raises(error) as caught:
             made.run(*steps)
@@ -357,13 +356,16 @@ def test_errors_of_builtins_stay_what_they_are(made: Nested) -> None:
 @pytest.mark.parametrize(
     "step",
     [
+        "_secret",
+        "__class__",
+        "",
         [GET, "_secret"],
         [GET, "__class__"],
         [GET, b"count"],
         [GET, 5],
         [GET, None],
         [GET, ["count"]],
-        [GET, "count\0"],
+        "count\0",
         [GET, "x" * 100_000],
         [SET, "_secret", 1],
         [SET, "add", 1],
@@ -377,17 +379,17 @@ def test_errors_of_builtins_stay_what_they_are(made: Nested) -> None:
 )
 def test_every_step_asks_the_policy_first(made: Nested, step: Any) -> None:
     with pytest.raises(AccessDenied):
-        made.run([GET, "add"], step) if step[0] == CALL else made.run(step)
+        made.run("add", step) if step[:1] == [CALL] else made.run(step)
     assert made.root.touched == []
 
 
 @pytest.mark.parametrize(
     "steps",
     [
-        [[GET, "template"], [OPERATE, "mod", [Root()]]],
-        [[GET, "template"], [OPERATE, "imod", [5]]],
-        [[GET, "me"], [CALL, []], [OPERATE, "rmod", ["%(_secret)s"]]],
-        [[GET, "add"], [CALL, [b"%(_secret)s", b""]], [OPERATE, "mod", [{}]]],
+        ["template", [OPERATE, "mod", [Root()]]],
+        ["template", [OPERATE, "imod", [5]]],
+        ["me", [CALL, []], [OPERATE, "rmod", ["%(_secret)s"]]],
+        ["add", [CALL, [b"%(_secret)s", b""]], [OPERATE, "mod", [{}]]],
     ],
 )
 def test_templates_read_nothing(made: Nested, steps: list[Step]) -> None:
@@ -395,7 +397,13 @@ def test_templates_read_nothing(made: Nested, steps: list[Step]) -> None:
     with pytest.raises(AccessDenied, match="'%' of a text"):
         made.run(*steps)
     assert made.root.touched == []
-    assert made.run([GET, "count"], [OPERATE, "mod", [2]]) == 1
+    assert made.run("count", [OPERATE, "mod", [2]]) == 1
+
+
+def test_a_name_may_stand_in_its_long_form(made: Nested) -> None:
+    assert made.run([GET, "me"], [CALL, []], [GET, "count"]) == made.run("me", [CALL, []], "count")
+    with pytest.raises(AttributeError):
+        made.run([GET, "missing"])
 
 
 # -- the classic GET ------------------------------------------------------------------------------
@@ -456,34 +464,34 @@ def test_there_is_no_classic_get_in_the_px_dialect(made: Nested) -> None:
 
 
 def test_an_awaitable_suspends_and_the_chain_goes_on_where_it_was(made: Nested) -> None:
-    result = made.run([GET, "later"], [CALL, [5]], [OPERATE, "add", [1]])
+    result = made.run("later", [CALL, [5]], [OPERATE, "add", [1]])
     assert type(result) is Suspended
     assert result.index == 2
-    assert made.finish([GET, "later"], [CALL, [5]], [OPERATE, "add", [1]]) == 6
+    assert made.finish("later", [CALL, [5]], [OPERATE, "add", [1]]) == 6
 
 
 def test_an_awaitable_of_an_awaitable_is_awaited_too(made: Nested) -> None:
-    assert made.finish([GET, "later"], [CALL, [Later(Later(5))]]) == 5
+    assert made.finish("later", [CALL, [Later(Later(5))]]) == 5
 
 
 def test_what_was_awaited_is_checked_like_any_result(made: Nested) -> None:
     import sys
 
     with pytest.raises(AccessDenied):
-        made.finish([GET, "later"], [CALL, [sys]])
+        made.finish("later", [CALL, [sys]])
 
 
 def test_a_result_that_is_not_lent_is_refused_in_mid_chain(made: Nested) -> None:
     made.root.module = pytest
     with pytest.raises(AccessDenied):
-        made.run([GET, "module"], [GET, "raises"])
+        made.run("module", "raises")
 
 
 # -- streams --------------------------------------------------------------------------------------
 
 
 def test_stream_gives_an_iteration_that_owns_what_the_chain_made(made: Nested) -> None:
-    result = made.run([GET, "rows"], [CALL, []], [STREAM, 5])
+    result = made.run("rows", [CALL, []], [STREAM, 5])
     assert type(result) is Iteration
     assert (list(result.source), result.size, result.owned) == ([0, 1, 2], 5, True)
     whole = Nested([1, 2]).run([STREAM, 10**9])
@@ -492,7 +500,7 @@ def test_stream_gives_an_iteration_that_owns_what_the_chain_made(made: Nested) -
 
 def test_stream_must_be_last(made: Nested) -> None:
     with pytest.raises(ProxyError, match="STREAM must be its last step"):
-        made.run([GET, "items"], [STREAM, 5], [GET, "count"])
+        made.run("items", [STREAM, 5], "count")
 
 
 # -- cursors of another connection ----------------------------------------------------------------
@@ -501,35 +509,35 @@ def test_stream_must_be_last(made: Nested) -> None:
 def test_steps_on_another_peers_cursor_are_passed_on_as_one_chain() -> None:
     far = Notebook(answer=7)
     made = Nested(far.root)
-    assert made.finish([GET, "a"], [CALL, [1]], [ITEM, 0]) == 7
-    assert far.asked == [(None, [[GET, "a"], [CALL, [1]], [ITEM, 0]])]
+    assert made.finish("a", [CALL, [1]], [ITEM, 0]) == 7
+    assert far.asked == [(None, ["a", [CALL, [1]], [ITEM, 0]])]
 
 
 def test_a_path_on_another_peer_is_fetched_before_it_is_returned() -> None:
     far = Notebook(answer=7)
     made = Nested()
     made.root.path = far.root.a.b
-    assert made.finish([GET, "path"]) == 7
-    assert far.asked == [(None, [[GET, "a"], [GET, "b"]])]
+    assert made.finish("path") == 7
+    assert far.asked == [(None, ["a", "b"])]
 
 
 def test_a_cursor_of_another_peer_that_was_fetched_stays_itself() -> None:
     made = Nested()
     made.root.far = cursor = Notebook().root
-    assert made.run([GET, "far"]) is cursor
+    assert made.run("far") is cursor
 
 
 def test_our_callers_own_cursor_is_not_awaited_here() -> None:
     made = Nested()
     made.root.path = path = made.caller.root.a
-    assert made.run([GET, "path"]) is path
+    assert made.run("path") is path
     assert made.caller.asked == []
 
 
 @pytest.mark.parametrize(
     "step",
     [
-        [GET, "_private"],
+        "_private",
         [SET, "__class__", 1],
         [DEL, "_x"],
         [ITEM, "__class__"],
@@ -539,7 +547,7 @@ def test_our_callers_own_cursor_is_not_awaited_here() -> None:
 def test_our_policy_holds_for_what_is_passed_on(step: Step) -> None:
     far = Notebook()
     made = Nested(far.root)
-    for chain in ([step], [[GET, "a"], step], [step, [GET, "a"]]):
+    for chain in ([step], ["a", step], [step, "a"]):
         with pytest.raises(AccessDenied):
             made.run(*chain)
     assert far.asked == []
@@ -551,7 +559,7 @@ def test_our_policy_holds_for_what_is_passed_on(step: Step) -> None:
 def test_a_malformed_step_is_not_passed_on(step: Any) -> None:
     far = Notebook()
     with pytest.raises(ProxyError, match="malformed chain"):
-        Nested(far.root).run([GET, "a"], step)
+        Nested(far.root).run("a", step)
     assert far.asked == []
 
 
@@ -560,16 +568,16 @@ def test_a_classic_get_is_passed_on_as_what_it_most_likely_means() -> None:
     made = Nested(far.root)
     made.executor.speak_classic()
     made.finish([LOOKUP, "items"], [LOOKUP, 1])
-    assert far.asked == [(None, [[GET, "items"], [ITEM, 1]])]
+    assert far.asked == [(None, ["items", [ITEM, 1]])]
     with pytest.raises(AccessDenied):
         made.run([LOOKUP, "_private"])
 
 
 def test_a_stream_of_another_peers_items_is_passed_on() -> None:
     made = Nested(Notebook().root)
-    result = made.run([GET, "rows"], [STREAM, 5])
+    result = made.run("rows", [STREAM, 5])
     assert type(result) is Iteration
     assert type(result.source) is ProxyCursor
-    assert result.source._steps == [[GET, "rows"]]
+    assert result.source._steps == ["rows"]
     whole = made.run([STREAM, 5])
     assert whole.source is made.root

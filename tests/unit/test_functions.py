@@ -18,7 +18,6 @@ from proxyables.wire.instructions import (
     DEL,
     DELITEM,
     DESCRIBE,
-    GET,
     OPERATE,
     REF,
     SET,
@@ -26,16 +25,16 @@ from proxyables.wire.instructions import (
 )
 
 AWAITED: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
-    "assign": (lambda r: proxyables.assign(r.a.x, 5), [[GET, "a"], [SET, "x", 5]]),
-    "assign item": (lambda r: proxyables.assign(r.a[0], 5), [[GET, "a"], [SETITEM, 0, 5]]),
+    "assign": (lambda r: proxyables.assign(r.a.x, 5), ["a", [SET, "x", 5]]),
+    "assign item": (lambda r: proxyables.assign(r.a[0], 5), ["a", [SETITEM, 0, 5]]),
     "delete": (lambda r: proxyables.delete(r.x), [[DEL, "x"]]),
     "delete item": (lambda r: proxyables.delete(r["k"]), [[DELITEM, "k"]]),
-    "copy": (lambda r: proxyables.copy(r.a), [[GET, "a"], [COPY]]),
-    "ref": (lambda r: proxyables.ref(r.a), [[GET, "a"], [REF]]),
+    "copy": (lambda r: proxyables.copy(r.a), ["a", [COPY]]),
+    "ref": (lambda r: proxyables.ref(r.a), ["a", [REF]]),
     "describe": (proxyables.describe, [[DESCRIBE]]),
     "contains": (lambda r: proxyables.contains(r, 1), [[OPERATE, "contains", [1]]]),
     "perform": (lambda r: proxyables.perform(r, "format", "x"), [[OPERATE, "format", ["x"]]]),
-    "construct": (lambda r: proxyables.construct(r.C, 1), [[GET, "C"], [CONSTRUCT, [1]]]),
+    "construct": (lambda r: proxyables.construct(r.C, 1), ["C", [CONSTRUCT, [1]]]),
     "construct by name": (
         lambda r: proxyables.construct(r, target=1, self=2),
         [[CONSTRUCT, [], {"target": 1, "self": 2}]],

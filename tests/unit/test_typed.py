@@ -16,7 +16,7 @@ import proxyables.sync
 from callers import Notebook, wait_for
 from connections import connected, on_both_loops
 from names import stable
-from proxyables.wire.instructions import CALL, DESCRIBE, GET
+from proxyables.wire.instructions import CALL, DESCRIBE
 
 T = TypeVar("T")
 
@@ -216,7 +216,7 @@ async def test_calling_a_method_of_an_ordinary_class() -> None:
 def test_a_call_is_one_round_trip_and_hides_no_name() -> None:
     notebook = Notebook(answer=7)
     assert wait_for(proxyables.call(notebook.root.f, 1, method=2)) == 7
-    assert notebook.asked == [(None, [[GET, "f"], [CALL, [1], {"method": 2}]])]
+    assert notebook.asked == [(None, ["f", [CALL, [1], {"method": 2}]])]
 
 
 @pytest.mark.parametrize("method", [Till.fixed, len, 5, None])

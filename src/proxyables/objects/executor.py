@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections import UserString
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -183,37 +183,34 @@ class Executor:
                 return outcome
         return self._run(value, steps, index)
 
-    def _run(self, value: Any, steps: list[Step], index: int) -> Any:
+    def _run(self, value: Any, steps: list[Any], index: int) -> Any:
         kind = type(value)  # all that most steps need to know of it
         if kind is self._cursor_type:
             outcome = self._relay.take(value, steps, index)
             if outcome is not None:
                 return outcome
         policy = self._policy
-        passed, harmless, plain = policy.passed, policy.harmless, self._plain
-        placement = self._placement
-        read: Callable[[Any, str], Any] = getattr if placement is None else self._read
+        passed, plain = policy.passed, self._plain
+        # Without workers, reading needs no method of ours, nor does calling what is harmless.
+        read: Callable[[Any, str], Any] = getattr
+        callables: Container[type] = policy.harmless
+        if self._placement is not None:
+            read, callables = self._read, ()
         for place, step in enumerate(steps[index:] if index else steps, index + 1):
             try:
                 # Types first: comparing or hashing an object of ours would run its code. `is`
-                # does not; where small integers are many, the table has both steps again.
-                if type(step) is not list:
+                # does not; where small integers are many, the table has that step again.
+                form = type(step)
+                if form is str:
+                    if (kind, step) not in passed:
+                        policy.check_get(value, step)
+                    value = read(value, step)
+                elif form is not list:
                     raise no_such_step(step)
-                op = step[0]
-                if op is GET:
-                    name = step[1]
-                    if type(name) is not str or (kind, name) not in passed:
-                        policy.check_get(value, name)
-                    value = read(value, name)
-                elif op is CALL:
+                elif (op := step[0]) is CALL:
                     args = step[1]
-                    if (
-                        placement is None
-                        and len(step) == 2
-                        and type(args) is list
-                        and kind in harmless
-                    ):
-                        value = value(*args)  # nearly every call, without one of our own
+                    if kind in callables and type(args) is list and len(step) == 2:
+                        value = value(*args)
                     else:
                         value = self._call(value, step)
                 elif type(op) is not int:

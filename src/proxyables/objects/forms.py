@@ -29,7 +29,9 @@ _ARITY |= {COPY: 1, REF: 1, DESCRIBE: 1, STREAM: 2, CONSTRUCT: 2, LOOKUP: 2}
 
 
 def is_known(step: Any, *, is_classic: bool) -> bool:
-    """Whether a step has a number of the peer's dialect, and enough elements."""
+    """Whether a step is a name, or has a number of the peer's dialect and enough elements."""
+    if type(step) is str:
+        return True
     if type(step) is not list or not step or type(step[0]) is not int:
         return False
     return len(step) >= _ARITY.get(step[0], 1 << 30) and (is_classic or step[0] != LOOKUP)
@@ -47,7 +49,7 @@ def without_lookup(step: Step) -> Step:
     """Returns the classic GET as what it most likely means: only the object's owner could tell."""
     if step[0] != LOOKUP:
         return step
-    return [ITEM if type(step[1]) is int else GET, step[1]]
+    return [ITEM, step[1]] if type(step[1]) is int else step[1]
 
 
 def chunk_size(step: Step) -> int:

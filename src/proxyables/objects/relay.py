@@ -78,8 +78,9 @@ class Relay:
             rest = [without_lookup(step) for step in rest]
         for step in rest:
             self._check(cursor, step)
-        if rest[-1][0] == STREAM:
-            size = chunk_size(rest[-1])
+        last = rest[-1]
+        if type(last) is list and last[0] == STREAM:
+            size = chunk_size(last)
             source = self._borrowed.relay(cursor, rest[:-1]) if len(rest) > 1 else cursor
             return Iteration(source, size, owned=True)
         return Suspended(self._borrowed.relay(cursor, rest), len(steps))
@@ -88,6 +89,9 @@ class Relay:
         """Holds a step that is passed on to our policy as well, as far as its form tells."""
         if not is_known(step, is_classic=self.is_classic):
             raise no_such_step(step)
+        if type(step) is str:
+            self._policy.check_get(cursor, step)
+            return
         checks: dict[int, Callable[[Any, Any], None]] = {
             GET: self._policy.check_get,
             SET: self._policy.check_set,

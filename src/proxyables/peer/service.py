@@ -354,7 +354,8 @@ class Service:
 
 def _is_copy(steps: Sequence[Step]) -> bool:
     """Whether a chain asks for the value itself."""
-    return bool(steps) and steps[-1][0] == COPY
+    last = steps[-1] if steps else None
+    return type(last) is list and last[0] == COPY
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:

@@ -25,7 +25,6 @@ from proxyables.wire.instructions import (
     DEL,
     DELITEM,
     DESCRIBE,
-    GET,
     ITEM,
     OPERATE,
     REF,
@@ -134,8 +133,8 @@ class BlockingProxy(BlockingOperators):
         if not self._steps:
             reference = self._reference or _resolve_root(self)
             if reference is not None and name in self._desk.methods_of(reference.type):
-                return BlockingMethod(self._desk, reference, [[GET, name]])
-        return self._fetch([GET, name])
+                return BlockingMethod(self._desk, reference, [name])
+        return self._fetch(name)
 
     def __setattr__(self, name: str, value: object) -> None:
         _check_name(name)
@@ -246,7 +245,8 @@ class BlockingMethod(BlockingProxy):
 
     @property
     def __name__(self) -> str:
-        name: str = self._steps[-1][1]
+        name = self._steps[-1]
+        assert isinstance(name, str)  # nothing else makes one
         return name
 
     def __get__(self, owner: object, cls: type | None = None) -> BlockingMethod:

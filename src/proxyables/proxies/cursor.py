@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Generator
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 from proxyables.objects.imports import Reference
-from proxyables.wire.instructions import CALL, GET, ITEM, OPERATE, REF, STREAM, Step
+from proxyables.wire.instructions import CALL, ITEM, OPERATE, REF, STREAM, Step
 
 from .operators import Operators
 
@@ -50,11 +50,12 @@ class ProxyCursor(Operators):
     # The instance dictionary holds paths that were asked for before, see `__getattr__`.
     __slots__ = ("__dict__", "__weakref__", "_entered", "_path")
 
-    _path: tuple[Caller, Reference | None, list[Step]]
+    _path: tuple[Caller, Reference | None, list[Step], int]
+    """The peer, the target, the steps; and how many longer paths this one keeps."""
     _entered: list[ProxyCursor]  # the managers that `async with` has entered; unset until then
 
     def __init__(self, peer: Caller, reference: Reference | None, steps: list[Step]) -> None:
-        _set_path(self, (peer, reference, steps))
+        _set_path(self, (peer, reference, steps, 0 if steps else _MAX_KEPT))
 
     @property
     def _peer(self) -> Caller:
@@ -76,33 +77,30 @@ class ProxyCursor(Operators):
                 f"{type(self).__name__!r} object has no attribute {name!r}: names that begin with "
                 "an underscore stay local"
             )
-        peer, reference, steps = self._path
+        peer, reference, steps, most = self._path
         cursor = _new(ProxyCursor)
-        _set_path(cursor, (peer, reference, [*steps, [GET, name]]))
-        for step in steps:
-            if step[0] is not GET:
-                return cursor
-        if len(self.__dict__) < (_MAX_KEPT_BELOW if steps else _MAX_KEPT):
+        _set_path(cursor, (peer, reference, [*steps, name], most and _MAX_KEPT_BELOW))
+        if most and len(self.__dict__) < most:
             # Kept where Python looks first: the next `root.method` costs what a local one does.
             # Not behind a call, which each path makes anew.
             self.__dict__[name] = cursor
         return cursor
 
     def __getitem__(self, key: object) -> ProxyCursor:
-        peer, reference, steps = self._path
+        peer, reference, steps, _ = self._path
         return ProxyCursor(peer, reference, [*steps, [ITEM, key]])
 
     def __call__(self, /, *args: object, **kwargs: object) -> ProxyCursor:
         step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
-        peer, reference, steps = self._path
+        peer, reference, steps, _ = self._path
         cursor = _new(ProxyCursor)
-        _set_path(cursor, (peer, reference, [*steps, step]))
+        _set_path(cursor, (peer, reference, [*steps, step], 0))
         return cursor
 
     # -- the value ------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, RemoteValue]:
-        peer, reference, steps = self._path
+        peer, reference, steps, _ = self._path
         return peer.request(reference, steps)
 
     def __aiter__(self) -> AsyncIterator[RemoteValue]:
@@ -208,8 +206,8 @@ def path_of(cursor: ProxyCursor) -> str:
 
 
 def _step_text(step: Step) -> str:
-    if step[0] == GET:
-        return f".{step[1]}"
+    if type(step) is str:
+        return f".{step}"
     if step[0] == ITEM:
         key = step[1]
         return f"[{key!r}]" if type(key) in (int, str) else "[…]"

@@ -17,21 +17,16 @@ from proxyables.wire.instructions import (
     DEL,
     DELITEM,
     DESCRIBE,
-    GET,
     ITEM,
     OPERATE,
     REF,
     SET,
     SETITEM,
-    Step,
 )
 
 from .cursor import Caller, ProxyCursor, RemoteValue, extend, operate
 
 T = TypeVar("T")
-
-_SETTERS = {GET: SET, ITEM: SETITEM}
-_DELETERS = {GET: DEL, ITEM: DELITEM}
 
 
 def _check(cursor: object, function: str) -> ProxyCursor:
@@ -42,25 +37,27 @@ def _check(cursor: object, function: str) -> ProxyCursor:
     return cursor
 
 
-def _split(cursor: object, function: str) -> tuple[ProxyCursor, Step]:
-    """Returns the cursor on the owner, and the last step, which names what it owns."""
+def _split(cursor: object, function: str) -> tuple[ProxyCursor, bool, Any]:
+    """Returns the cursor on the owner, whether an item of it is meant, and the name or key."""
     cursor = _check(cursor, function)
-    if not cursor._steps or cursor._steps[-1][0] not in _SETTERS:
+    last = cursor._steps[-1] if cursor._steps else [REF]
+    is_item = type(last) is list
+    if is_item and last[0] != ITEM:
         raise TypeError(f"{function} takes a path that ends in an attribute or an item")
     owner = ProxyCursor(cursor._peer, cursor._reference, cursor._steps[:-1])
-    return owner, cursor._steps[-1]
+    return owner, is_item, last[1] if is_item else last
 
 
 async def assign(target: object, value: object) -> None:
     """Sets the remote attribute or item at the end of `target` to `value`, in one round trip."""
-    owner, last = _split(target, "assign")
-    await extend(owner, [_SETTERS[last[0]], last[1], value])
+    owner, is_item, name = _split(target, "assign")
+    await extend(owner, [SETITEM if is_item else SET, name, value])
 
 
 async def delete(target: object) -> None:
     """Deletes the remote attribute or item at the end of `target`, in one round trip."""
-    owner, last = _split(target, "delete")
-    await extend(owner, [_DELETERS[last[0]], last[1]])
+    owner, is_item, name = _split(target, "delete")
+    await extend(owner, [DELITEM if is_item else DEL, name])
 
 
 @overload

@@ -22,7 +22,6 @@ from .instructions import (
     CALL,
     CONSTRUCT,
     EXECUTE,
-    GET,
     ITEM,
     LOOKUP,
     RELEASE,
@@ -130,9 +129,9 @@ class Classic:
         return told
 
     def _dump_step(self, step: Step) -> dict[str, Any]:
+        if isinstance(step, str):
+            return _instruction(_GET, [step])
         op = step[0]
-        if op == GET:
-            return _instruction(_GET, [step[1]])
         if op == ITEM:
             return _instruction(_GET, [self._dump_key(step[1])])
         if op in (CALL, CONSTRUCT):
@@ -315,7 +314,7 @@ def _load_error(content: Any) -> dict[str, Any]:
     return {"message": content if isinstance(content, str) else "unknown error"}
 
 
-def _describe(step: Step) -> str:
+def _describe(step: list[Any]) -> str:
     names = {4: "setting", 5: "deleting", 6: "setting an item", 7: "deleting an item"}
     names |= {8: "operators", 9: "copy", 10: "ref", 11: "describe", 12: "streams of items"}
     return names.get(step[0], f"step {step[0]}")

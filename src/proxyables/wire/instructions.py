@@ -1,10 +1,10 @@
 """The language in which peers ask for things, in the form that both dialects translate to.
 
-A message is a list whose first element is one of the message numbers below; a step of a chain is a
-list whose first element is a step number. Wire data stays lists and dicts: an object per message
-would make a call more than twice as dear. The px dialect (`compact`) puts these lists on the wire
-as they are; the classic dialect (`classic`) translates. `docs/reference/protocol.md` is the
-specification of both.
+A message is a list whose first element is one of the message numbers below. A step of a chain is
+the name of an attribute, or a list whose first element is a step number. Wire data stays lists and
+dicts: an object per message would make a call more than twice as dear. The px dialect (`compact`)
+puts them on the wire as they are; the classic dialect (`classic`) translates. The specification of
+both is `docs/reference/protocol.md`.
 
 ======== ============================================ ===========================================
 message  shape                                        answer
@@ -30,7 +30,8 @@ from typing import Any, Final, TypeAlias
 
 WireValue: TypeAlias = Any
 """What MessagePack can hold, and what its extension types stand for."""
-Step: TypeAlias = list[Any]
+Step: TypeAlias = str | list[Any]
+"""A name, which is read as GET reads it: most steps are that. Or a list."""
 Message: TypeAlias = list[Any]
 
 # Messages. The numbers are part of the protocol: never reuse one.
@@ -44,6 +45,7 @@ ITEMS: Final = 7
 
 # Steps of a chain. The numbers are part of the protocol: never reuse one.
 GET: Final = 1
+"""The long form of a step that is just a name: taken, never sent."""
 CALL: Final = 2
 ITEM: Final = 3
 SET: Final = 4
