@@ -115,7 +115,7 @@ async def test_the_other_side_keeps_the_deadline_by_itself() -> None:
         )
         stream = pair.client._session.open_stream()
         stream.owner = answer = asyncio.get_running_loop().create_future()
-        pair.client._calls.waiting += 1
+        pair.client._calls.made += 1
         pair.client._session.send(stream, message)
         pair.client.writer.flush_soon()
         with pytest.raises(TimeoutError, match="the caller's deadline"):
@@ -280,7 +280,7 @@ async def test_malformed_metadata_are_refused_and_the_connection_lives(metadata:
         )
         stream = pair.client._session.open_stream()
         stream.owner = answer = asyncio.get_running_loop().create_future()
-        pair.client._calls.waiting += 1
+        pair.client._calls.made += 1
         pair.client._session.send(stream, message)
         pair.client.writer.flush_soon()
         with pytest.raises(proxyables.RemoteError, match="malformed EXECUTE"):

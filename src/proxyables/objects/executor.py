@@ -11,7 +11,7 @@ import operator
 from collections import UserString
 from collections.abc import Callable, Container, Sequence
 from types import FunctionType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
@@ -62,6 +62,12 @@ _CHANGEABLE = frozenset({list, dict, set, bytearray})
 _FORMATTING = frozenset({"mod", "imod", "rmod"})
 _MAX_PLAIN_TYPES = 1024
 
+_Quick: TypeAlias = tuple[
+    set[tuple[type, str]], set[type], Callable[[Any, str], Any], Container[type]
+]
+"""What most steps need: the names that may be read, by type; the types of results that need no
+look; what reads; and the types whose instances are called without a method of ours."""
+
 
 def _check_template(left: object) -> None:
     """Refuses ``text % value``: like `str.format`, it reads items that the text names.
@@ -108,11 +114,11 @@ class Executor:
         self._limits = limits
         self._max_steps = limits.max_steps
         self._perform = perform
-        # None while nothing runs on workers, which is all that the hot path asks.
-        self._placement: Placement | None = None
-        if perform is not None and on_workers:
-            self._placement = Placement(perform, everything=True)
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
+        self._placement: Placement | None = None  # while nothing runs on workers
+        self._quick: _Quick = (policy.passed, self._plain, getattr, policy.harmless)
+        if perform is not None and on_workers:
+            self._place(Placement(perform, everything=True))
         self._considered: set[type] = set()
         self._rare: dict[int, Callable[[Any, Step], Any]] = {
             GET: self._get,
@@ -137,7 +143,12 @@ class Executor:
     def consider(self, value: object) -> None:
         """Looks whether a function or class that this side lends is marked for workers."""
         if self._placement is None and self._perform is not None and is_marked_for_threads(value):
-            self._placement = Placement(self._perform, everything=False)
+            self._place(Placement(self._perform, everything=False))
+
+    def _place(self, placement: Placement) -> None:
+        """Has workers get what they are to have; each reading and each call asks, from now on."""
+        self._placement = placement
+        self._quick = (self._policy.passed, self._plain, self._read, ())
 
     def refuse(self, error: ProxyError) -> None:
         """Answers every chain from here on with `error`, whatever it names."""
@@ -162,13 +173,13 @@ class Executor:
         """
         if type(steps) is not list or len(steps) > self._max_steps:
             self._refuse_steps(steps)
-        return self._run(self._root() if target is None else self._find(target), steps, 0)
+        return self._run(self._root() if target is None else self._find(target), steps)
 
     def start_at(self, source: object, steps: list[Step]) -> Any:
         """As `start`, on an object that is at hand."""
         if type(steps) is not list or len(steps) > self._max_steps:
             self._refuse_steps(steps)
-        return self._run(source, steps, 0)
+        return self._run(source, steps)
 
     def _refuse_steps(self, steps: list[Step]) -> NoReturn:
         if type(steps) is not list:
@@ -181,29 +192,28 @@ class Executor:
             outcome = self._settle(value, steps, index)
             if outcome is not None:
                 return outcome
-        return self._run(value, steps, index)
+        outcome = self._run(value, steps[index:])
+        if type(outcome) is Suspended:
+            outcome.index += index
+        elif type(outcome) is Iteration:
+            outcome.owned = outcome.owned or index > 0
+        return outcome
 
-    def _run(self, value: Any, steps: list[Any], index: int) -> Any:
+    def _run(self, value: Any, steps: list[Any]) -> Any:
         kind = type(value)  # all that most steps need to know of it
         if kind is self._cursor_type:
-            outcome = self._relay.take(value, steps, index)
+            outcome = self._relay.take(value, steps, 0)
             if outcome is not None:
                 return outcome
-        policy = self._policy
-        passed, plain = policy.passed, self._plain
-        # Without workers, reading needs no method of ours, nor does calling what is harmless.
-        read: Callable[[Any, str], Any] = getattr
-        callables: Container[type] = policy.harmless
-        if self._placement is not None:
-            read, callables = self._read, ()
-        for place, step in enumerate(steps[index:] if index else steps, index + 1):
+        passed, plain, read, callables = self._quick
+        for place, step in enumerate(steps, 1):
             try:
                 # Types first: comparing or hashing an object of ours would run its code. `is`
                 # does not; where small integers are many, the table has that step again.
                 form = type(step)
                 if form is str:
                     if (kind, step) not in passed:
-                        policy.check_get(value, step)
+                        self._policy.check_get(value, step)
                     value = read(value, step)
                 elif form is not list:
                     raise no_such_step(step)

@@ -78,12 +78,16 @@ class Calls:
         """Calls that wait for a stream, towards a classic peer."""
         self.patience: float | None = None
         """Seconds that a call without a deadline waits for its answer; None if it waits on."""
-        self.waiting = 0
-        """Calls that wait for an answer."""
         self.made = 0
         """Calls made so far."""
+        self._ended = 0
         self.dialect: Dialect = peer.unknown_dialect
         self.is_ready = False
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for an answer."""
+        return self.made - self._ended
 
     @property
     def is_classic(self) -> bool:
@@ -93,7 +97,15 @@ class Calls:
     # -- asking ---------------------------------------------------------------------------------
 
     def request(self, reference: Reference | None, steps: list[Step]) -> Generator[Any, None, Any]:
-        """Sends one chain and waits for its value; see `Peer.request`."""
+        """Runs a chain over there and returns its value.
+
+        If cancelled, the stream is reset: the remote call is cancelled; it may or may not have run.
+
+        Raises:
+            RemoteError: The other side's code raised.
+            EncodingError, NotSupported, LimitExceeded: Nothing was sent.
+            ConnectionClosed: The connection ended before the answer came.
+        """
         if not self.is_ready or _get_running_loop() is not self.loop:
             yield from self.until_ready().__await__()
         if self.queue:
@@ -165,7 +177,6 @@ class Calls:
             self._after_exports(stream, whole=whole)
         if not whole:
             self.writer.check_unsent()
-        self.waiting += 1
         self.made += 1
         if seconds is not None:
             timer = self.loop.call_later(seconds, self._expire, stream)
@@ -223,7 +234,7 @@ class Calls:
                 self.fail(stream, _ended("the call was given up"))
             return
         stream.owner = None
-        self.waiting -= 1
+        self._ended += 1
         self._end_deadline(stream)
         whole = self._session.reset(stream)
         exports = self._unsent_exports.pop(stream, None)
@@ -291,18 +302,17 @@ class Calls:
         elif not self._on_other(owner, message):
             return
         stream.owner = None
-        self.waiting -= 1
+        self._ended += 1
         if self._deadlines:
             self._end_deadline(stream)
         if self._unsent_exports:
             self._unsent_exports.pop(stream, None)
         if self.queue:
             self._turns.wake()
-        if op == RETURN and not (stream.dead or stream.local_closed or stream.remote_closed):
-            stream.auto_credit = True
-            self.pool.give(stream)
+        if op == THROW and self._peer.is_classic:
+            self._session.retire(stream)
         else:
-            self.reuse(stream, failed=op == THROW)
+            self.pool.give(stream)
 
     def _on_other(self, owner: Any, message: Message) -> bool:
         """Takes what is no plain result; returns whether the exchange is over."""
@@ -330,16 +340,6 @@ class Calls:
             error.code = code if isinstance(code, str) else None
         return error
 
-    def reuse(self, stream: Stream, *, failed: bool) -> None:
-        """Takes a stream back after an exchange that may have ended it, or spoilt it."""
-        if stream.dead:
-            return
-        stream.auto_credit = True
-        if stream.local_closed or stream.remote_closed or (failed and self._peer.is_classic):
-            self._session.retire(stream)
-        else:
-            self.pool.give(stream)
-
     def fail(self, stream: Stream, error: BaseException) -> None:
         """Ends the exchange on a stream of ours with a local error."""
         owner, stream.owner = stream.owner, None
@@ -350,7 +350,7 @@ class Calls:
             self._registry.roll_back(exports)
         self.releases.fail(stream)
         if owner is not None:
-            self.waiting -= 1
+            self._ended += 1
             self._turns.wake()
             if not owner.done():
                 owner.set_exception(error)

@@ -58,8 +58,10 @@ class Inbox:
         return self.stream is None
 
     def set_result(self, value: object) -> None:
-        """The iterable has come to its end."""
-        self.stream = None
+        """The iterable has come to its end, and the stream is one like any other again."""
+        if self.stream is not None:
+            self.stream.auto_credit = True
+            self.stream = None
         self.is_over = True
         self._wake()
 

@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import Any, Final, Generic, Self, cast
+from typing import Any, Final, Generic, NoReturn, Self, TypeAlias, cast
 
 from proxyables.errors import (
     AuthenticationFailed,
@@ -42,6 +42,7 @@ from proxyables.yamux import (
     PONGED,
     WENT_AWAY,
     Config,
+    Event,
     Session,
     Stream,
     YamuxError,
@@ -67,6 +68,7 @@ from .writer import Writer
 
 log = logging.getLogger("proxyables")
 log.addHandler(logging.NullHandler())  # without it, refusals would go to stderr unasked
+Request: TypeAlias = Callable[[Reference | None, list[Step]], Generator[Any, None, Any]]
 NOTHING: Final = object()
 """Stands for "no root object" where None would be an object to export."""
 
@@ -101,6 +103,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         closed: True when the connection has ended.
         received: Bytes that have arrived so far.
         credentials: Who is at the other end, as the kernel and TLS tell it.
+        request: Runs a chain over there; see `Calls.request`. Cursors call it.
         drains_at_eof: Whether calls in flight may end after the other side's end of file.
     """
 
@@ -141,6 +144,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._make_tables(Policy() if policy is None else policy, on_workers=threads > 0)
         self.unknown_dialect = Compact(self._tables, limits)
         self._calls = Calls(self, self._session, self._tables)
+        # No method that passes it on: that would be a call more for every call.
+        self.request: Request = self._calls.request
         self._service = Service(
             self, self._session, self._tables, self._executor, self._workers, by_reference
         )
@@ -169,6 +174,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._pings = Pings(self._session, self.writer, self.loop)
         vigil = Vigil(limits, self._session, self._reader, self._calls, self._service)
         self._heartbeat = Heartbeat(self, self._session, vigil, self._ending)
+        self._dispatch: Callable[[list[Event]], int] = self._introduce
         self._patience: asyncio.TimerHandle | None = None
         self._ready: asyncio.Future[None] = self.loop.create_future()
         self._ended: asyncio.Future[None] = self.loop.create_future()
@@ -179,7 +185,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
         """Makes what holds, and what runs, the objects of the two sides."""
         export, limits = self._export, self.limits
         policy = policy.for_root(None if export is NOTHING else export)
-        find_root = no_root if export is NOTHING else self._get_export
+        # Gives it each time, and runs no code of Python's.
+        find_root = no_root if export is NOTHING else itertools.repeat(export).__next__
         registry = ObjectRegistry(itertools.count(1).__next__, limit=limits.max_references)
         self._tables = tables = Tables(self, registry, policy, limits, self.wake, find_root)
         self._executor = Executor(
@@ -202,9 +209,6 @@ class Peer(asyncio.Protocol, Generic[Root]):
         """Has a worker run exported code; see `placement.Perform`."""
         return Job(self._workers, self._tables.call_blocking, *call)
 
-    def _get_export(self) -> object:
-        return self._export
-
     def __repr__(self) -> str:
         state = "closed" if self.closed else "closing" if self._ending.is_begun else "open"
         return f"<proxyables.Peer {self.address or 'unnamed'} {state}>"
@@ -215,18 +219,6 @@ class Peer(asyncio.Protocol, Generic[Root]):
     def info(self) -> Hello | None:
         """What is known of the other side."""
         return self._handshake.info
-
-    def request(self, reference: Reference | None, steps: list[Step]) -> Generator[Any, None, Any]:
-        """Runs a chain over there and returns its value; cursors call it.
-
-        If cancelled, the stream is reset: the remote call is cancelled; it may or may not have run.
-
-        Raises:
-            RemoteError: The other side's code raised.
-            EncodingError, NotSupported, LimitExceeded: Nothing was sent.
-            ConnectionClosed: The connection ended before the answer came.
-        """
-        return self._calls.request(reference, steps)
 
     def iterate(
         self, reference: Reference | None, steps: list[Step], owner: object
@@ -343,16 +335,13 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self.writer.is_pending = True  # what this read causes leaves together at its end
         answered = 0
         try:
-            events = self._session.receive_data(data)
-            offence = None
-        except YamuxError as error:
-            events, offence = error.events, error
-        try:
-            answered = self._reader.dispatch(
-                events if self._calls.is_ready else self._introduction.take(events)
-            )
-            if offence is not None:
+            try:
+                events = self._session.receive_data(data)
+            except YamuxError as offence:
+                self._dispatch(offence.events)
                 self._on_offence(offence, data)
+            else:
+                answered = self._dispatch(events)
         except (PeerProtocolError, HandshakeFailed, AuthenticationFailed) as error:
             self._ending.fail(error)
         except Exception as error:  # a seam: what their bytes make go wrong here ends only this
@@ -407,6 +396,10 @@ class Peer(asyncio.Protocol, Generic[Root]):
 
     # -- what happens -------------------------------------------------------------------------
 
+    def _introduce(self, events: list[Event]) -> int:
+        """Takes events until both sides know each other."""
+        return self._reader.dispatch(self._introduction.take(events))
+
     def _on_session_event(self, kind: int, stream: Stream | None, payload: Any) -> None:
         if self.is_classic:
             self._accommodations.note(kind, payload)
@@ -416,7 +409,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
             self._calls.is_ready = False
             self._ending.close_if_drained()
 
-    def _on_offence(self, offence: YamuxError, data: bytes) -> None:
+    def _on_offence(self, offence: YamuxError, data: bytes) -> NoReturn:
         if self._handshake.stage is not Stage.DONE and not self._session.streams:
             clipped = bytes(data[:24])
             told = f"not a proxyables peer: it sent {clipped!r}"
@@ -432,6 +425,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         else:
             self.most_streams = min(info.max_streams, self.limits.max_streams)
             self.unknown_dialect.largest = info.max_message
+        self._dispatch = self._reader.dispatch
         refusal = self._handshake.refusal
         if refusal is None:
             self._calls.is_ready = True

@@ -33,11 +33,8 @@ class StreamPool:
         return self.idle.pop() if self.idle else self.session.open_stream()
 
     def give(self, stream: Stream) -> None:
-        """Takes a stream back whose exchange is over: the answer was read whole.
-
-        One whose windows have grown is ended, as nothing else takes credit back.
-        """
-        if self.reuse and len(self.idle) < self.max_streams and not stream.wide:
+        """Takes a stream back whose exchange is over; it is ended if it is of no more use."""
+        if self.reuse and not stream.spent and len(self.idle) < self.max_streams:
             self.idle.append(stream)
         else:
             self.session.retire(stream)

@@ -12,7 +12,16 @@ from typing import Any
 from proxyables.errors import PeerProtocolError, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
 from proxyables.wire.assembly import Assembler
-from proxyables.yamux import DATA_RECEIVED, FINISHED, RESET, WRITABLE, Event, Session, Stream
+from proxyables.yamux import (
+    DATA_RECEIVED,
+    FINISHED,
+    INITIAL_WINDOW,
+    RESET,
+    WRITABLE,
+    Event,
+    Session,
+    Stream,
+)
 
 from .calls import Calls
 from .service import Service
@@ -56,6 +65,10 @@ class Reader:
         self._max_message = limits.max_message
         self._on_session_event = on_session_event
         self._partial: dict[Stream, Assembler] = {}
+        # A frame is no larger than the largest window.
+        self._may_exceed = limits.max_message < max(limits.max_window, INITIAL_WINDOW)
+        self._is_careful = self._may_exceed
+        """Whether a piece may belong to a message that has begun, or be larger than one may be."""
         self._unfinished = 0
         """Bytes of memory that `_partial` takes: adding them up anew would take as many steps for
         each piece as there are begun messages."""
@@ -82,7 +95,7 @@ class Reader:
                 continue
             if not stream.auto_credit and stream.owner is not None:
                 stream.owner.on_bytes(len(payload))
-            if len(payload) > self._max_message or (self._partial and stream in self._partial):
+            if self._is_careful and (len(payload) > self._max_message or stream in self._partial):
                 self._assemble(stream, payload)
                 continue
             try:
@@ -126,6 +139,7 @@ class Reader:
             return
         if assembler.size and not stream.dead:
             self._partial[stream] = assembler
+            self._is_careful = True
             self._unfinished += assembler.memory
             self._check_unfinished()
         for whole in wholes:
@@ -135,6 +149,7 @@ class Reader:
         assembler = self._partial.pop(stream, None)
         if assembler is not None:
             self._unfinished -= assembler.memory
+            self._is_careful = self._may_exceed or bool(self._partial)
         return assembler
 
     def _check_unfinished(self) -> None:

@@ -58,7 +58,7 @@ class Releases:
             if stream.parked:
                 self._session.finish(stream)
             else:
-                calls.reuse(stream, failed=False)
+                calls.pool.give(stream)
 
     def _send_classic(self) -> None:
         calls = self._calls

@@ -139,7 +139,7 @@ class Desk:
         """Runs a chain over there and returns its value; the calling thread waits.
 
         If the wait is interrupted (Ctrl-C), the remote call is cancelled; it may or may not have
-        run. Raises as `Peer.request` does, and RuntimeError on the loop's own thread.
+        run. Raises as `Calls.request` does, and RuntimeError on the loop's own thread.
         """
         waiter = Waiter(self)
         value = self._wait(waiter, self._begin, reference, steps)

@@ -191,7 +191,7 @@ class Sender:
         """Say that no more data comes, behind all data given before. Receiving goes on."""
         if stream.local_closed or stream.dead:
             return
-        stream.local_closed = True
+        stream.local_closed = stream.spent = True
         if not stream.parked:
             self._send_fin(stream)
 
@@ -251,7 +251,7 @@ class Sender:
         change = 0 if self._clock is None or self.lenient else self._change(stream, used)
         if change:
             self._spare_credit -= change
-            stream.wide = True
+            stream.spent = True
         low_water = self._low_water_of(stream.window + change)
         return stream.refill(used, change=change, low_water=low_water)
 

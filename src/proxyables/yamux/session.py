@@ -133,13 +133,13 @@ class Session(Sender):
                 flush, then close. What came before the offence is in the error's ``events``.
         """
         self._heard = True
-        end = len(data)
-        if end > HEADER_BYTES and not self._interrupted and type(data) is bytes:
+        size = len(data) - HEADER_BYTES
+        if size > 0 and not self._interrupted and type(data) is bytes:
             # Most reads are exactly one frame, of a kind that changes nothing but the window.
             word, stream_id, length = _unpack_from(data)
             if (
                 not word
-                and length == end - HEADER_BYTES
+                and length == size
                 and (stream := self.streams.get(stream_id)) is not None
                 and (window := stream.receive_window - length) >= stream.low_water
             ):
@@ -157,14 +157,13 @@ class Session(Sender):
             word, stream_id, length = _unpack_from(data, offset)
             if (
                 not word
+                and length
                 and (stream := streams.get(stream_id)) is not None
-                and 0 < length <= (window := stream.receive_window)
+                and (window := stream.receive_window - length) >= stream.low_water
                 and (offset := start + length) <= end
             ):
-                stream.receive_window = window = window - length
+                stream.receive_window = window
                 events.append((DATA_RECEIVED, stream, data[start:offset]))
-                if window < stream.low_water:
-                    self._replenish(stream, events)
             else:
                 offset = self._frame(word, stream_id, length, data, start, events)
         if offset < end:
@@ -361,7 +360,7 @@ class Session(Sender):
             )
         stream.send_window += delta
         if stream.send_window > INITIAL_WINDOW and not self.lenient:
-            stream.wide = True
+            stream.spent = True
         if stream.parked:
             self._send_parked(stream)
             if not stream.parked:
@@ -371,7 +370,7 @@ class Session(Sender):
         """Their half has ended. A second FIN says nothing new, and does no harm."""
         if stream.remote_closed:
             return
-        stream.remote_closed = True
+        stream.remote_closed = stream.spent = True
         stream.receive_window = CLOSED
         events.append((FINISHED, stream, None))
         if stream.fin_sent:

@@ -41,8 +41,9 @@ class Stream:
             from a peer that ignores windows.
         low_water: Below so much of `receive_window`, credit is given.
         refilled_at: When credit was given last, by the session's clock.
-        wide: True once either window has been larger than it was at first. Credit cannot be taken
-            back: only the end of the stream does that.
+        spent: True once the stream is of no use for another exchange: a half of it has ended, or a
+            window has been larger than it was at first. Credit cannot be taken back: only the end
+            of the stream does that.
         consumed: Bytes that the driver has taken without their credit being announced yet.
         parked: Bytes given to `send` that wait for credit. Keeps its number when the stream dies:
             what is parked then never leaves.
@@ -70,7 +71,7 @@ class Stream:
         "refilled_at",
         "remote_closed",
         "send_window",
-        "wide",
+        "spent",
         "window",
     )
 
@@ -90,7 +91,7 @@ class Stream:
         self.window = self.receive_window = receive_window
         self.low_water = low_water
         self.refilled_at = -math.inf
-        self.wide = False
+        self.spent = False
         self.consumed = 0
         self.parked = 0
         self.auto_credit = True
@@ -151,7 +152,7 @@ class Stream:
 
     def end(self) -> None:
         """Mark the stream as dead, and let go of the data that was parked."""
-        self.dead = True
+        self.dead = self.spent = True
         self.send_window = self.receive_window = CLOSED
         self._waiting = None
 
