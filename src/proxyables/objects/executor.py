@@ -105,9 +105,9 @@ class Executor:
         *,
         on_workers: bool = False,
     ) -> None:
-        self._root = root
+        self.root = root
+        self.find = find
         self._policy = policy
-        self._find = find
         self._borrowed = borrowed
         self._cursor_type = borrowed.cursor_type
         self._relay = Relay(borrowed, policy)
@@ -156,50 +156,26 @@ class Executor:
         def fail(*_: object) -> NoReturn:
             raise error.with_traceback(None)  # each raising of it adds to the traceback that it has
 
-        self._root = self._find = fail
+        self.root = self.find = fail
 
     def start(self, target: Reference | None, steps: list[Step]) -> Any:
-        """Runs a chain from its beginning.
-
-        Returns:
-            The value, or `Suspended`, or `Iteration`.
+        """As `run`, on what a chain names as its target.
 
         Raises:
             ReferenceNotFound: The target is not exported.
+        """
+        return self.run(self.root() if target is None else self.find(target), steps)
+
+    def run(self, value: Any, steps: list[Any]) -> Any:
+        """Runs a chain on `value`; returns what it gives, or `Suspended`, or `Iteration`.
+
+        Raises:
             AccessDenied: The policy refuses a step.
-            LimitExceeded: The chain is too long.
-            ProxyError: It is malformed.
+            LimitExceeded, ProxyError: The chain is too long, or malformed.
             BaseException: Whatever the exported code raises.
         """
         if type(steps) is not list or len(steps) > self._max_steps:
             self._refuse_steps(steps)
-        return self._run(self._root() if target is None else self._find(target), steps)
-
-    def start_at(self, source: object, steps: list[Step]) -> Any:
-        """As `start`, on an object that is at hand."""
-        if type(steps) is not list or len(steps) > self._max_steps:
-            self._refuse_steps(steps)
-        return self._run(source, steps)
-
-    def _refuse_steps(self, steps: list[Step]) -> NoReturn:
-        if type(steps) is not list:
-            raise ProxyError("malformed chain: the steps are not a list")
-        raise LimitExceeded("max_steps", self._max_steps, len(steps), "chain")
-
-    def proceed(self, value: Any, steps: list[Step], index: int) -> Any:
-        """Goes on at step `index` with what a `Suspended` waited for; returns as `start` does."""
-        if type(value) not in self._plain:
-            outcome = self._settle(value, steps, index)
-            if outcome is not None:
-                return outcome
-        outcome = self._run(value, steps[index:])
-        if type(outcome) is Suspended:
-            outcome.index += index
-        elif type(outcome) is Iteration:
-            outcome.owned = outcome.owned or index > 0
-        return outcome
-
-    def _run(self, value: Any, steps: list[Any]) -> Any:
         kind = type(value)  # all that most steps need to know of it
         if kind is self._cursor_type:
             outcome = self._relay.take(value, steps, 0)
@@ -239,6 +215,24 @@ class Executor:
                 if outcome is not None:
                     return outcome
         return value
+
+    def _refuse_steps(self, steps: list[Step]) -> NoReturn:
+        if type(steps) is not list:
+            raise ProxyError("malformed chain: the steps are not a list")
+        raise LimitExceeded("max_steps", self._max_steps, len(steps), "chain")
+
+    def proceed(self, value: Any, steps: list[Step], index: int) -> Any:
+        """Goes on at step `index` with what a `Suspended` waited for; returns as `run` does."""
+        if type(value) not in self._plain:
+            outcome = self._settle(value, steps, index)
+            if outcome is not None:
+                return outcome
+        outcome = self.run(value, steps[index:])
+        if type(outcome) is Suspended:
+            outcome.index += index
+        elif type(outcome) is Iteration:
+            outcome.owned = outcome.owned or index > 0
+        return outcome
 
     def _settle(self, value: Any, steps: list[Step], index: int) -> Suspended | Iteration | None:
         """Checks one result; remembers types that never need checking.

@@ -113,7 +113,8 @@ class Service:
             self.dialect.chains = []
             return
         context = self._context.copy()
-        steps = message[2]
+        target, steps = message[1], message[2]
+        executor = self._executor
         try:
             if len(self._tasks) >= self._most_calls:
                 self._refuse_more()
@@ -123,7 +124,8 @@ class Service:
                 work = self._serve_chains(stream, message, chains)
                 self._start_task(stream, steps, work, context, seconds)
                 return
-            result = context.run(self._executor.start, message[1], steps)
+            source = executor.root() if target is None else executor.find(target)
+            result = context.run(executor.run, source, steps)
             if type(result) in _UNFINISHED:
                 work = self._outcome(stream, steps, result)
                 self._start_task(stream, steps, work, context, seconds)
@@ -251,7 +253,12 @@ class Service:
             self._fail(stream, error)
             return
         self.served += 1
-        self.send(stream, data, value)
+        whole = self._session.send(stream, data)
+        # As `send` does, but that most answers need no more.
+        if not whole or self._registry.journal or stream.spent or len(data) > _LARGE:
+            self._follow(stream, data, value, whole=whole)
+        if not self._writer.is_pending:
+            self._writer.flush_soon()
 
     def _fail(self, stream: Stream, error: BaseException) -> None:
         self._tables.take_back()
@@ -292,6 +299,12 @@ class Service:
         the object back before they read of it.
         """
         whole = self._session.send(stream, data)
+        self._follow(stream, data, content, whole=whole)
+        if not self._writer.is_pending:
+            self._writer.flush_soon()
+
+    def _follow(self, stream: Stream, data: bytes, content: Any, *, whole: bool) -> None:
+        """Sees to what an answer brings with it."""
         if self._registry.journal:
             journal = self._registry.take_journal()
             self._tables.confirm_types(sent=whole)
@@ -309,8 +322,6 @@ class Service:
             pending = self._writer.is_pending
             self._writer.flush()
             self._writer.is_pending = pending
-        if not self._writer.is_pending:
-            self._writer.flush_soon()
 
     def cancel(self, stream: Stream) -> None:
         """Cancels what is being served on a stream."""

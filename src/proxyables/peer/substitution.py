@@ -30,7 +30,7 @@ class Substitution:
         values: dict[int, Any] = {}
         for chain in chains:
             chain.steps = _replace(chain.steps, values)
-            result = self._executor.start_at(chain.source, chain.steps)
+            result = self._executor.run(chain.source, chain.steps)
             result = await self._outcome(None, chain.steps, result)
             values[id(chain)] = result.value if type(result) is ByReference else result
         message[:] = _replace(message, values)

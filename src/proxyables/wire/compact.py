@@ -8,7 +8,6 @@ per depth, because a packer cannot be entered twice.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -39,6 +38,8 @@ _PACKER_BYTES = 1024
 times what all the rest of an idle connection takes."""
 _KEPT_BYTES = 64 * KIB
 """A packer that has written more is replaced: its buffer never becomes smaller again."""
+_SURROGATES = "surrogatepass"
+"""Costs nothing here, and the sender may have needed it."""
 # What a payload of valid MessagePack but of the wrong content raises while it is loaded.
 _BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
 
@@ -54,13 +55,13 @@ class Compact:
     __slots__ = (
         "_depth",
         "_described",
+        "_hook",
         "_is_flat",
         "_largest",
         "_lenient",
         "_limits",
         "_packers",
         "_references",
-        "_unpack",
         "_usual",
         "chains",
         "pack",
@@ -75,10 +76,7 @@ class Compact:
         self._is_flat = False
         self._packers: list[Any] = [self._make_packer()]
         self.pack = self._packers[0].pack
-        # surrogatepass costs nothing here, and the sender may have needed it.
-        self._unpack = functools.partial(
-            unpackb, ext_hook=self._load, strict_map_key=False, unicode_errors="surrogatepass"
-        )
+        self._hook = self._load  # bound once
         self.chains: list[Chain] = []
         self.largest = limits.max_message
 
@@ -271,9 +269,10 @@ class Compact:
             LimitExceeded: A value in it is over a limit.
             ReferenceNotFound: It names an object of ours that is not exported.
         """
-        unpack = self._unpack
-        try:
-            message: Message = unpack(data)
+        try:  # as in `_unpack`, without the call
+            message: Message = unpackb(
+                data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
+            )
         except (ValueError, ReferenceNotFound):
             raise
         except Exception as error:
@@ -283,6 +282,10 @@ class Compact:
         if type(message) is not list or len(message) < 2 or type(message[0]) is not int:
             raise Malformed("not a message of this dialect")
         return message
+
+    def _unpack(self, data: bytes) -> Any:
+        # Not a partial: its keywords, which it merges for each call, take as long as the rest.
+        return unpackb(data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES)
 
     @staticmethod
     def decode_plain(data: bytes) -> Message:
