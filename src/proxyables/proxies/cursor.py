@@ -91,7 +91,7 @@ class ProxyCursor(Operators):
         return ProxyCursor(peer, reference, [*steps, [ITEM, key]])
 
     def __call__(self, /, *args: object, **kwargs: object) -> ProxyCursor:
-        step = [CALL, list(args), kwargs] if kwargs else [CALL, list(args)]
+        step = [CALL, [*args], kwargs] if kwargs else [CALL, [*args]]
         peer, reference, steps, _ = self._path
         cursor = _new(ProxyCursor)
         _set_path(cursor, (peer, reference, [*steps, step], 0))
