@@ -31,7 +31,7 @@ _VALUES: list[Any] = [
         fractions.Fraction(1, 3),
     ],
     [uuid.UUID(int=1), pathlib.PurePosixPath("a/b"), ..., NotImplemented, memoryview(b"abc")],
-    [ValueError("told", 1), object(), Path(1, []), Path(None, [[GET, "a"], [CALL, [1]]])],
+    [ValueError("told", 1), object(), Path(1, []), Path(None, ["a", [CALL, [1]]])],
 ]
 
 
@@ -49,12 +49,12 @@ def _failed() -> BaseException:
 def px_messages() -> list[bytes]:
     """Returns messages of each kind in the px dialect."""
     codec = Compact(Lender(), Limits())
-    steps: list[Any] = [[GET, "a"], [ITEM, "k"], [SET, "b", 1], [OPERATE, "add", [1]]]
+    steps: list[Any] = ["a", [GET, "b"], [ITEM, "k"], [SET, "b", 1], [OPERATE, "add", [1]]]
     return [
         codec.encode_plain([HELLO, dump_hello(Hello(instance="x", root="r"))]),
         codec.encode_request(None, [*steps, [COPY]]),
-        codec.encode_request(7, [[GET, "f"], [CALL, [1, Path(None, steps)], {"k": 2}]], {"t": 1}),
-        codec.encode_request(None, [[GET, "rows"], [STREAM, 10]]),
+        codec.encode_request(7, ["f", [CALL, [1, Path(None, steps)], {"k": 2}]], {"t": 1}),
+        codec.encode_request(None, ["rows", [STREAM, 10]]),
         codec.encode_items([1, "x", (2,)]),
         codec.encode_throw(_failed()),
         *codec.encode_release([(1, 2), (3, 4)]),
@@ -66,8 +66,8 @@ def classic_messages() -> list[bytes]:
     """Returns messages of each kind in the classic dialect."""
     codec = Classic(Lender(), Limits())
     return [
-        codec.encode_request("r", [[GET, "f"], [CALL, [1, "x", None, [1.5], {"k": b"y"}, len]]]),
-        codec.encode_request(None, [[GET, "a"], [ITEM, 1]]),
+        codec.encode_request("r", ["f", [CALL, [1, "x", None, [1.5], {"k": b"y"}, len]]]),
+        codec.encode_request(None, ["a", [ITEM, 1]]),
         codec.encode_throw(_failed()),
         *codec.encode_release([("r", 2)]),
         *(codec.encode_return(value) for value in (None, True, 5, 1.5, "é", b"x", [1], object())),
