@@ -1,0 +1,71 @@
+"""Where ``serve`` listens, as its options say it."""
+
+from __future__ import annotations
+
+import os
+
+from proxyables.net.addresses import MAX_SOCKET_PATH, parse
+from proxyables_cli import runtime
+from proxyables_cli.daemon import supervision
+from proxyables_cli.daemon.options import ServeOptions
+from proxyables_cli.exits import Code, Failure
+
+
+def addresses(options: ServeOptions, label: str) -> list[str]:
+    """Turns the listener options into canonical addresses.
+
+    None given are the sockets that systemd passed, or else a private one, named after the label.
+
+    Raises:
+        Failure: One makes no sense; the code is for bad usage.
+    """
+    written = [
+        *options.listen,
+        *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
+        *map(_socket, options.unix),
+        *map(_websocket, options.ws),
+        *(["stdio:"] if options.stdio else []),
+    ]
+    if not written:
+        written += supervision.passed_sockets()
+    if not written:
+        written.append(f"unix:{runtime.socket_path(options.name or label)}")
+    try:
+        canonical = [str(parse(text, listening=True)) for text in written]
+    except ValueError as error:
+        raise Failure(Code.USAGE, str(error)) from None
+    twice = {text for text in canonical if canonical.count(text) > 1 and not text.endswith(":0")}
+    if twice:
+        raise Failure(Code.USAGE, f"the listener {twice.pop()} is given twice")
+    return canonical
+
+
+def _websocket(text: str) -> str:
+    """Makes the address of a WebSocket listener."""
+    if "://" in text:
+        return text
+    return f"ws://127.0.0.1{text}" if text.startswith(":") else f"ws://{text}"
+
+
+def _socket(text: str) -> str:
+    """Makes the address of a socket path; absolute, so that what is printed holds anywhere.
+
+    A path that would get too long for a socket that way stays relative.
+    """
+    path = text.removeprefix("unix:")
+    absolute = os.path.abspath(path)
+    if path.startswith(("@", "~")) or len(os.fsencode(absolute)) > MAX_SOCKET_PATH:
+        return f"unix:{path}"
+    return f"unix:{absolute}"
+
+
+def reachable(address: str) -> str:
+    """Makes an address that can be dialled from one that stands for every interface."""
+    scheme, _, rest = address.partition("://")
+    for everywhere in ("*:", "0.0.0.0:", "[::]:"):
+        if rest.startswith(everywhere):
+            return f"{scheme}://127.0.0.1:{rest.removeprefix(everywhere)}"
+    return address
+
+
+__all__ = ["addresses", "reachable"]

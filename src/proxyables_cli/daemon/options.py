@@ -1,0 +1,165 @@
+"""The command line of ``serve``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from proxyables_cli import loops
+from proxyables_cli.options import (
+    Choice,
+    Common,
+    duration,
+    number,
+    repeated,
+    size,
+    switch,
+    value,
+    word,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(Common):
+    """The command line of ``serve``."""
+
+    target: str = word("TARGET", text="module:attribute, path/file.py:attribute, or module.")
+    listen: tuple[str, ...] = repeated(
+        "-l",
+        "--listen",
+        metavar="ADDRESS",
+        text="Listen on any address of proxyables-address(7). Every listener may be repeated.",
+    )
+    tcp: tuple[str, ...] = repeated(
+        "--tcp", metavar="[HOST]:PORT", text="Listen on TCP; without HOST on 127.0.0.1."
+    )
+    unix: tuple[str, ...] = repeated(
+        "--unix", metavar="PATH", text="Listen on a Unix socket that only this user may open."
+    )
+    ws: tuple[str, ...] = repeated(
+        "--ws",
+        metavar="[HOST]:PORT[/PATH]",
+        text="Listen for WebSockets; without HOST on 127.0.0.1.",
+    )
+    origin: tuple[str, ...] = repeated(
+        "--origin",
+        metavar="ORIGIN",
+        text="Let web pages of this origin connect by WebSocket, such as https://app.example.",
+    )
+    stdio: bool = switch(
+        "--stdio", text="Serve one peer over standard input and output; its end ends the server."
+    )
+    name: str = value(
+        "--name",
+        metavar="NAME",
+        text="What the server calls its object. Else the last word of TARGET.",
+        default="",
+    )
+    app_dir: str = value(
+        "--app-dir",
+        metavar="DIR",
+        text="Where modules are searched first. Else the working directory.",
+        default=".",
+    )
+    factory: bool = switch("--factory", text="TARGET is a function that makes the object.")
+    instance: Literal["shared", "connection"] = value(
+        "--instance",
+        metavar="WHICH",
+        text="shared (the default), or connection: TARGET is called for each connection.",
+        convert=Choice("shared", "connection"),
+        default="shared",
+    )
+    threads: int = value(
+        "--threads",
+        metavar="N",
+        text="Run up to N sync methods at once, on worker threads; 1 is the default. 0 runs them"
+        " on the event loop: fastest, for methods that never block.",
+        convert=number,
+        default=1,
+    )
+    loop: str = value(
+        "--loop",
+        metavar="LOOP",
+        text="auto (the default: uvloop if it is installed), uvloop or asyncio.",
+        convert=Choice(*loops.LOOPS),
+        default="auto",
+    )
+    allow: tuple[str, ...] = repeated(
+        "--allow",
+        metavar="NAME",
+        text="Lend only this name of the object, or those that fit a pattern such as get_*.",
+    )
+    deny: tuple[str, ...] = repeated(
+        "--deny", metavar="NAME", text="Refuse this name, or pattern, on every object."
+    )
+    read_only: bool = switch(
+        "--read-only", text="Refuse assignments, deletions, and what changes containers."
+    )
+    strict: bool = switch("--strict", text="Lend only what is marked with @expose.")
+    max_streams: int | None = value(
+        "--max-streams",
+        metavar="N",
+        text="How many calls each peer may have under way. Else 16384.",
+        convert=number,
+    )
+    keepalive: float | None = value(
+        "--keepalive",
+        metavar="DURATION",
+        text="Ping a peer that has been silent this long; 0 for never. Else 30s.",
+        convert=duration,
+    )
+    idle_timeout: float | None = value(
+        "--idle-timeout",
+        metavar="DURATION",
+        text="Close a connection that has carried no call for this long. Else never.",
+        convert=duration,
+    )
+    max_message: int | None = value(
+        "--max-message",
+        metavar="SIZE",
+        text="The largest message either way, such as 64MiB. Else 16MiB.",
+        convert=size,
+    )
+    grace: float = value(
+        "--grace",
+        metavar="DURATION",
+        text="How long calls may go on after the first SIGINT or SIGTERM. Else 10s.",
+        convert=duration,
+        default=10.0,
+    )
+    ready_fd: int | None = value(
+        "--ready-fd",
+        metavar="N",
+        text="Write a line of JSON to this descriptor when every listener accepts, and close it.",
+        convert=number,
+    )
+    pid_file: str = value(
+        "--pid-file",
+        metavar="PATH",
+        text="Keep the process's number in this file while it runs.",
+        default="",
+    )
+    token_file: str | None = value(
+        "--token-file",
+        metavar="PATH",
+        text="The secret that peers must know; a file that only you may read.",
+    )
+    tls_cert: str | None = value(
+        "--tls-cert",
+        metavar="FILE",
+        text="The certificate that TLS listeners show; with it, TCP listeners are TLS ones.",
+    )
+    tls_key: str | None = value(
+        "--tls-key", metavar="FILE", text="Its key, if it is not in the same file."
+    )
+    tls_client_ca: str | None = value(
+        "--tls-client-ca",
+        metavar="FILE",
+        text="Let in only peers that have a certificate of this authority.",
+    )
+    insecure: bool = switch(
+        "--insecure", text="Allow addresses that other machines or users can reach."
+    )
+
+
+__all__ = ["ServeOptions"]
