@@ -142,6 +142,7 @@ Reason: TypeAlias = Literal[
     "version",
     "malformed",
     "refused",
+    "busy",
 ]
 """Why two sides did not meet; see `HandshakeFailed`."""
 
@@ -155,7 +156,7 @@ class HandshakeFailed(ProxyError, ConnectionError):
             ``not-found`` and ``not-executable`` (the program of an ``exec:`` address),
             ``not-a-peer`` (what they sent is no Yamux), ``version`` (another major one),
             ``malformed`` (their part of the handshake breaks the rules), ``refused`` (they do not
-            want this peer).
+            want this peer), ``busy`` (they have no room for it now).
     """
 
     def __init__(

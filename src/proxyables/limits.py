@@ -47,6 +47,9 @@ class Limits:
             for ever.
         idle_timeout: Seconds without a call in either direction after which the connection is
             closed, whatever references are held; 0 closes none.
+        call_timeout: Seconds that a call of the other side may take, a stream of items up to its
+            end; then it is cancelled and fails with TimeoutError. Synchronous code on a worker
+            goes on, unheard; on the event loop nothing can end it. 0 sets no end.
         grace: Seconds that calls in flight get to end when the connection is closed.
     """
 
@@ -68,6 +71,7 @@ class Limits:
     keepalive_timeout: float = 30.0
     stall_timeout: float = 60.0
     idle_timeout: float = 0.0
+    call_timeout: float = 0.0
     grace: float = 5.0
 
     def __post_init__(self) -> None:

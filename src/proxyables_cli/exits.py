@@ -84,6 +84,7 @@ _BY_REASON: dict[str, Code] = {
     "version": Code.PROTOCOL,
     "malformed": Code.PROTOCOL,
     "refused": Code.PROTOCOL,
+    "busy": Code.NO_CONNECTION,
 }
 
 # Failures that say nothing: the user caused them, and knows.

@@ -488,6 +488,8 @@ def test_senseless_arguments_are_told_at_once(
         ((1, ":0"), {"threads": -1}, ValueError, "threads takes 0 or a positive number, got -1"),
         ((1, ":0"), {"threads": "2"}, TypeError, "threads takes a whole number, got '2'"),
         ((1, ":0"), {"token": b""}, ValueError, "no secret"),
+        ((1, ":0"), {"max_connections": 0}, ValueError, "takes a positive number, got 0"),
+        ((1, ":0"), {"max_connections": "2"}, TypeError, "takes a whole number, got '2'"),
     ],
 )
 def test_senseless_arguments_of_serve(

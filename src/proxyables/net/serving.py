@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import logging
 import secrets
 import socket
 import ssl as tls
@@ -13,7 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
-from proxyables.errors import ConnectionClosed
+from proxyables.errors import ConnectionClosed, LimitExceeded
 from proxyables.limits import Limits
 from proxyables.net import doors, websockets
 from proxyables.net import tls as encryption
@@ -29,6 +28,7 @@ from proxyables.net.addresses import (
     WebSocketAddress,
     understand,
 )
+from proxyables.net.arrivals import Arrivals
 from proxyables.net.descriptors import attach_descriptors, inherited_socket
 from proxyables.net.listeners import (
     Attach,
@@ -45,7 +45,8 @@ from proxyables.peer.attempts import Attempts
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import Workers, make_workers
 
-log = logging.getLogger("proxyables")
+MOST_REFUSED = 64
+"""Connections that are being told that there are too many; one more is closed without a word."""
 
 
 def serve(
@@ -62,6 +63,7 @@ def serve(
     by_reference: tuple[type, ...] = (),
     insecure: bool = False,
     origins: Sequence[str] = (),
+    max_connections: int | None = None,
 ) -> Server:
     """Serves an object: ``async with serve(…) as server:``, or ``server = await serve(…)``.
 
@@ -86,6 +88,8 @@ def serve(
             TLS has checked.
         origins: The web pages that may connect by ``ws://`` and ``wss://``, as their browsers say
             it: ``"https://app.example"``. No others may; what is no browser says nothing.
+        max_connections: How many there may be at once. One more is told so, and gets
+            `HandshakeFailed` with the reason ``busy``. Else as many as the system can hold.
 
     Raises:
         ValueError, TypeError: At once, for arguments that make no sense, and for files of TLS
@@ -102,6 +106,7 @@ def serve(
         raise ValueError(f"instance is 'shared' or 'connection', got {instance!r:.80}")
     if (factory or instance == "connection") and not callable(obj):
         raise TypeError(f"expected a class or a function that makes objects, got {obj!r:.200}")
+    _check_max_connections(max_connections)
     limits = Limits() if limits is None else limits
     workers = make_workers(threads, limits)
     make_peer = functools.partial(
@@ -131,6 +136,7 @@ def serve(
         limits=limits,
         origins=doors.check_origins(origins),
         is_safe=insecure or token is not None,
+        max_connections=max_connections,
         contexts={
             each: ssl if isinstance(each, FdAddress) else encryption.server_context(each, ssl)
             for each in addresses
@@ -158,6 +164,7 @@ class Server:
         limits: Limits,
         origins: Sequence[str],
         is_safe: bool,
+        max_connections: int | None,
         contexts: dict[Address, tls.SSLContext | None],
     ) -> None:
         self._where = where
@@ -169,18 +176,18 @@ class Server:
         self._limits = limits
         self._origins = origins
         self._is_safe = is_safe
+        self._max_connections = max_connections
         self._contexts = contexts
         self._addresses: list[str] = []
         self._listeners: list[Listener] = []
         self._peers: set[Peer] = set()
-        # Connections on their way to become peers: one task each. A task that is cancelled before
-        # its first step cannot close its socket, so that is noted apart.
-        self._arrivals: set[asyncio.Task[None]] = set()
-        self._unclaimed: set[socket.socket] = set()
+        self._refused: set[Peer] = set()
+        self._arrivals = Arrivals(self._end_if_done)
         self._is_started = False
         self._is_open = False
         self._is_closing = False
         self._ended = asyncio.Event()
+        self._change = asyncio.Event()
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closing else "open" if self._is_started else "new"
@@ -222,11 +229,29 @@ class Server:
         self._is_closing = True
         for listener in self._listeners:
             listener.close()
-        for arrival in self._arrivals:
-            arrival.cancel()
-        for peer in list(self._peers):
+        self._arrivals.cancel()
+        for peer in [*self._peers, *self._refused]:
             peer.close()
         self._end_if_done()
+
+    def stop_accepting(self) -> None:
+        """Stops listening. Connections that are there go on; the server is closed after the last.
+
+        Safe to call twice.
+        """
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        self._end_if_done()
+
+    async def changed(self) -> None:
+        """Waits until a connection comes, is introduced, or ends; or until the server has ended.
+
+        What `peers` says now holds until the first await, so a loop that looks, and then waits
+        for this, misses nothing.
+        """
+        if not self._ended.is_set():
+            await self._change.wait()
 
     async def wait_closed(self) -> None:
         """Waits until the server has been closed and every connection has ended.
@@ -237,7 +262,7 @@ class Server:
             await self._ended.wait()
         except BaseException:
             if self._is_closing:
-                for peer in list(self._peers):
+                for peer in [*self._peers, *self._refused]:
                     peer.abort()
             raise
 
@@ -316,55 +341,71 @@ class Server:
 
     async def _new_peer(self, shown: str) -> Peer:
         root = await _made(self._obj) if self._is_made_for_each else self._obj
-        peer = self._make_peer(export=root, address=shown, on_closed=self._on_peer_closed)
+        peer = self._make_peer(
+            export=root,
+            address=shown,
+            on_introduced=self._tell_change,
+            on_closed=self._on_peer_closed,
+        )
         self._peers.add(peer)
+        self._tell_change()
         return peer
 
     def _on_accept(self, sock: socket.socket, listener: Listener) -> None:
-        self._unclaimed.add(sock)
-        task = asyncio.get_running_loop().create_task(self._welcome(sock, listener))
-        self._arrivals.add(task)
-        task.add_done_callback(functools.partial(self._on_arrived, sock))
-
-    async def _welcome(self, sock: socket.socket, listener: Listener) -> None:
-        self._unclaimed.discard(sock)
-        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
-        try:
-            shown = str(TcpAddress(*sock.getpeername()[:2])) if is_tcp else listener.address
-            peer = await self._new_peer(shown)
-        except BaseException:
+        taken = len(self._peers) + self._arrivals.unclaimed
+        is_full = self._max_connections is not None and taken >= self._max_connections
+        if is_full and len(self._refused) >= MOST_REFUSED:
             sock.close()
-            raise
+            return
+        self._arrivals.take(sock, self._welcome(sock, listener, is_refused=is_full))
+
+    async def _welcome(self, sock: socket.socket, listener: Listener, *, is_refused: bool) -> None:
+        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
+        shown = str(TcpAddress(*sock.getpeername()[:2])) if is_tcp else listener.address
+        peer = self._refusing_peer(shown) if is_refused else await self._new_peer(shown)
+        self._arrivals.claim(sock)
         try:
             await listener.attach(sock, peer)
         except BaseException:
             peer.abort()
             raise
 
-    def _on_arrived(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
-        self._arrivals.discard(task)
-        if sock in self._unclaimed:
-            self._unclaimed.discard(sock)
-            sock.close()
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, OSError):
-            log.info("a connection failed before it began: %s", error)
-        elif error is not None:
-            log.error("making the object of a connection failed", exc_info=error)
-        self._end_if_done()
+    def _refusing_peer(self, shown: str) -> Peer:
+        """Makes a peer that says that there are too many, and nothing else."""
+        most = self._max_connections or 0
+        refusal = LimitExceeded("max_connections", most, most + 1, "connections")
+        peer = self._make_peer(address=shown, refusal=refusal, on_closed=self._on_peer_closed)
+        self._refused.add(peer)
+        return peer
 
     def _on_peer_closed(self, peer: Peer) -> None:
+        self._refused.discard(peer)
         self._peers.discard(peer)
+        self._tell_change()
         self._end_if_done()
 
+    def _tell_change(self, _peer: Peer | None = None) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+
     def _end_if_done(self) -> None:
-        if self._peers or self._arrivals:
+        if self._peers or self._refused or self._arrivals:
             return
         if self._is_closing:
             self._workers.close()
             self._ended.set()
+            self._tell_change()
         elif self._is_open and not self._listeners:
             self.close()  # its only connections were those that it was started with
+
+
+def _check_max_connections(number: object) -> None:
+    if number is None:
+        return
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"max_connections takes a whole number, got {number!r:.80}")
+    if number < 1:
+        raise ValueError(f"max_connections takes a positive number, got {number!r:.80}")
 
 
 async def _made(factory: Callable[[], Any]) -> Any:

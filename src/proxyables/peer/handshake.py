@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import enum
 
-from proxyables.errors import AuthenticationFailed, HandshakeFailed, PeerProtocolError, RemoteError
+from proxyables.errors import (
+    AuthenticationFailed,
+    HandshakeFailed,
+    PeerProtocolError,
+    ProxyError,
+    RemoteError,
+)
 from proxyables.wire.hello import (
     VERSION,
     Hello,
@@ -42,11 +48,13 @@ class Handshake:
         client: Whether this side dialled.
         token: The shared secret, if authentication is demanded.
         attempts: Where the side that was dialled counts failures, and looks who has to wait.
+        refusal: Why the side that was dialled wants nobody more, if it does not.
 
     Attributes:
         source: Under what its failures are counted.
         info: What is known of the other side, once `stage` is DONE.
-        refusal: With what every request of a classic peer is to be answered, if it is.
+        refusal: With what the HELLO, or every request of a classic peer, is to be answered, if it
+            is.
     """
 
     def __init__(
@@ -56,6 +64,7 @@ class Handshake:
         client: bool,
         token: bytes | None,
         attempts: Attempts | None = None,
+        refusal: ProxyError | None = None,
     ) -> None:
         self._attempts = Attempts() if attempts is None else attempts
         self.source = ""
@@ -65,7 +74,7 @@ class Handshake:
         self._theirs = hello
         self.stage = Stage.WAITING
         self.info: Hello | None = None
-        self.refusal: AuthenticationFailed | None = None
+        self.refusal = refusal
 
     # -- the first frame --------------------------------------------------------------------------
 
@@ -110,11 +119,14 @@ class Handshake:
         """Takes HELLO or AUTH from the side that dialled; returns the answer.
 
         Raises:
-            HandshakeFailed, AuthenticationFailed: The answer is to be a THROW of this.
+            HandshakeFailed, AuthenticationFailed, LimitExceeded: The answer is to be a THROW of
+                this.
             PeerProtocolError: Anything else was asked before the handshake was done.
         """
         if self._client or self.stage.value != _EXPECTED.get(message[0]):
             raise PeerProtocolError(f"message {message[0]} while {self.stage.value}")
+        if self.refusal is not None:
+            raise self.refusal
         if self._token is not None:
             # For AUTH again: a thousand connections may have said HELLO before the first failed.
             self._attempts.check(self.source)
@@ -184,6 +196,8 @@ class Handshake:
         text = error.message if isinstance(error, RemoteError) else str(error)[:200]
         if name == "AuthenticationFailed":
             return AuthenticationFailed(f"the peer refused: {text}")
+        if name == "LimitExceeded":
+            return HandshakeFailed(f"the peer is busy: {text}", reason="busy")
         return HandshakeFailed(f"the peer refused: {text}", reason="refused")
 
 

@@ -24,6 +24,7 @@ from proxyables.errors import (
     ConnectionLost,
     HandshakeFailed,
     PeerProtocolError,
+    ProxyError,
 )
 from proxyables.limits import Limits
 from proxyables.muid import make_muid
@@ -92,6 +93,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
         threads: How many workers run synchronous methods; 0 runs them on the loop, but for those
             that are marked with ``expose(run="thread")``.
         workers: Whose these are; without it, the peer has its own.
+        refusal: Why the other side, which dialled, is told to go away.
+        on_introduced: Called once, when both sides know each other and calls may come.
         on_closed: Called once, when the connection has ended.
 
     Attributes:
@@ -122,6 +125,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
         address: str = "",
         threads: int = 0,
         workers: Workers | None = None,
+        refusal: ProxyError | None = None,
+        on_introduced: Callable[[Peer], None] | None = None,
         on_closed: Callable[[Peer], None] | None = None,
     ) -> None:
         self.limits = limits = Limits() if limits is None else limits
@@ -134,6 +139,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self.credentials = Credentials()
         self.drains_at_eof = False
         self._export = export
+        self._on_ready = on_introduced
         self._on_closed = on_closed
         self.thread = threading.get_ident()
         self._owns_workers = workers is None
@@ -151,7 +157,9 @@ class Peer(asyncio.Protocol, Generic[Root]):
         )
         secret = token.encode() if isinstance(token, str) else token
         hello = self._make_hello(instance, name, demands="" if token is None else "token")
-        self._handshake = Handshake(hello, client=client, token=secret, attempts=attempts)
+        self._handshake = Handshake(
+            hello, client=client, token=secret, attempts=attempts, refusal=refusal
+        )
         self._introduction = Introduction(
             self._handshake,
             self._session,
@@ -434,6 +442,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
             self._executor.refuse(refusal)
         self._ready.set_result(None)
         log.debug("%s: introduced: %r", self, info)
+        if refusal is None and self._on_ready is not None:
+            self._on_ready(self)
 
     def _become_classic(self) -> None:
         self.is_classic = True

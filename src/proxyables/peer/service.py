@@ -192,8 +192,12 @@ class Service:
         context: contextvars.Context,
         seconds: float | None,
     ) -> None:
-        if seconds is not None:
-            work = _within(seconds, work)
+        allowed = self._limits.call_timeout
+        if allowed and (seconds is None or allowed < seconds):
+            context.run(until.set, time.monotonic() + allowed)  # what it calls ends with it
+            work = _within(allowed, work, f"the call took longer than {allowed:g} s (call_timeout)")
+        elif seconds is not None:
+            work = _within(seconds, work, "the caller's deadline is over")
         serving = self._finish(stream, steps, work)
         if sys.version_info >= (3, 12):
             # What does not wait after all is answered in this turn.
@@ -369,12 +373,12 @@ def _is_copy(steps: Sequence[Step]) -> bool:
     return type(last) is list and last[0] == COPY
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
-    """Awaits `work`, which is cancelled when the caller's deadline is over."""
+async def _within(seconds: float, work: Coroutine[Any, Any, Any], told: str) -> Any:
+    """Awaits `work`, which is cancelled when the time is over; TimeoutError then says `told`."""
     try:
         async with asyncio.timeout(seconds) as scope:
             return await work
     except TimeoutError:
         if scope.expired():
-            raise TimeoutError("the caller's deadline is over") from None
+            raise TimeoutError(told) from None
         raise
