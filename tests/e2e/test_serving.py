@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -244,5 +245,57 @@ def test_a_worker_that_takes_too_long_is_left_behind(run: Run) -> None:
                 assert await peer.root.call_back(lambda: 7) == 7
             finally:
                 slow.may_return.set()
+
+    run(main())
+
+
+# --- binding first -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["tcp://127.0.0.1:0", "ws://127.0.0.1:0/adder", "unix:{}/p.sock"])
+def test_sockets_outlive_the_server_that_they_were_given_to(
+    run: Run, tmp_path: Path, where: str
+) -> None:
+    """As a supervisor does it: it binds, and one server after the other accepts."""
+    where = where.format(tmp_path)
+
+    async def main() -> None:
+        binder = serve(None, where)
+        await binder.bind()
+        await binder.bind()
+        early: asyncio.Future[Any] | None = None
+        for _ in range(2):
+            given = [[sock.dup() for sock in each] for each in binder.sockets]
+            async with serve(Adder(), where, sockets=given) as server:
+                (shown,) = server.addresses
+                if early is not None:
+                    async with await early as peer:  # it waited for the second server
+                        assert await peer.root.add(2, 3) == 5
+                async with connect(shown) as peer:
+                    assert await peer.root.add(2, 3) == 5
+            early = early or asyncio.ensure_future(connect(shown))
+        binder.close()
+        await binder.wait_closed()
+        with pytest.raises(HandshakeFailed):
+            await connect(shown)
+
+    run(main())
+
+
+def test_sockets_that_do_not_fit(run: Run) -> None:
+    with pytest.raises(ValueError, match="sockets are for 2 addresses, got 1"):
+        serve(None, ":0", ":0", sockets=[[]])
+
+    async def main() -> None:
+        sock = socket.socket()
+        with pytest.raises(OSError, match="must listen"):
+            await serve(None, ":0", sockets=[[sock]])
+        assert sock.fileno() < 0
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            server = serve(None, ":0", f":{other.getsockname()[1]}")
+            with pytest.raises(OSError, match="in use"):
+                await server.bind()
+        with pytest.raises(RuntimeError, match="is closed"):
+            await server.bind()
 
     run(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import grp
 import logging
 import os
 import resource
@@ -20,16 +21,16 @@ import pytest
 
 import recording
 from proxyables.errors import AuthenticationFailed
-from proxyables.net import listeners
+from proxyables.net import holders, listeners, socket_files
 from proxyables.net.addresses import FdAddress, TcpAddress, UnixAddress
 from proxyables.net.listeners import (
     Listener,
-    SocketFile,
     is_listening,
     listen_inherited,
     listen_tcp,
     listen_unix,
 )
+from proxyables.net.socket_files import Access, SocketFile, understand_access
 from recording import Run, eventually
 
 run = recording.run  # the fixture
@@ -394,7 +395,7 @@ def held_lock(path: Path) -> Iterator[None]:
 def test_a_lock_that_is_never_given_back_keeps_nobody_out(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listeners, "LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(socket_files, "LOCK_PATIENCE", 0.05)
 
     async def main() -> None:
         with held_lock(tmp_path):
@@ -522,3 +523,108 @@ def test_a_listener_that_rests_can_be_closed(run: Run) -> None:
         assert pause.cancelled()
 
     run(main())
+
+
+# --- who may connect, and who has what is wanted -------------------------------------------------
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_a_mode_is_exactly_what_was_asked_for(run: Run, tmp_path: Path, mask: int) -> None:
+    path = tmp_path / "p.sock"
+
+    async def main() -> None:
+        before = os.umask(mask)
+        try:
+            access = understand_access(0o660, os.getgid())
+            listener = await listen_unix(UnixAddress(str(path)), access)
+        finally:
+            assert os.umask(before) == mask
+        assert stat.S_IMODE(path.lstat().st_mode) == 0o660
+        assert path.lstat().st_gid == os.getgid()
+        listener.close()
+
+    run(main())
+
+
+def test_every_user_is_let_in_only_on_purpose(run: Run, tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "p.sock"))
+
+    async def main() -> None:
+        with pytest.raises(AuthenticationFailed, match="with mode 0666 every user"):
+            await listen_unix(address, Access(0o666))
+        assert os.listdir(tmp_path) == []
+        (await listen_unix(address, Access(0o666), is_safe=True)).close()
+
+    run(main())
+
+
+def test_a_group_that_this_user_is_not_in(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "p.sock"
+
+    async def main() -> None:
+        if os.geteuid() == 0:  # who may give files to any group
+            listener = await listen_unix(UnixAddress(str(path)), Access(0o660, 1))
+            assert path.lstat().st_gid == 1
+            listener.close()
+            return
+        with pytest.raises(PermissionError, match="cannot give it to the group 1: "):
+            await listen_unix(UnixAddress(str(path)), Access(0o660, 1))
+        assert not path.exists()
+
+    run(main())
+
+
+def test_a_group_that_is_there(run: Run, tmp_path: Path) -> None:
+    group = grp.getgrgid(os.getgid())
+
+    async def main() -> None:
+        assert understand_access(None, None) == Access(0o600, None)
+        assert understand_access(None, group.gr_name) == Access(0o660, group.gr_gid)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "error", "says"),
+    [
+        (0o1777, None, ValueError, "up to 0o777, got 0o1777"),
+        ("0660", None, TypeError, "got '0660'"),
+        (None, "no such group", ValueError, "there is no group 'no such group'"),
+    ],
+)
+def test_an_access_that_makes_no_sense(
+    mode: Any, group: Any, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        understand_access(mode, group)
+
+
+def test_who_has_a_port_is_told(run: Run) -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            with pytest.raises(OSError, match=f"in use, by process {os.getpid()} [(].+[)]$"):
+                await listen_tcp(TcpAddress("127.0.0.1", port), is_safe=False)
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_who_has_a_socket_is_told(run: Run, tmp_path: Path, is_abstract: bool) -> None:
+    address = UnixAddress(f"@{tmp_path.name}-held" if is_abstract else str(tmp_path / "p.sock"))
+
+    async def main() -> None:
+        listener = await listen_unix(address)
+        with pytest.raises(OSError, match=f", by process {os.getpid()} [(].+[)]$"):
+            await listen_unix(address)
+        listener.close()
+
+    run(main())
+
+
+def test_nobody_is_told_where_nobody_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert holders.who_has_port(1) == ""
+    assert holders.who_has_socket("/nowhere") == ""
+    monkeypatch.setattr(holders, "_TCP_TABLES", ("/nowhere",))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert holders.who_has_port(other.getsockname()[1]) == ""

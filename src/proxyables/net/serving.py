@@ -19,25 +19,17 @@ from proxyables.net import tls as encryption
 from proxyables.net.addresses import (
     Address,
     FdAddress,
-    HostAddress,
     SecureWebSocketAddress,
-    StdioAddress,
     TcpAddress,
     TlsAddress,
-    UnixAddress,
     WebSocketAddress,
     understand,
 )
 from proxyables.net.arrivals import Arrivals
-from proxyables.net.descriptors import attach_descriptors, inherited_socket
-from proxyables.net.listeners import (
-    Attach,
-    Listener,
-    is_listening,
-    listen_inherited,
-    listen_tcp,
-    listen_unix,
-)
+from proxyables.net.bindings import Binding, Bindings, Greeting
+from proxyables.net.descriptors import attach_descriptors
+from proxyables.net.listeners import Listener
+from proxyables.net.socket_files import understand_access
 from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket
 from proxyables.objects.policy import Policy
@@ -64,6 +56,9 @@ def serve(
     insecure: bool = False,
     origins: Sequence[str] = (),
     max_connections: int | None = None,
+    unix_mode: int | None = None,
+    unix_group: str | int | None = None,
+    sockets: Sequence[Sequence[socket.socket]] = (),
 ) -> Server:
     """Serves an object: ``async with serve(…) as server:``, or ``server = await serve(…)``.
 
@@ -84,12 +79,18 @@ def serve(
             ``wss://``, and on ``tcp://``, which it makes ``tls://``.
         name: What the root is called.
         by_reference: Types whose instances always stay here when a method returns one.
-        insecure: Allows other machines to connect without a token and without a certificate that
-            TLS has checked.
+        insecure: Allows other machines, and every user of this one, to connect without a token
+            and without a certificate that TLS has checked.
         origins: The web pages that may connect by ``ws://`` and ``wss://``, as their browsers say
             it: ``"https://app.example"``. No others may; what is no browser says nothing.
         max_connections: How many there may be at once. One more is told so, and gets
             `HandshakeFailed` with the reason ``busy``. Else as many as the system can hold.
+        unix_mode: The permissions of Unix sockets, such as ``0o660``. Else only this user may
+            connect, and the group, if one is given.
+        unix_group: The group of Unix sockets, by name or number.
+        sockets: For each address, in their order, the sockets that listen for it already: the
+            server takes them over, and binds none for this address. Socket files stay when it
+            ends. See `Server.bind`.
 
     Raises:
         ValueError, TypeError: At once, for arguments that make no sense, and for files of TLS
@@ -107,6 +108,9 @@ def serve(
     if (factory or instance == "connection") and not callable(obj):
         raise TypeError(f"expected a class or a function that makes objects, got {obj!r:.200}")
     _check_max_connections(max_connections)
+    access = understand_access(unix_mode, unix_group)
+    if sockets and len(sockets) != len(where):
+        raise ValueError(f"sockets are for {len(where)} addresses, got {len(sockets)}")
     limits = Limits() if limits is None else limits
     workers = make_workers(threads, limits)
     make_peer = functools.partial(
@@ -126,22 +130,25 @@ def serve(
     for each in addresses:
         if isinstance(each, WebSocketAddress):
             websockets.require_library(each)
-    return Server(
-        addresses,
-        make_peer,
-        obj,
-        workers,
-        is_made_once=factory and instance == "shared",
-        is_made_for_each=instance == "connection",
-        limits=limits,
-        origins=doors.check_origins(origins),
+    greeting = Greeting(
         is_safe=insecure or token is not None,
-        max_connections=max_connections,
         contexts={
             each: ssl if isinstance(each, FdAddress) else encryption.server_context(each, ssl)
             for each in addresses
             if isinstance(each, (TlsAddress, SecureWebSocketAddress, FdAddress))
         },
+        origins=doors.check_origins(origins),
+        timeout=limits.handshake_timeout,
+        max_message=limits.max_message,
+    )
+    return Server(
+        Bindings(addresses, sockets or [()] * len(where), access, greeting),
+        make_peer,
+        obj,
+        workers,
+        is_made_once=factory and instance == "shared",
+        is_made_for_each=instance == "connection",
+        max_connections=max_connections,
     )
 
 
@@ -154,36 +161,28 @@ class Server:
 
     def __init__(
         self,
-        where: list[Address],
+        bindings: Bindings,
         make_peer: Callable[..., Peer],
         obj: Any,
         workers: Workers,
         *,
         is_made_once: bool,
         is_made_for_each: bool,
-        limits: Limits,
-        origins: Sequence[str],
-        is_safe: bool,
         max_connections: int | None,
-        contexts: dict[Address, tls.SSLContext | None],
     ) -> None:
-        self._where = where
+        self._bindings = bindings
         self._make_peer = make_peer
         self._obj = obj
         self._workers = workers
         self._is_made_once = is_made_once
         self._is_made_for_each = is_made_for_each
-        self._limits = limits
-        self._origins = origins
-        self._is_safe = is_safe
         self._max_connections = max_connections
-        self._contexts = contexts
         self._addresses: list[str] = []
-        self._listeners: list[Listener] = []
         self._peers: set[Peer] = set()
         self._refused: set[Peer] = set()
         self._arrivals = Arrivals(self._end_if_done)
         self._is_started = False
+        self._is_bound = False
         self._is_open = False
         self._is_closing = False
         self._ended = asyncio.Event()
@@ -191,7 +190,7 @@ class Server:
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closing else "open" if self._is_started else "new"
-        where = ", ".join(self._addresses or map(str, self._where))
+        where = ", ".join(self._addresses) or str(self._bindings)
         return f"<proxyables.Server {where:.200} {state}>"
 
     @property
@@ -219,6 +218,36 @@ class Server:
         self.close()
         await self.wait_closed()
 
+    async def bind(self) -> None:
+        """Listens on every address, and accepts from none: who connects waits for the start.
+
+        For what must come between the two, such as giving privileges up, or passing the sockets
+        to other processes. Safe to call twice.
+
+        Raises:
+            AuthenticationFailed: Others could connect who must not; see ``insecure`` of `serve`.
+            OSError: An address cannot be listened on. Then none is, and the server has ended.
+        """
+        if self._is_closing:
+            raise RuntimeError("the server is closed; call serve() again")
+        if self._is_bound:
+            return
+        self._is_bound = True
+        try:
+            await self._bindings.bind()
+        except BaseException:
+            self.close()
+            await self._ended.wait()
+            raise
+
+    @property
+    def sockets(self) -> list[list[socket.socket]]:
+        """The listening sockets of each address, in their order, once they are bound.
+
+        They belong to the server. An address that is one connection has none.
+        """
+        return [[listener.socket for listener in each.listeners] for each in self._bindings]
+
     async def serve_forever(self) -> None:
         """Serves until the server is closed. Cancelling this alone does not close it."""
         await self._start()
@@ -227,8 +256,7 @@ class Server:
     def close(self) -> None:
         """Stops listening and begins the end of every connection. Safe to call twice."""
         self._is_closing = True
-        for listener in self._listeners:
-            listener.close()
+        self._bindings.close()
         self._arrivals.cancel()
         for peer in [*self._peers, *self._refused]:
             peer.close()
@@ -239,9 +267,7 @@ class Server:
 
         Safe to call twice.
         """
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
+        self._bindings.close()
         self._end_if_done()
 
     async def changed(self) -> None:
@@ -275,69 +301,38 @@ class Server:
         try:
             if self._is_made_once:
                 self._obj = await _made(self._obj)
-            for address in self._where:
-                self._addresses += await self._open(address)
+            await self.bind()
+            for each in self._bindings:
+                self._addresses += each.shown
+                if not each.listeners:
+                    await self._open(each)
             if self._is_closing:
                 raise ConnectionClosed("the server was closed while it started", local=True)
         except BaseException:
             self.close()
             await self._ended.wait()
             raise
-        for listener in self._listeners:
-            listener.start(self._on_accept)
+        self._bindings.start(self._on_accept)
         self._is_open = True
         self._end_if_done()
         return self
 
-    async def _open(self, address: Address) -> list[str]:
-        """Listens, or makes the one connection that the address is; returns what to show."""
-        context = self._contexts.get(address)
-        is_safe = self._is_safe or encryption.authenticates(context)
-        if isinstance(address, (HostAddress, UnixAddress)):
-            if isinstance(address, HostAddress):
-                attach = self._find_attach(address, context)
-                listeners = await listen_tcp(address, is_safe=is_safe, attach=attach)
-            else:
-                listeners = [await listen_unix(address)]
-            self._listeners += listeners
-            return list(dict.fromkeys(listener.address for listener in listeners))
-        if isinstance(address, StdioAddress):
-            peer = await self._new_peer(str(address))
+    async def _open(self, binding: Binding) -> None:
+        """Makes the one connection that an address is."""
+        sock = binding.take_connection()
+        try:
+            if sock is not None:
+                check_socket(sock)
+            peer = await self._new_peer(str(binding.address))
+        except BaseException:
+            if sock is not None:
+                sock.close()
+            raise
+        if sock is not None:
+            await drive_socket(sock, peer)
+        else:
             peer.drains_at_eof = True
             await attach_descriptors(*STANDARD_STREAMS.take(), peer)
-        elif isinstance(address, FdAddress):
-            sock = inherited_socket(address)
-            if is_listening(sock):
-                if sock.family == socket.AF_UNIX:
-                    context = None
-                attach = self._find_attach(address, context)
-                self._listeners.append(
-                    listen_inherited(address, sock, is_safe=is_safe, attach=attach)
-                )
-                return [self._listeners[-1].address]
-            try:
-                check_socket(sock)
-                peer = await self._new_peer(str(address))
-            except BaseException:
-                sock.close()
-                raise
-            await drive_socket(sock, peer)
-        return [str(address)]
-
-    def _find_attach(self, address: Address, context: tls.SSLContext | None) -> Attach:
-        """How a connection that arrives on an address becomes a transport."""
-        patience = self._limits.handshake_timeout
-        if isinstance(address, WebSocketAddress):
-            return doors.Door(
-                address,
-                context=context,
-                origins=self._origins,
-                timeout=patience,
-                max_message=self._limits.max_message,
-            ).attach
-        if context is not None:
-            return functools.partial(encryption.accept, context=context, timeout=patience)
-        return drive_socket
 
     async def _new_peer(self, shown: str) -> Peer:
         root = await _made(self._obj) if self._is_made_for_each else self._obj
@@ -395,7 +390,7 @@ class Server:
             self._workers.close()
             self._ended.set()
             self._tell_change()
-        elif self._is_open and not self._listeners:
+        elif self._is_open and not self._bindings.is_listening:
             self.close()  # its only connections were those that it was started with
 
 
