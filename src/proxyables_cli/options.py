@@ -141,6 +141,13 @@ def duration(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2] or ""]
 
 
+def permissions(text: str) -> int:
+    """Converts the octal permissions of a file, such as ``0660``."""
+    if not re.fullmatch(r"(0o?)?[0-7]{3}", text):
+        raise ValueError(f"takes permissions such as 0600 or 0660, got {text!r}")
+    return int(text, 8)
+
+
 def size(text: str) -> int:
     """Converts ``16MiB``, ``64kB`` or a number of bytes to bytes; at least one byte."""
     match = re.fullmatch(r"([0-9]{1,12}) ?(B|kB|KiB|MB|MiB|GB|GiB)?", text)
@@ -275,6 +282,7 @@ __all__ = [
     "duration",
     "is_given",
     "number",
+    "permissions",
     "repeated",
     "rows",
     "size",

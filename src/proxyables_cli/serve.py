@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxyables_cli import logs, loops, targets
-from proxyables_cli.daemon import listeners, supervision
+from proxyables_cli.daemon import environment, lifetime, listeners, supervision
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.daemon.signals import StopSignals
 from proxyables_cli.exits import Code, Failure, printable, talk
@@ -31,6 +31,8 @@ def run(options: ServeOptions) -> int:
     logs.configure(options)
     if "stdio:" in addresses:
         _claim_stdio()  # before the target can print while it is imported
+    if options.env_file is not None:
+        environment.load(options.env_file)
     exported: Any = targets.load(target, options.app_dir)
     if (options.factory or options.instance == "connection") and not callable(exported):
         flag = "--factory" if options.factory else "--instance connection"
@@ -58,12 +60,22 @@ async def _serve(
         if not options.quiet:
             _announce(options.target, server.addresses)
         supervision.tell_ready(ready, server.addresses)
-        await _first(server.serve_forever(), signals.wait(), supervision.watchdog())
+        await _first(*_ends(server, options), signals.wait(), supervision.watchdog())
     finally:
         supervision.notify("STOPPING=1")
         server.close()
         await server.wait_closed()
     return Code.OK
+
+
+def _ends(server: Server, options: ServeOptions) -> list[Coroutine[Any, Any, None]]:
+    """What the server may end by."""
+    ends = [server.serve_forever()]
+    if options.once:
+        ends.append(lifetime.served_once(server))
+    if options.exit_when_idle:
+        ends.append(lifetime.idle(server, options.idle_timeout or lifetime.IDLE_SECONDS))
+    return ends
 
 
 async def _open(
@@ -72,7 +84,7 @@ async def _open(
     import proxyables
 
     bounds: dict[str, Any] = {"grace": options.grace}
-    for name in ("max_message", "max_streams", "keepalive", "idle_timeout"):
+    for name in ("max_message", "max_streams", "keepalive", "idle_timeout", "call_timeout"):
         if getattr(options, name) is not None:
             bounds[name] = getattr(options, name)
     policy = proxyables.Policy(
@@ -95,6 +107,9 @@ async def _open(
             token=token,
             ssl=_tls_context(options),
             origins=options.origin,
+            max_connections=options.max_connections,
+            unix_mode=options.unix_mode,
+            unix_group=options.unix_group,
         )
     except (ValueError, proxyables.NotSupported) as error:
         raise Failure(Code.USAGE, str(error)) from None

@@ -51,7 +51,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--col"], ["--color"]),
         (["-q", "pi"], ["ping"]),
         (["nonsense", ""], []),
-        (["serve", "store:store", "--max-"], ["--max-message", "--max-streams"]),
+        (["serve", "store:store", "--max-m"], ["--max-message"]),
         (["serve", "store:store", "--loop", "a"], ["asyncio", "auto"]),
         (["serve", "store:"], ["store:Store", "store:make", "store:store"]),
         (["serve", "--loop", "asyncio", "store:st"], ["store:store"]),

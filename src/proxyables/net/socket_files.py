@@ -62,7 +62,7 @@ def understand_access(mode: int | None, group: str | int | None) -> Access:
         raise ValueError(f"unix_mode takes permissions up to 0o777, got {mode:#o}")
     if isinstance(group, str):
         try:
-            group = grp.getgrnam(group).gr_gid
+            group = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
         except KeyError:
             raise ValueError(f"there is no group {group!r:.80} on this machine") from None
     return Access(mode, group)

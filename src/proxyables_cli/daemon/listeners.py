@@ -23,6 +23,7 @@ def addresses(options: ServeOptions, label: str) -> list[str]:
         *options.listen,
         *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
         *map(_socket, options.unix),
+        *(text if text.startswith("fd:") else f"fd:{text}" for text in options.fd),
         *map(_websocket, options.ws),
         *(["stdio:"] if options.stdio else []),
     ]

@@ -11,6 +11,7 @@ from proxyables_cli.options import (
     Common,
     duration,
     number,
+    permissions,
     repeated,
     size,
     switch,
@@ -36,6 +37,22 @@ class ServeOptions(Common):
     unix: tuple[str, ...] = repeated(
         "--unix", metavar="PATH", text="Listen on a Unix socket that only this user may open."
     )
+    unix_mode: int | None = value(
+        "--unix-mode",
+        metavar="MODE",
+        text="The permissions of Unix sockets, such as 0660: who may write may connect. Else 0600.",
+        convert=permissions,
+    )
+    unix_group: str | None = value(
+        "--unix-group",
+        metavar="GROUP",
+        text="The group of Unix sockets, whose members may connect. Their mode is 0660 then.",
+    )
+    fd: tuple[str, ...] = repeated(
+        "--fd",
+        metavar="N",
+        text="Use an inherited socket, by its number or by the name that systemd gave it.",
+    )
     ws: tuple[str, ...] = repeated(
         "--ws",
         metavar="[HOST]:PORT[/PATH]",
@@ -60,6 +77,11 @@ class ServeOptions(Common):
         metavar="DIR",
         text="Where modules are searched first. Else the working directory.",
         default=".",
+    )
+    env_file: str | None = value(
+        "--env-file",
+        metavar="FILE",
+        text="Read variables for TARGET's environment from lines of NAME=VALUE.",
     )
     factory: bool = switch("--factory", text="TARGET is a function that makes the object.")
     instance: Literal["shared", "connection"] = value(
@@ -96,6 +118,12 @@ class ServeOptions(Common):
         "--read-only", text="Refuse assignments, deletions, and what changes containers."
     )
     strict: bool = switch("--strict", text="Lend only what is marked with @expose.")
+    max_connections: int | None = value(
+        "--max-connections",
+        metavar="N",
+        text="How many connections there may be; one more is refused. Else no end is set.",
+        convert=number,
+    )
     max_streams: int | None = value(
         "--max-streams",
         metavar="N",
@@ -113,6 +141,17 @@ class ServeOptions(Common):
         metavar="DURATION",
         text="Close a connection that has carried no call for this long. Else never.",
         convert=duration,
+    )
+    call_timeout: float | None = value(
+        "--call-timeout",
+        metavar="DURATION",
+        text="End a call that takes longer, with a time-out at the caller. Else never.",
+        convert=duration,
+    )
+    once: bool = switch("--once", text="Serve one connection, and end with it.")
+    exit_when_idle: bool = switch(
+        "--exit-when-idle",
+        text="End when there has been no connection for the time of --idle-timeout, or for 30s.",
     )
     max_message: int | None = value(
         "--max-message",
