@@ -4,33 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
+import sys
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxyables_cli import logs, loops, targets
-from proxyables_cli.daemon import environment, lifetime, listeners, supervision
-from proxyables_cli.daemon.options import ServeOptions
-from proxyables_cli.daemon.signals import StopSignals
-from proxyables_cli.exits import Code, Failure, printable, talk
+from proxyables_cli.daemon import environment, handover, lifetime, listeners, supervision
+from proxyables_cli.daemon.handover import Handover
+from proxyables_cli.daemon.opening import make_server, opened
+from proxyables_cli.daemon.options import ServeOptions, check
+from proxyables_cli.daemon.signals import StopSignals, first
+from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command
 from proxyables_cli.tokens import read_token
 
 if TYPE_CHECKING:
-    import ssl
-
-    from proxyables.net.endpoints import Server
+    from proxyables import Server
 
 
 def run(options: ServeOptions) -> int:
     """Serves until a signal comes, or until the peer on standard input ends."""
     target = targets.parse(options.target)
-    addresses = listeners.addresses(options, target.label)
+    handed = handover.take()
     token = read_token(options.token_file)
+    if handed is not None:
+        logs.configure(options)
+        exported = _load(target, options)
+        with loops.runner(options.loop) as runner:
+            return runner.run(_serve_supervised(exported, handed, options, token))
+    addresses = listeners.addresses(options, target.label)
+    check(options, addresses)
     ready = supervision.claim(options.ready_fd)
     logs.configure(options)
+    if options.reload or options.workers:
+        from proxyables_cli.daemon import supervisor
+
+        with supervision.pid_file(options.pid_file), loops.runner("asyncio") as runner:
+            return runner.run(supervisor.supervise(addresses, options, ready, token))
     if "stdio:" in addresses:
         _claim_stdio()  # before the target can print while it is imported
+    exported = _load(target, options)
+    with supervision.pid_file(options.pid_file), loops.runner(options.loop) as runner:
+        return runner.run(_serve(exported, addresses, options, ready, token))
+
+
+def _load(target: targets.Target, options: ServeOptions) -> Any:
+    """Imports the target, in the environment that it is to have."""
+    if options.reload:
+        # Compiled modules are told apart by size and second, and edits may come faster.
+        sys.dont_write_bytecode = True
     if options.env_file is not None:
         environment.load(options.env_file)
     exported: Any = targets.load(target, options.app_dir)
@@ -41,8 +63,7 @@ def run(options: ServeOptions) -> int:
             f"{options.target!r} cannot be called, as {flag} demands",
             "name a class or a function",
         )
-    with supervision.pid_file(options.pid_file), loops.runner(options.loop) as runner:
-        return runner.run(_serve(exported, addresses, options, ready, token))
+    return exported
 
 
 async def _serve(
@@ -52,20 +73,40 @@ async def _serve(
     ready: int | None,
     token: bytes | None,
 ) -> int:
+    """Serves in this very process."""
     signals = StopSignals(asyncio.get_running_loop())
-    if options.factory and options.instance == "shared":
-        exported = await targets.make(exported, options.target)
-    server = await _open(exported, addresses, options, token)
+    exported = await _made(exported, options)
+    server = await opened(make_server(exported, addresses, options, token))
     try:
-        if not options.quiet:
-            _announce(options.target, server.addresses)
+        supervision.announce(options, server.addresses)
         supervision.tell_ready(ready, server.addresses)
-        await _first(*_ends(server, options), signals.wait(), supervision.watchdog())
+        await first(*_ends(server, options), signals.wait(), supervision.watchdog())
     finally:
         supervision.notify("STOPPING=1")
         server.close()
         await server.wait_closed()
     return Code.OK
+
+
+async def _serve_supervised(
+    exported: Any, handed: Handover, options: ServeOptions, token: bytes | None
+) -> int:
+    """Serves for a supervisor, which alone says when to stop, and talks to the world."""
+    signals = StopSignals(asyncio.get_running_loop(), heeds_interrupt=False)
+    handed.watch(signals.ask)
+    exported = await _made(exported, options)
+    sockets = handed.open_sockets()
+    server = make_server(exported, handed.addresses, options, token, sockets)
+    async with server:
+        handed.tell_ready()
+        await signals.wait()
+    return Code.OK
+
+
+async def _made(exported: Any, options: ServeOptions) -> Any:
+    if options.factory and options.instance == "shared":
+        return await targets.make(exported, options.target)
+    return exported
 
 
 def _ends(server: Server, options: ServeOptions) -> list[Coroutine[Any, Any, None]]:
@@ -78,80 +119,6 @@ def _ends(server: Server, options: ServeOptions) -> list[Coroutine[Any, Any, Non
     return ends
 
 
-async def _open(
-    exported: Any, addresses: Sequence[str], options: ServeOptions, token: bytes | None
-) -> Server:
-    import proxyables
-
-    bounds: dict[str, Any] = {"grace": options.grace}
-    for name in ("max_message", "max_streams", "keepalive", "idle_timeout", "call_timeout"):
-        if getattr(options, name) is not None:
-            bounds[name] = getattr(options, name)
-    policy = proxyables.Policy(
-        allow=options.allow,
-        deny=options.deny,
-        read_only=options.read_only,
-        strict=options.strict,
-    )
-    try:
-        server = proxyables.serve(
-            exported,
-            *addresses,
-            instance=options.instance,
-            factory=options.factory and options.instance == "connection",
-            policy=policy,
-            limits=proxyables.Limits(**bounds),
-            threads=options.threads,
-            name=options.name or targets.parse(options.target).label,
-            insecure=options.insecure,
-            token=token,
-            ssl=_tls_context(options),
-            origins=options.origin,
-            max_connections=options.max_connections,
-            unix_mode=options.unix_mode,
-            unix_group=options.unix_group,
-        )
-    except (ValueError, proxyables.NotSupported) as error:
-        raise Failure(Code.USAGE, str(error)) from None
-    try:
-        return await server
-    except proxyables.ProxyError:
-        raise  # some of them are OSErrors as well
-    except OSError as error:
-        raise Failure(Code.CANNOT_LISTEN, error.strerror or str(error)) from error
-
-
-def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:
-    """Makes what every TLS listener uses; it is the library's that a ``tls://`` address makes."""
-    files = {
-        "cert": options.tls_cert,
-        "key": options.tls_key,
-        "ca": options.tls_client_ca,
-    }
-    given = tuple((name, path) for name, path in files.items() if path is not None)
-    if not given:
-        return None
-    if options.tls_cert is None:
-        raise Failure(Code.USAGE, "--tls-key and --tls-client-ca take a certificate: --tls-cert")
-    from proxyables.net.addresses import TlsAddress
-    from proxyables.net.tls import server_context
-
-    return server_context(TlsAddress("*", 0, given), None)
-
-
-async def _first(*work: Coroutine[Any, Any, None]) -> None:
-    """Waits until one of the coroutines ends, and cancels the others."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
 def _claim_stdio() -> None:
     if os.isatty(0) or os.isatty(1):
         raise Failure(
@@ -162,15 +129,6 @@ def _claim_stdio() -> None:
     from proxyables.net.stdio import claim_stdio
 
     claim_stdio()
-
-
-def _announce(target: str, addresses: Sequence[str]) -> None:
-    """Says that every listener accepts. Who was started with pipes knows without being told."""
-    dialled = [address for address in addresses if not address.startswith("stdio:")]
-    for address in dialled:
-        talk(printable(f"serving {target} on {address}"))
-    if dialled:
-        talk(f"try: proxyables repl {shlex.quote(listeners.reachable(dialled[0]))}")
 
 
 COMMANDS = (

@@ -235,6 +235,7 @@ class Server:
         self._is_bound = True
         try:
             await self._bindings.bind()
+            self._addresses = [shown for each in self._bindings for shown in each.shown]
         except BaseException:
             self.close()
             await self._ended.wait()
@@ -303,7 +304,6 @@ class Server:
                 self._obj = await _made(self._obj)
             await self.bind()
             for each in self._bindings:
-                self._addresses += each.shown
                 if not each.listeners:
                     await self._open(each)
             if self._is_closing:

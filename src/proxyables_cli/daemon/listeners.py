@@ -60,13 +60,4 @@ def _socket(text: str) -> str:
     return f"unix:{absolute}"
 
 
-def reachable(address: str) -> str:
-    """Makes an address that can be dialled from one that stands for every interface."""
-    scheme, _, rest = address.partition("://")
-    for everywhere in ("*:", "0.0.0.0:", "[::]:"):
-        if rest.startswith(everywhere):
-            return f"{scheme}://127.0.0.1:{rest.removeprefix(everywhere)}"
-    return address
-
-
-__all__ = ["addresses", "reachable"]
+__all__ = ["addresses"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from proxyables_cli import loops
+from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import (
     Choice,
     Common,
@@ -159,6 +161,21 @@ class ServeOptions(Common):
         text="The largest message either way, such as 64MiB. Else 16MiB.",
         convert=size,
     )
+    workers: int = value(
+        "--workers",
+        metavar="N",
+        text="Share the listeners among N processes; each imports TARGET, and has its own object.",
+        convert=number,
+        default=0,
+    )
+    reload: bool = switch(
+        "--reload", text="Start again whenever the program is edited; the listeners stay."
+    )
+    reload_dir: tuple[str, ...] = repeated(
+        "--reload-dir",
+        metavar="DIR",
+        text="Where --reload looks for edits of Python files. Else where TARGET is.",
+    )
     grace: float = value(
         "--grace",
         metavar="DURATION",
@@ -201,4 +218,30 @@ class ServeOptions(Common):
     )
 
 
-__all__ = ["ServeOptions"]
+def check(options: ServeOptions, addresses: Sequence[str]) -> None:
+    """Refuses options that do not go together.
+
+    Args:
+        options: The command line.
+        addresses: Where it listens.
+
+    Raises:
+        Failure: The code is for bad usage.
+    """
+    if options.reload_dir and not options.reload:
+        raise Failure(Code.USAGE, "--reload-dir is for --reload")
+    if not (options.reload or options.workers):
+        return
+    ours = "--reload" if options.reload else "--workers"
+    others = {
+        "--workers": options.reload and options.workers,
+        "--stdio": "stdio:" in addresses,
+        "--once": options.once,
+        "--exit-when-idle": options.exit_when_idle,
+    }
+    for other, is_given in others.items():
+        if is_given:
+            raise Failure(Code.USAGE, f"{ours} and {other} exclude each other")
+
+
+__all__ = ["ServeOptions", "check"]

@@ -1,11 +1,13 @@
-"""The signals that end a server."""
+"""What ends a server from outside."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+from collections.abc import Callable, Coroutine
 from types import FrameType
+from typing import Any
 
 
 class StopSignals:
@@ -14,24 +16,60 @@ class StopSignals:
     The handlers are Python's and not the loop's, because the exported object may be the very
     thing that keeps the loop from turning: a handler of the loop would then never run, and the
     second signal could not end anything. They stay until the process ends.
+
+    Args:
+        loop: The server's loop.
+        on_end: Called before the second signal ends the process.
+        heeds_interrupt: Whether SIGINT counts. A terminal sends it to a supervisor and to its
+            children alike, and there the supervisor alone decides.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_end: Callable[[], None] | None = None,
+        heeds_interrupt: bool = True,
+    ) -> None:
         self._loop = loop
+        self._on_end = on_end
         self._asked = asyncio.Event()
         self._count = 0
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        # Not SIG_IGN, which the children of the exported program would inherit.
+        signal.signal(signal.SIGINT, self._on_signal if heeds_interrupt else _disregard)
 
     async def wait(self) -> None:
-        """Waits for the first signal."""
+        """Waits until a clean stop is asked for."""
         await self._asked.wait()
+
+    def ask(self) -> None:
+        """Asks for a clean stop, as the first signal does; in the loop's thread."""
+        self._asked.set()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
         if self._count > 1 or self._loop.is_closed():
+            if self._on_end is not None:
+                self._on_end()
             os._exit(128 + number)
         self._loop.call_soon_threadsafe(self._asked.set)
 
 
-__all__ = ["StopSignals"]
+def _disregard(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+async def first(*work: Coroutine[Any, Any, Any]) -> Any:
+    """Waits until one of the coroutines ends, cancels the others, and returns what it gave."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return next(task.result() for task in tasks if task in done)
+
+
+__all__ = ["StopSignals", "first"]

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli.daemon.options import ServeOptions
+from proxyables_cli.exits import Code, Failure, printable, talk
 
 _FIRST_DESCRIPTOR = 3
 
@@ -93,6 +95,30 @@ def claim(descriptor: int | None) -> int | None:
     return ours
 
 
+def announce(options: ServeOptions, addresses: Sequence[str], note: str = "") -> None:
+    """Says on standard error that every listener accepts.
+
+    Who was started with pipes knows without being told.
+    """
+    dialled = [address for address in addresses if not address.startswith("stdio:")]
+    if options.quiet or not dialled:
+        return
+    for address in dialled:
+        talk(printable(f"serving {options.target} on {address}"))
+    if note:
+        talk(note)
+    talk(f"try: proxyables repl {shlex.quote(_reachable(dialled[0]))}")
+
+
+def _reachable(address: str) -> str:
+    """Makes an address that can be dialled from one that stands for every interface."""
+    scheme, _, rest = address.partition("://")
+    for everywhere in ("*:", "0.0.0.0:", "[::]:"):
+        if rest.startswith(everywhere):
+            return f"{scheme}://127.0.0.1:{rest.removeprefix(everywhere)}"
+    return address
+
+
 def tell_ready(descriptor: int | None, addresses: Sequence[str]) -> None:
     """Tells that every listener accepts.
 
@@ -144,4 +170,4 @@ async def watchdog() -> None:
         await asyncio.sleep(allowed / 2)
 
 
-__all__ = ["claim", "notify", "passed_sockets", "pid_file", "tell_ready", "watchdog"]
+__all__ = ["announce", "claim", "notify", "passed_sockets", "pid_file", "tell_ready", "watchdog"]

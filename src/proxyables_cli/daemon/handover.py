@@ -1,0 +1,105 @@
+"""What a supervising process hands to the processes that serve: listening sockets, and a line.
+
+The child is started with the supervisor's own command line, and this, in one environment variable,
+says what is different. Over the line, a socket, the child says that it accepts; its end, from
+either side, says that the other is to stop or has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from proxyables_cli.exits import Code, Failure
+
+VARIABLE = "PROXYABLES_HANDOVER"
+READY = b"ready\n"
+# What concerns the supervisor alone: its supervisor, and the sockets that it was given.
+_NOT_FOR_CHILDREN = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What was handed over, as the child sees it.
+
+    Attributes:
+        addresses: What the sockets are for.
+        descriptors: Those of the sockets of each address, in their order.
+        line: The descriptor of that to the supervisor, which stays open to the end.
+    """
+
+    addresses: list[str]
+    descriptors: list[list[int]]
+    line: int
+
+    def open_sockets(self) -> list[list[socket.socket]]:
+        """Makes the sockets, which are the caller's; once."""
+        return [[socket.socket(fileno=number) for number in each] for each in self.descriptors]
+
+    def tell_ready(self) -> None:
+        """Tells the supervisor that every listener accepts."""
+        try:
+            os.write(self.line, READY)
+        except OSError:
+            pass  # it has ended, which `watch` notices
+
+    def watch(self, ask: Callable[[], None]) -> None:
+        """Calls `ask` when the supervisor wants this process to stop, or has ended."""
+        asyncio.get_running_loop().add_reader(self.line, self._on_end, ask)
+
+    def _on_end(self, ask: Callable[[], None]) -> None:
+        asyncio.get_running_loop().remove_reader(self.line)
+        ask()
+
+
+def environment(
+    addresses: Sequence[str], sockets: Sequence[Sequence[socket.socket]], line: socket.socket
+) -> dict[str, str]:
+    """Returns the environment of a child that these are handed to."""
+    kept = {name: text for name, text in os.environ.items() if name not in _NOT_FOR_CHILDREN}
+    told = {
+        "from": os.getpid(),
+        "addresses": list(addresses),
+        "sockets": [[sock.fileno() for sock in each] for each in sockets],
+        "line": line.fileno(),
+    }
+    return kept | {VARIABLE: json.dumps(told)}
+
+
+def take() -> Handover | None:
+    """Takes what was handed to this process; None if nothing was.
+
+    The variable is gone afterwards. One that a supervisor meant for another process, because a
+    child of it passed the variable on, counts for nothing.
+
+    Raises:
+        Failure: The variable is none of ours; the code is for a wrong configuration.
+    """
+    text = os.environ.pop(VARIABLE, None)
+    if text is None:
+        return None
+    try:
+        told = json.loads(text)
+        if told["from"] != os.getppid():
+            return None
+        handed = Handover(told["addresses"], told["sockets"], told["line"])
+        for number in [handed.line, *itertools.chain(*handed.descriptors)]:
+            os.set_inheritable(number, False)
+        return handed
+    except (ValueError, LookupError, TypeError, OSError) as error:
+        raise Failure(Code.CONFIGURATION, f"{VARIABLE} is for our own use: {error}") from None
+
+
+__all__ = ["READY", "VARIABLE", "Handover", "environment", "take"]

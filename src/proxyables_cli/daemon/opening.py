@@ -1,0 +1,110 @@
+"""The library's server, as the options of ``serve`` want it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from proxyables_cli import targets
+from proxyables_cli.daemon.options import ServeOptions
+from proxyables_cli.exits import Code, Failure
+
+if TYPE_CHECKING:
+    import ssl
+
+    from proxyables import Server
+
+Opened = TypeVar("Opened")
+
+_BOUNDS = ("max_message", "max_streams", "keepalive", "idle_timeout", "call_timeout")
+
+
+def make_server(
+    exported: Any,
+    addresses: Sequence[str],
+    options: ServeOptions,
+    token: bytes | None,
+    sockets: Sequence[Sequence[socket.socket]] = (),
+) -> Server:
+    """Makes the server, which listens on nothing yet.
+
+    Args:
+        exported: The object, or for ``--instance connection`` what makes it.
+        addresses: Where to listen.
+        options: The command line.
+        token: The secret of ``--token-file``.
+        sockets: Those that listen already, for each address.
+
+    Raises:
+        Failure: The options make no sense together; the code is for bad usage.
+    """
+    import proxyables
+
+    given = {name: getattr(options, name) for name in _BOUNDS}
+    bounds = {name: bound for name, bound in given.items() if bound is not None}
+    policy = proxyables.Policy(
+        allow=options.allow,
+        deny=options.deny,
+        read_only=options.read_only,
+        strict=options.strict,
+    )
+    try:
+        return proxyables.serve(
+            exported,
+            *addresses,
+            instance=options.instance,
+            factory=options.factory and options.instance == "connection",
+            policy=policy,
+            limits=proxyables.Limits(grace=options.grace, **bounds),
+            threads=options.threads,
+            name=options.name or targets.parse(options.target).label,
+            insecure=options.insecure,
+            token=token,
+            ssl=_tls_context(options),
+            origins=options.origin,
+            max_connections=options.max_connections,
+            unix_mode=options.unix_mode,
+            unix_group=options.unix_group,
+            sockets=sockets,
+        )
+    except (ValueError, proxyables.NotSupported) as error:
+        raise Failure(Code.USAGE, str(error)) from None
+
+
+async def opened(opening: Awaitable[Opened]) -> Opened:
+    """Awaits what listens: a server, or its `bind`.
+
+    Raises:
+        Failure: An address cannot be listened on; the code is for that.
+        ProxyError: It must not be.
+    """
+    from proxyables import ProxyError
+
+    try:
+        return await opening
+    except ProxyError:
+        raise  # some of them are OSErrors as well
+    except OSError as error:
+        raise Failure(Code.CANNOT_LISTEN, error.strerror or str(error)) from error
+
+
+def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:
+    """Makes what every TLS listener uses; it is the library's that a ``tls://`` address makes."""
+    files = {
+        "cert": options.tls_cert,
+        "key": options.tls_key,
+        "ca": options.tls_client_ca,
+    }
+    given = tuple((name, path) for name, path in files.items() if path is not None)
+    if not given:
+        return None
+    if options.tls_cert is None:
+        raise Failure(Code.USAGE, "--tls-key and --tls-client-ca take a certificate: --tls-cert")
+    from proxyables.net.addresses import TlsAddress
+    from proxyables.net.tls import server_context
+
+    return server_context(TlsAddress("*", 0, given), None)
+
+
+__all__ = ["make_server", "opened"]

@@ -1,0 +1,65 @@
+"""The process that serves nothing itself: it holds the listeners, and keeps others serving."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from proxyables_cli.daemon import supervision
+from proxyables_cli.daemon.children import Children
+from proxyables_cli.daemon.opening import make_server, opened
+from proxyables_cli.daemon.options import ServeOptions
+from proxyables_cli.daemon.reloading import Edits, Reloader
+from proxyables_cli.daemon.signals import StopSignals, first
+from proxyables_cli.daemon.workers import Workers
+from proxyables_cli.exits import Code, Failure, printable, talk
+
+
+async def supervise(
+    addresses: Sequence[str], options: ServeOptions, ready: int | None, token: bytes | None
+) -> int:
+    """Serves until a signal comes; returns the exit code."""
+    edits = Edits(options) if options.reload else None
+    binder = make_server(_nothing, addresses, options, token)
+    await opened(binder.bind())
+    children = Children(addresses, binder.sockets, options.grace)
+    signals = StopSignals(asyncio.get_running_loop(), on_end=children.kill_all)
+    try:
+        for address, sockets in zip(addresses, binder.sockets, strict=True):
+            if not sockets:
+                told = f"{address} is one connection, which processes cannot share"
+                raise Failure(Code.USAGE, told)
+        on_ready = functools.partial(_tell_ready, options, binder.addresses, ready)
+        work: list[Coroutine[Any, Any, Any]] = [signals.wait(), supervision.watchdog()]
+        if edits is None:
+            work.append(Workers(children, options.workers, on_ready).run())
+        else:
+            work += [Reloader(children, edits, on_ready, _sayer(options)).run(), edits.watch()]
+        return await first(*work) or Code.OK
+    finally:
+        supervision.notify("STOPPING=1")
+        binder.close()
+        await children.stop_all()
+        await binder.wait_closed()
+
+
+def _nothing() -> None:
+    """Stands for the object: the supervisor exports none."""
+
+
+def _sayer(options: ServeOptions) -> Callable[[str], None]:
+    return (lambda told: None) if options.quiet else (lambda told: talk(printable(told)))
+
+
+def _tell_ready(options: ServeOptions, addresses: Sequence[str], ready: int | None) -> None:
+    if options.reload:
+        note = "it starts again whenever its program is edited"
+    else:
+        note = f"{options.workers} processes share it, and each has its own object"
+    supervision.announce(options, addresses, note)
+    supervision.tell_ready(ready, addresses)
+
+
+__all__ = ["supervise"]

@@ -1,0 +1,204 @@
+"""``serve --workers``: several processes on the same listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import proxyables
+from cli.processes import PATIENCE, Cli, Server, Starter
+
+PROCESS = """
+import asyncio, os
+class Process:
+    def __init__(self):
+        self.count = 0
+    def pid(self):
+        return os.getpid()
+    def add(self):
+        self.count += 1
+        return self.count
+    async def slow(self):
+        print("running", flush=True)
+        await asyncio.sleep(0.5)
+        return os.getpid()
+    async def forever(self):
+        print("running", flush=True)
+        await asyncio.Event().wait()
+    def die(self):
+        os._exit(3)
+process = Process()
+"""
+
+
+@pytest.fixture
+def pair(cli: Cli, serve: Starter) -> Server:
+    """Two workers on one socket."""
+    (cli.directory / "process.py").write_text(PROCESS)
+    return serve("process:process", "--unix", "p.sock", "--workers", "2", "--pid-file", "p.pid")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # Its parent may be gone before it: then nobody here can wait for it.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+async def meet(address: str, count: int) -> dict[int, proxyables.Peer]:
+    """Connects until as many processes have been met; returns a peer of each."""
+    found: dict[int, proxyables.Peer] = {}
+    async with asyncio.timeout(PATIENCE):
+        while len(found) < count:
+            peer = await proxyables.connect(address, timeout=PATIENCE)
+            pid = await peer.root.pid()
+            if pid in found:
+                peer.close()
+                await peer.wait_closed()
+            else:
+                found[pid] = peer
+    return found
+
+
+async def leave(peers: dict[int, proxyables.Peer]) -> None:
+    for peer in peers.values():
+        peer.close()
+        await peer.wait_closed()
+
+
+def test_processes_share_a_listener_and_nothing_else(pair: Server, tmp_path: Path) -> None:
+    async def main() -> set[int]:
+        peers = await meet(pair.address, 2)
+        for peer in peers.values():
+            assert [await peer.root.add() for _ in range(2)] == [1, 2]
+        assert len({peer.info.instance for peer in peers.values() if peer.info}) == 2
+        await leave(peers)
+        return set(peers)
+
+    pids = asyncio.run(main())
+    assert "2 processes share it, and each has its own object" in pair.lines[1]
+    assert (tmp_path / "p.pid").read_text() == f"{pair.process.pid}\n"
+    assert pair.process.pid not in pids
+    result = pair.stop()
+    assert result.code == 0
+    assert not any(is_alive(pid) for pid in pids)
+    assert not (tmp_path / "p.sock").exists()
+    assert not (tmp_path / "p.pid").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_every_process_lets_its_calls_end(pair: Server, number: int) -> None:
+    async def main() -> None:
+        peers = await meet(pair.address, 2)
+        calls = [asyncio.ensure_future(proxyables.run(peer.root.slow())) for peer in peers.values()]
+        assert pair.process.stdout is not None
+        for _ in calls:
+            line = await asyncio.to_thread(pair.process.stdout.readline)
+            assert line == b"running\n"
+        # A terminal sends an interrupt to all of them.
+        for pid in [pair.process.pid, *(peers if number == signal.SIGINT else ())]:
+            os.kill(pid, number)
+        assert await asyncio.gather(*calls) == list(peers)
+        await leave(peers)
+
+    asyncio.run(main())
+    assert pair.wait().code == 0
+
+
+def test_a_process_that_dies_is_started_again(pair: Server) -> None:
+    async def main() -> None:
+        peers = await meet(pair.address, 2)
+        victim, other = peers
+        with pytest.raises(proxyables.ConnectionClosed):
+            await peers.pop(victim).root.die()
+        assert await peers[other].root.pid() == other
+        await leave(peers)
+        again = await meet(pair.address, 2)
+        assert other in again
+        assert victim not in again
+        await leave(again)
+
+    asyncio.run(main())
+    result = pair.stop()
+    assert result.code == 0
+    assert "ended with status 3; starting it again in 0.1 s" in result.err
+
+
+@pytest.mark.parametrize("how", ["a second signal", "its death"])
+def test_no_process_outlives_the_supervisor(pair: Server, how: str) -> None:
+    async def main() -> set[int]:
+        peers = await meet(pair.address, 2)
+        stuck = asyncio.ensure_future(proxyables.run(peers[min(peers)].root.forever()))
+        assert pair.process.stdout is not None
+        line = await asyncio.to_thread(pair.process.stdout.readline)
+        assert line == b"running\n"
+        if how == "its death":
+            pair.process.kill()
+        else:
+            pair.process.send_signal(signal.SIGTERM)
+            with pytest.raises(proxyables.ConnectionClosed):  # the first has arrived
+                while True:
+                    await peers[max(peers)].root.pid()
+            pair.process.send_signal(signal.SIGTERM)
+            assert pair.process.wait(PATIENCE) == 143
+            with pytest.raises(proxyables.ConnectionClosed):
+                await stuck
+        stuck.cancel()
+        await asyncio.gather(stuck, return_exceptions=True)
+        await leave(peers)
+        return set(peers)
+
+    for pid in asyncio.run(main()):
+        until(lambda pid=pid: not is_alive(pid))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--workers", "2", "--stdio"], "--workers and --stdio exclude each other"),
+        (["--workers", "2", "--once"], "--workers and --once exclude each other"),
+        (["--workers", "2", "--exit-when-idle"], "--workers and --exit-when-idle exclude"),
+        (["--workers", "2", "--reload"], "--reload and --workers exclude each other"),
+        (["--reload", "--stdio"], "--reload and --stdio exclude each other"),
+        (["--reload", "--once"], "--reload and --once exclude each other"),
+        (["--reload", "--reload-dir", "none"], "none' is not a directory"),
+        (["--reload-dir", "."], "--reload-dir is for --reload"),
+        (["--workers", "two"], "--workers takes a whole number, got 'two'"),
+    ],
+)
+def test_what_excludes_each_other(cli: Cli, words: list[str], says: str) -> None:
+    result = cli("serve", "shop:shop", *words)
+    assert (result.code, result.out) == (2, "")
+    assert says in result.line
+
+
+def test_a_target_that_cannot_be_had_is_told_once(cli: Cli) -> None:
+    result = cli("serve", "shop:shup", "--unix", "p.sock", "--workers", "3")
+    assert result.code == 66
+    assert result.line == "'shop' has no attribute 'shup'; did you mean 'shop'?"
+    assert not (cli.directory / "p.sock").exists()
+    taken = cli("serve", "shop:shop", "--unix", "none/p.sock", "--workers", "3")
+    assert taken.code == 73
+    assert "none/p.sock" in taken.line
+    assert taken.out == ""  # nothing was imported
+
+
+def test_factories_and_objects_for_each_connection(cli: Cli, serve: Starter) -> None:
+    words = ["--factory", "--instance", "connection", "--workers", "1", "--tcp", ":0"]
+    server = serve("shop:make_slowly", *words)
+    assert cli("call", server.address, "add", "2", "3").out == "5\n"
