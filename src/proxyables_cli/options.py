@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from proxyables_cli.settings import Settings
 
 _ROW = "row"
+LOG_FORMS = ("auto", "text", "json", "logfmt", "journald")
 
 Options = TypeVar("Options")
 
@@ -163,6 +164,20 @@ class Common:
     debug: bool = switch("--debug", text="Show tracebacks and log everything.")
     verbose: bool = switch("-v", "--verbose", text="Say more on standard error.")
     quiet: bool = switch("-q", "--quiet", text="Say nothing but errors on standard error.")
+    log_level: str | None = value(
+        "--log-level",
+        metavar="LEVEL",
+        text="Log from debug, info, warning or error on. Else what -v, -q and --debug say.",
+        convert=Choice("debug", "info", "warning", "error"),
+    )
+    log_format: str = value(
+        "--log-format",
+        metavar="FORM",
+        text="text, json, logfmt, journald, or auto (the default): journald where it reads"
+        " standard error, else text.",
+        convert=Choice(*LOG_FORMS),
+        default="auto",
+    )
     color: str = value(
         "--color",
         metavar="WHEN",

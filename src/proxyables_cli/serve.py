@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxyables_cli import logs, loops, targets
@@ -28,24 +28,24 @@ def run(options: ServeOptions) -> int:
     handed = handover.take()
     token = read_token(options.token_file)
     if handed is not None:
-        logs.configure(options)
+        reopen = logs.configure(options, file=options.log_file)
         exported = _load(target, options)
         with loops.runner(options.loop) as runner:
-            return runner.run(_serve_supervised(exported, handed, options, token))
+            return runner.run(_serve_supervised(exported, handed, options, token, reopen))
     addresses = listeners.addresses(options, target.label)
     check(options, addresses)
     ready = supervision.claim(options.ready_fd)
-    logs.configure(options)
+    reopen = logs.configure(options, file=options.log_file)
     if options.reload or options.workers:
-        from proxyables_cli.daemon import supervisor
+        from proxyables_cli.daemon.supervisor import supervise
 
         with supervision.pid_file(options.pid_file), loops.runner("asyncio") as runner:
-            return runner.run(supervisor.supervise(addresses, options, ready, token))
+            return runner.run(supervise(addresses, options, ready, token, reopen))
     if "stdio:" in addresses:
         _claim_stdio()  # before the target can print while it is imported
     exported = _load(target, options)
     with supervision.pid_file(options.pid_file), loops.runner(options.loop) as runner:
-        return runner.run(_serve(exported, addresses, options, ready, token))
+        return runner.run(_serve(exported, addresses, options, ready, token, reopen))
 
 
 def _load(target: targets.Target, options: ServeOptions) -> Any:
@@ -72,9 +72,11 @@ async def _serve(
     options: ServeOptions,
     ready: int | None,
     token: bytes | None,
+    reopen: Callable[[], None] | None,
 ) -> int:
     """Serves in this very process."""
     signals = StopSignals(asyncio.get_running_loop())
+    signals.heed_hang_up(reopen)
     exported = await _made(exported, options)
     server = await opened(make_server(exported, addresses, options, token))
     try:
@@ -89,10 +91,15 @@ async def _serve(
 
 
 async def _serve_supervised(
-    exported: Any, handed: Handover, options: ServeOptions, token: bytes | None
+    exported: Any,
+    handed: Handover,
+    options: ServeOptions,
+    token: bytes | None,
+    reopen: Callable[[], None] | None,
 ) -> int:
     """Serves for a supervisor, which alone says when to stop, and talks to the world."""
     signals = StopSignals(asyncio.get_running_loop(), heeds_interrupt=False)
+    signals.heed_hang_up(reopen)
     handed.watch(signals.ask)
     exported = await _made(exported, options)
     sockets = handed.open_sockets()

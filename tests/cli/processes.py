@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -199,3 +200,11 @@ class Server:
 
 
 Starter = Callable[..., Server]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for what a process does."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import proxyables
-from cli.processes import PATIENCE, Cli, Server, Starter
+from cli.processes import PATIENCE, Cli, Server, Starter, until
 
 PROCESS = """
 import asyncio, os
@@ -51,13 +49,6 @@ def is_alive(pid: int) -> bool:
         return False
     # Its parent may be gone before it: then nobody here can wait for it.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 async def meet(address: str, count: int) -> dict[int, proxyables.Peer]:

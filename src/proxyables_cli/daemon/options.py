@@ -195,6 +195,11 @@ class ServeOptions(Common):
         text="Keep the process's number in this file while it runs.",
         default="",
     )
+    log_file: str | None = value(
+        "--log-file",
+        metavar="PATH",
+        text="Append the log to this file, which SIGHUP opens again, and not to standard error.",
+    )
     token_file: str | None = value(
         "--token-file",
         metavar="PATH",

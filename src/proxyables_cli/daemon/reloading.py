@@ -17,8 +17,10 @@ from proxyables_cli import targets
 from proxyables_cli.daemon.children import Children, ServingProcess
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure
+from proxyables_cli.log_forms import NOTICES
 
 log = logging.getLogger("proxyables")
+notice = logging.getLogger(NOTICES)
 
 
 class Edits:
@@ -88,20 +90,12 @@ class Reloader:
         children: Starts and stops them.
         edits: When the next one is due.
         on_ready: Called once, when the first accepts.
-        say: Tells who started the server what happens.
     """
 
-    def __init__(
-        self,
-        children: Children,
-        edits: Edits,
-        on_ready: Callable[[], None],
-        say: Callable[[str], None],
-    ) -> None:
+    def __init__(self, children: Children, edits: Edits, on_ready: Callable[[], None]) -> None:
         self._children = children
         self._edits = edits
         self._on_ready: Callable[[], None] | None = on_ready
-        self._say = say
 
     async def run(self) -> int:
         """Serves for ever; returns an exit code if an edit would not help."""
@@ -119,7 +113,7 @@ class Reloader:
                     self._tell_end(code)
                     with refusing(self._children.sockets):
                         await editing
-                self._say(f"{editing.result()} was edited: starting again")
+                notice.info("%s was edited: starting again", editing.result())
             finally:
                 following.cancel()
                 editing.cancel()
@@ -130,7 +124,7 @@ class Reloader:
         """Tells when it is ready; returns its exit code."""
         if await child.until_ready():
             if self._on_ready is None:
-                self._say("serving again")
+                notice.info("serving again")
             else:
                 self._on_ready()
                 self._on_ready = None
@@ -141,7 +135,7 @@ class Reloader:
         if code != Code.NO_TARGET:
             log.warning("the server ended with status %d; waiting for an edit", code)
         elif self._on_ready is not None:
-            self._say("waiting for an edit")
+            notice.info("waiting for an edit")
 
 
 @contextmanager

@@ -35,9 +35,26 @@ class StopSignals:
         self._on_end = on_end
         self._asked = asyncio.Event()
         self._count = 0
+        self._on_hang_up: Callable[[], None] | None = None
         signal.signal(signal.SIGTERM, self._on_signal)
         # Not SIG_IGN, which the children of the exported program would inherit.
         signal.signal(signal.SIGINT, self._on_signal if heeds_interrupt else _disregard)
+
+    def heed_hang_up(self, reopen: Callable[[], None] | None) -> None:
+        """Has SIGHUP call `reopen`, in the loop's thread.
+
+        Without a log to open again, the signal means what it says where there is a terminal: that
+        it has gone, so a clean stop is asked for. A daemon has none, and goes on.
+        """
+        if reopen is None and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            return  # as nohup wants it, for the children of the exported program too
+        has_terminal = any(map(os.isatty, range(3)))
+        self._on_hang_up = self.ask if reopen is None and has_terminal else reopen
+        signal.signal(signal.SIGHUP, self._on_hang_up_signal)
+
+    def _on_hang_up_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._on_hang_up is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._on_hang_up)
 
     async def wait(self) -> None:
         """Waits until a clean stop is asked for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shlex
 import socket
@@ -16,7 +17,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from proxyables_cli.daemon.options import ServeOptions
-from proxyables_cli.exits import Code, Failure, printable, talk
+from proxyables_cli.exits import Code, Failure, talk
+from proxyables_cli.log_forms import NOTICES
+
+notice = logging.getLogger(NOTICES)
 
 _FIRST_DESCRIPTOR = 3
 
@@ -101,13 +105,15 @@ def announce(options: ServeOptions, addresses: Sequence[str], note: str = "") ->
     Who was started with pipes knows without being told.
     """
     dialled = [address for address in addresses if not address.startswith("stdio:")]
-    if options.quiet or not dialled:
+    if not dialled:
         return
     for address in dialled:
-        talk(printable(f"serving {options.target} on {address}"))
+        notice.info("serving %s on %s", options.target, address)
     if note:
-        talk(note)
-    talk(f"try: proxyables repl {shlex.quote(_reachable(dialled[0]))}")
+        notice.info(note)
+    is_for_people = options.log_file is not None or options.log_format in ("auto", "text")
+    if is_for_people and not options.quiet:
+        talk(f"try: proxyables repl {shlex.quote(_reachable(dialled[0]))}")
 
 
 def _reachable(address: str) -> str:

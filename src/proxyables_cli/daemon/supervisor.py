@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import signal
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -14,18 +15,31 @@ from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.daemon.reloading import Edits, Reloader
 from proxyables_cli.daemon.signals import StopSignals, first
 from proxyables_cli.daemon.workers import Workers
-from proxyables_cli.exits import Code, Failure, printable, talk
+from proxyables_cli.exits import Code, Failure
 
 
 async def supervise(
-    addresses: Sequence[str], options: ServeOptions, ready: int | None, token: bytes | None
+    addresses: Sequence[str],
+    options: ServeOptions,
+    ready: int | None,
+    token: bytes | None,
+    reopen: Callable[[], None] | None,
 ) -> int:
-    """Serves until a signal comes; returns the exit code."""
+    """Serves until a signal comes; returns the exit code.
+
+    Args:
+        addresses: Where to listen.
+        options: The command line.
+        ready: The descriptor of ``--ready-fd``.
+        token: The secret of ``--token-file``.
+        reopen: Opens the log again, if it is a file.
+    """
     edits = Edits(options) if options.reload else None
     binder = make_server(_nothing, addresses, options, token)
     await opened(binder.bind())
     children = Children(addresses, binder.sockets, options.grace)
     signals = StopSignals(asyncio.get_running_loop(), on_end=children.kill_all)
+    signals.heed_hang_up(reopen and functools.partial(_reopen_all, reopen, children))
     try:
         for address, sockets in zip(addresses, binder.sockets, strict=True):
             if not sockets:
@@ -36,7 +50,7 @@ async def supervise(
         if edits is None:
             work.append(Workers(children, options.workers, on_ready).run())
         else:
-            work += [Reloader(children, edits, on_ready, _sayer(options)).run(), edits.watch()]
+            work += [Reloader(children, edits, on_ready).run(), edits.watch()]
         return await first(*work) or Code.OK
     finally:
         supervision.notify("STOPPING=1")
@@ -49,8 +63,9 @@ def _nothing() -> None:
     """Stands for the object: the supervisor exports none."""
 
 
-def _sayer(options: ServeOptions) -> Callable[[str], None]:
-    return (lambda told: None) if options.quiet else (lambda told: talk(printable(told)))
+def _reopen_all(reopen: Callable[[], None], children: Children) -> None:
+    reopen()
+    children.send_signal(signal.SIGHUP)
 
 
 def _tell_ready(options: ServeOptions, addresses: Sequence[str], ready: int | None) -> None:
