@@ -12,6 +12,7 @@ from callers import Notebook
 from proxyables import Limits, Policy
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
 from proxyables.objects.executor import Executor, no_root
+from proxyables.objects.markers import hidden
 from proxyables.objects.outcomes import Iteration, Suspended
 from proxyables.peer.tables import Tables
 from proxyables.proxies.cursor import ProxyCursor
@@ -381,6 +382,83 @@ def test_every_step_asks_the_policy_first(made: Nested, step: Any) -> None:
     with pytest.raises(AccessDenied):
         made.run("add", step) if step[:1] == [CALL] else made.run(step)
     assert made.root.touched == []
+
+
+OPERAND_METHODS = [
+    "add",
+    "radd",
+    "rmul",
+    "mul",
+    "eq",
+    "lt",
+    "gt",
+    "ge",
+    "le",
+    "index",
+    "hash",
+    "rand",
+    "rpow",
+    "rmod",
+]
+
+
+def operand(*, is_hidden: bool) -> Any:
+    """Returns an object that the other side may use; perhaps but for its special methods."""
+
+    def run(self: Any, *_: object) -> Any:
+        self.has_run = True
+        return 1
+
+    method = hidden(run) if is_hidden else run
+    return type("Operand", (), {f"__{name}__": method for name in OPERAND_METHODS})()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: ["count", [OPERATE, "add", [x]]],
+        lambda x: ["count", [OPERATE, "iadd", [x]]],
+        lambda x: ["count", [OPERATE, "radd", [x]]],
+        lambda x: ["count", [OPERATE, "and", [x]]],
+        lambda x: ["count", [OPERATE, "pow", [x]]],
+        lambda x: ["count", [OPERATE, "mod", [x]]],
+        lambda x: ["count", [OPERATE, "eq", [x]]],
+        lambda x: ["count", [OPERATE, "ne", [x]]],
+        lambda x: ["count", [OPERATE, "lt", [x]]],
+        lambda x: ["count", [OPERATE, "le", [x]]],
+        lambda x: ["count", [OPERATE, "round", [x]]],
+        lambda x: ["items", [ITEM, x]],
+        lambda x: ["items", [SETITEM, x, 5]],
+        lambda x: ["items", [DELITEM, x]],
+        lambda x: ["items", [ITEM, slice(None, x)]],
+        lambda x: ["items", [OPERATE, "contains", [x]]],
+        lambda x: ["items", [OPERATE, "eq", [[10, x, 30]]]],
+        lambda x: ["items", [OPERATE, "mul", [x]]],
+        lambda x: ["pair", [OPERATE, "lt", [(1, x)]]],
+        lambda x: ["table", [OPERATE, "contains", [x]]],
+    ],
+)
+def test_operands_are_held_to_the_policy(make: Any) -> None:
+    refused = operand(is_hidden=True)
+    with pytest.raises(AccessDenied):
+        Nested().run(*make(refused))
+    assert not hasattr(refused, "has_run")
+    lent = operand(is_hidden=False)
+    Nested().run(*make(lent))
+    assert lent.has_run
+
+
+def test_an_operand_may_hold_itself(made: Nested) -> None:
+    endless: list[Any] = [1]
+    endless.append(endless)
+    assert made.run("items", [OPERATE, "eq", [endless]]) is False
+
+
+def test_the_deny_list_holds_for_operands() -> None:
+    with pytest.raises(AccessDenied):
+        Nested(policy=Policy(deny=["__radd__"])).run(
+            "count", [OPERATE, "add", [operand(is_hidden=False)]]
+        )
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from proxyables.wire.instructions import (
 from .costs import check_call_cost, check_cost, check_filling
 from .description import describe
 from .forms import chunk_size, is_known, no_such_step
+from .operands import check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy
@@ -319,7 +320,12 @@ class Executor:
 
     def _item(self, value: Any, step: Step) -> Any:
         self._policy.check_item(value, step[1])
+        self._check_key(step[1])
         return self._act(operator.getitem, value, step[1])
+
+    def _check_key(self, key: object) -> None:
+        if type(key) is not str and type(key) is not int:
+            check_operands(self._policy, "item", [key])
 
     def _set(self, value: Any, step: Step) -> Any:
         name, new = step[1], step[2]
@@ -344,11 +350,13 @@ class Executor:
     def _set_item(self, value: Any, step: Step) -> Any:
         key, new = step[1], step[2]
         self._policy.check_set_item(value, key)
+        self._check_key(key)
         check_filling(new, self._limits)
         return self._act(operator.setitem, value, key, new)
 
     def _delete_item(self, value: Any, step: Step) -> Any:
         self._policy.check_delete_item(value, step[1])
+        self._check_key(step[1])
         return self._act(operator.delitem, value, step[1])
 
     def _operate(self, value: Any, step: Step) -> Any:
@@ -362,6 +370,7 @@ class Executor:
         if operation is None:
             raise ProxyError(f"malformed chain: no such operation: {name[:40]!r}")
         self._policy.check_operation(name, value)
+        check_operands(self._policy, name, args)
         check_cost(name, value, args, self._limits)
         if name in _FORMATTING:
             _check_template(args[0] if name == "rmod" and args else value)

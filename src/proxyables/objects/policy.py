@@ -234,6 +234,16 @@ class Policy:
         if reason is not None:
             raise _denied(name, reason)
 
+    def check_method(self, method: str, target: object) -> None:
+        """Refuses, or lets a special method of an object that may be lent run.
+
+        Raises:
+            AccessDenied: Not for this peer.
+        """
+        reason = self._method_reason(target, method)
+        if reason is not None:
+            raise _denied(method, reason)
+
     # -- values -----------------------------------------------------------------------------------
 
     def check_value(self, value: object) -> None:
