@@ -67,6 +67,7 @@ def check_compact(data: bytes) -> None:
         message = codec.decode(data)
     except _DOCUMENTED as error:
         _check_told(error)
+        codec.count_references(data)
     else:
         assert type(message) is list
         assert type(message[0]) is int
@@ -108,6 +109,7 @@ def check_classic(data: bytes) -> None:
             message = decode(data)
         except _DOCUMENTED as error:
             _check_told(error)
+            codec.count_references(data)
             continue
         assert message[0] in expected
         if message[0] == THROW:

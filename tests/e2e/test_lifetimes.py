@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import decimal
 import gc
 from typing import Any
 
@@ -39,6 +40,12 @@ class API:
 
     def many(self, count: int) -> list[Thing]:
         return [Thing() for _ in range(count)]
+
+    def count(self, *values: Any) -> int:
+        return len(values)
+
+    def broken(self) -> Any:
+        return [NOT_TAKEN, Thing(), {"k": (Thing(),)}]
 
     def number(self, value: int) -> int:
         return value
@@ -128,6 +135,37 @@ async def test_what_a_call_returns_after_the_end_is_not_lent() -> None:
             await asyncio.sleep(0)
         gc.collect()
         assert server.snapshot() == {"entries": 0, "retains": 0}
+
+
+NOTHING = {"entries": 0, "retains": 0}
+NOT_TAKEN = decimal.Decimal("1E+2000000")
+"""Is sent as any other number, and refused by whoever gets it."""
+
+
+@on_both_loops
+async def test_what_stands_behind_a_malformed_value_is_given_back() -> None:
+    async with connected(API()) as (client, _server):
+        for given in (
+            [NOT_TAKEN, Thing()],
+            [Thing(), NOT_TAKEN, Thing()],
+            [NOT_TAKEN, ({1: [Thing()]}, (Thing(), (Thing(),)))],
+            [(NOT_TAKEN, Thing()), {(Thing(),): 5}],
+        ):
+            with pytest.raises(proxyables.RemoteError, match="malformed"):
+                await client.root.count(*given)
+            assert await settled(client) == NOTHING
+        assert await client.root.text_of(Thing())
+        assert await client.root.number(5) == 5
+
+
+@on_both_loops
+async def test_so_is_what_stands_behind_it_in_an_answer() -> None:
+    async with connected(API()) as (client, server):
+        for _ in range(3):
+            with pytest.raises(proxyables.ProxyError, match="malformed"):
+                await client.root.broken()
+            assert await settled(server) == NOTHING
+        assert await client.root.number(5) == 5
 
 
 @on_both_loops

@@ -355,6 +355,24 @@ def test_what_is_no_request_is_a_value_error(content: Any) -> None:
     assert lender.borrowed == []
 
 
+def test_what_a_malformed_message_lends_is_counted_all_the_same() -> None:
+    codec, lender = make()
+    lent = [instruction(Value.REFERENCE, name) for name in ("a", "b", "c")]
+    data = request(
+        instruction(Value.REFERENCE, "ours"),
+        instruction(Kind.APPLY, [lent[0], instruction(Value.BIGINT, "x"), [{"k": lent[1]}]]),
+        lent[2],
+    )
+    codec.count_references(data)
+    assert sorted(each.reference for each in lender.borrowed) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("content", GARBAGE, ids=lambda content: ascii(content)[:60])
+def test_counting_never_fails(content: Any) -> None:
+    make()[0].count_references(msgpack.packb(content))
+    make()[0].count_references(msgpack.packb(content)[:-1])
+
+
 def test_a_reference_is_a_target_only_in_front() -> None:
     with pytest.raises(ValueError, match="got REFERENCE"):
         make()[0].decode_request(

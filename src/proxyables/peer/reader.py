@@ -166,7 +166,9 @@ class Reader:
         try:
             message = decode(data)
         except READ_ERRORS as error:
-            # Not undone: the sender counts what it lent in this message, so it is given back.
+            # The sender counts all that it lent in this message, so all of it is given back.
+            self._tables.undo_borrowing()
+            dialect.count_references(data)
             self._refuse(stream, error)
             return
         finally:

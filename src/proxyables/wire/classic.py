@@ -7,6 +7,7 @@ is sent is what all of them take, and everything that any of them sends is taken
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -237,6 +238,28 @@ class Classic:
         if kind == _THROW:
             return [THROW, _load_error(content)]
         raise Malformed(f"expected RETURN or THROW, got {_name(kind)}")
+
+    def count_references(self, data: bytes) -> None:
+        """Borrows everything that a message lends which cannot be decoded: its sender counts it."""
+        try:
+            message = self._unpack(data)
+        except ValueError:
+            return
+        waiting = [message]
+        if isinstance(message, dict) and message.get("kind") == _EXECUTE:
+            content = message.get("data")
+            waiting = content if isinstance(content, list) else []
+            if waiting and isinstance(waiting[0], dict) and waiting[0].get("kind") == _REFERENCE:
+                del waiting[0]  # the target, which is ours
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, list):
+                waiting += each
+            elif isinstance(each, dict) and each.get("kind") == _REFERENCE:
+                with contextlib.suppress(ValueError):
+                    self._load_value(each)
+            elif isinstance(each, dict):
+                waiting += each.values()
 
     def _unpack(self, data: bytes) -> Any:
         try:

@@ -8,6 +8,7 @@ per depth, because a packer cannot be entered twice.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -42,6 +43,10 @@ _SURROGATES = "surrogatepass"
 """Costs nothing here, and the sender may have needed it."""
 # What a payload of valid MessagePack but of the wrong content raises while it is loaded.
 _BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
+
+
+def _nothing(_: object) -> None:
+    """Stands for every map."""
 
 
 class Compact:
@@ -286,6 +291,31 @@ class Compact:
     def _unpack(self, data: bytes) -> Any:
         # Not a partial: its keywords, which it merges for each call, take as long as the rest.
         return unpackb(data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES)
+
+    def count_references(self, data: bytes) -> None:
+        """Borrows everything that a message lends which cannot be decoded.
+
+        Its sender counts all of it, so it has to be given back; what stands behind the fault, too.
+        """
+        try:  # as pairs: maps would hash their keys
+            unpackb(
+                data,
+                ext_hook=self._count,
+                object_pairs_hook=_nothing,
+                strict_map_key=False,
+                unicode_errors=_SURROGATES,
+            )
+        except ValueError:
+            pass  # as far as it is MessagePack
+
+    def _count(self, number: int, data: bytes) -> None:
+        if number == REFERENCE:
+            with contextlib.suppress(ValueError):  # not a reference, or one too many
+                self._load(number, data)
+        elif number != BIGINT and self._depth < self._limits.max_depth:
+            self._depth += 1
+            self.count_references(data)
+            self._depth -= 1
 
     @staticmethod
     def decode_plain(data: bytes) -> Message:
