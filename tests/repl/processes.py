@@ -116,6 +116,18 @@ def serving(
                 process.kill()
 
 
+@contextmanager
+def serving_target(target: str, *options: str) -> Iterator[str]:
+    """A server of what ``proxyables serve`` finds; gives its address."""
+    words = [sys.executable, "-m", "proxyables_cli", "serve", target, "--tcp", ":0", *options]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stderr is not None
+        try:
+            yield process.stderr.readline().split(" on ")[-1].strip()
+        finally:
+            process.terminate()
+
+
 LAUNCHER = """
 import json, sys
 from proxyables_cli import exits, stdout

@@ -201,6 +201,12 @@ async def perform(cursor: Cursor, operation: str, *args: object) -> Any:
     return lent(link, getattr(builtins, operation)(found))
 
 
+async def ref(cursor: Cursor) -> Any:
+    link, _, _ = cursor.__dict__["_state"]
+    await link.send(f"ref {text_of(cursor)}")
+    return Cursor(link, (), await run(cursor))
+
+
 async def copy(cursor: Cursor) -> Any:
     link, _, _ = cursor.__dict__["_state"]
     await link.send(f"copy {text_of(cursor)}")
@@ -219,6 +225,7 @@ def resolver() -> Resolver:
             assign=assign,
             delete=delete,
             perform=perform,
+            ref=ref,
             same_peer=lambda one, other: link_of(one) is link_of(other),
             pipelines=lambda cursor: link_of(cursor).name != "old",
             is_settled=lambda cursor: not cursor.__dict__["_state"][1],

@@ -17,10 +17,13 @@ Chain = ast.Attribute | ast.Subscript | ast.Call
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _CHAIN = (ast.Attribute, ast.Subscript, ast.Call)
 _ASKING = frozenset(
-    {"all", "any", "bool", "dir", "enumerate", "frozenset", "len", "list", "max", "min", "next"}
-    | {"repr", "set", "sorted", "str", "sum", "tuple", "zip"}
+    {"all", "any", "bool", "dir", "enumerate", "float", "frozenset", "int", "len", "list", "max"}
+    | {"min", "next", "print", "repr", "set", "sorted", "str", "sum", "tuple", "zip"}
 )
 """Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
+_CHOOSING = frozenset({"min", "max"})
+_ORDERING = _CHOOSING | {"sorted"}
+_TEXT_OPERATIONS = {ord("r"): "repr", ord("a"): "repr"}
 _Node = TypeVar("_Node", bound=ast.AST)
 
 
@@ -69,12 +72,16 @@ class ExpressionRewriter(ast.NodeTransformer):
                 given = [*node.args, *(keyword.value for keyword in node.keywords)]
                 node.func = self._raw(node.func)
                 node.func, callee = self._shared(node.func, wanted=any(map(is_late, given)))
+                if len(node.args) > 1 and isinstance(callee, ast.Name) and callee.id in _CHOOSING:
+                    callee = at(node, ast.Constant(None))  # each argument is an item itself
                 node.args = [self._argument(argument, callee) for argument in node.args]
                 for keyword in node.keywords:
                     if keyword.arg is None:
                         keyword.value = self._expression(keyword.value)
                     else:
                         keyword.value = self._argument(keyword.value, callee)
+                if isinstance(node.func, ast.Name) and node.func.id in _ORDERING:
+                    node.func = self._call("ordering", node.func, node.func)
         return node
 
     def _shared(self, node: ast.expr, *, wanted: bool) -> tuple[ast.expr, ast.expr]:
@@ -131,13 +138,41 @@ class ExpressionRewriter(ast.NodeTransformer):
             node.value = self._await("unpack", node, self._raw(node.value))
         return node
 
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        if node.format_spec is not None:
+            node.format_spec = self._expression(node.format_spec)
+        value = self._expression(node.value)
+        operation = _TEXT_OPERATIONS.get(node.conversion, "str")
+        node.value = self._await("text", node, value, at(node, ast.Constant(operation)))
+        return node
+
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) > 1 and not self._iterables:
+            return self._pairs(node)
         if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            item, container = self._expression(node.left), self._raw(node.comparators[0])
+            item, container = self._raw(node.left), self._raw(node.comparators[0])
             found = self._await("contains", node, item, container)
             negated = isinstance(node.ops[0], ast.NotIn)
             return at(node, ast.UnaryOp(ast.Not(), found)) if negated else found
         return self._operation(node)
+
+    def _pairs(self, node: ast.Compare) -> ast.expr:
+        """Takes ``a < b < c`` apart into ``a < (t := b) and t < c``.
+
+        Python would ask whether the outcome of ``a < b`` is true before it has been awaited.
+        """
+        parts: list[ast.expr] = []
+        left = node.left
+        for place, (operator, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
+            following: ast.expr = right
+            if place < len(node.ops) - 1:
+                name = self._temporary()
+                target = at(right, ast.Name(name, ast.Store()))
+                right = at(right, ast.NamedExpr(target, right))
+                following = at(right, load(name))
+            parts.append(self._expression(at(node, ast.Compare(left, [operator], [right]))))
+            left = following
+        return at(node, ast.BoolOp(ast.And(), parts))
 
     def _operation(self, node: ast.BinOp | ast.UnaryOp | ast.Compare) -> ast.expr:
         """An operator on a name that holds a remote object gives a chain as well."""

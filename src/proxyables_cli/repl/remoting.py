@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import proxyables
-from proxyables_cli.repl.resolution import Deferred, Remoting, UserValue
+from proxyables_cli.repl.deferred import Deferred
+from proxyables_cli.repl.resolution import Remoting, UserValue
 
 
 def is_remote(value: object) -> bool:
@@ -76,7 +77,10 @@ def remoting(px: Tools) -> Remoting:
     """
     functions = (
         proxyables.assign,
+        proxyables.call,
+        proxyables.check_api,
         proxyables.construct,
+        proxyables.contains,
         proxyables.copy,
         proxyables.delete,
         proxyables.describe,
@@ -85,12 +89,14 @@ def remoting(px: Tools) -> Remoting:
         proxyables.perform,
         proxyables.ref,
         proxyables.release,
+        proxyables.run,
     )
     return Remoting(
         cursor=proxyables.ProxyCursor,
         assign=proxyables.assign,
         delete=proxyables.delete,
         perform=proxyables.perform,
+        ref=proxyables.ref,
         same_peer=lambda one, other: proxyables.peer_of(one) is proxyables.peer_of(other),
         pipelines=_pipelines,
         is_settled=proxyables.is_settled,

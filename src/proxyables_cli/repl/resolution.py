@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from types import AsyncGeneratorType, TracebackType
 from typing import Any, TypeAlias
+
+from proxyables_cli.repl.deferred import Deferred
+from proxyables_cli.repl.ordering import Ordering, orders
 
 UserValue: TypeAlias = Any
 """Anything that the user's code holds: a local object, or a cursor."""
@@ -26,6 +29,7 @@ class Remoting:
         assign: Makes the awaitable that sets what a chain names.
         delete: Makes the awaitable that deletes what a chain names.
         perform: Makes the awaitable of an operation on a chain, by its name.
+        ref: Makes the awaitable of a reference to what a chain gives.
         same_peer: Whether two cursors belong to one connection.
         pipelines: Whether a cursor's peer can take chains as arguments (classic ones cannot).
         is_settled: Whether a cursor is a reference with nothing left to run.
@@ -36,6 +40,7 @@ class Remoting:
     assign: Callable[[UserValue, UserValue], Awaitable[object]]
     delete: Callable[[UserValue], Awaitable[object]]
     perform: Callable[..., Awaitable[UserValue]]
+    ref: Callable[[UserValue], Awaitable[UserValue]]
     same_peer: Callable[[UserValue, UserValue], bool]
     pipelines: Callable[[UserValue], bool]
     is_settled: Callable[[UserValue], bool]
@@ -43,23 +48,11 @@ class Remoting:
 
 
 _AWAITABLE_TAKERS = (asyncio.gather, asyncio.wait_for, asyncio.ensure_future, asyncio.shield)
-_OPERATIONS = (len, str, repr, dir, bool, next)
+_OPERATIONS: dict[Callable[..., object], str] = {
+    each: each.__name__ for each in (len, str, repr, dir, bool, next, int, float)
+} | {print: "str"}
+"""What a builtin asks of its argument, by the name of the operation."""
 _EXHAUSTIVE = (list, tuple, set, frozenset, dict, sorted, sum, min, max, any, all, enumerate, zip)
-
-
-class Deferred:
-    """An awaitable of the REPL's own that auto-await awaits, as it does a chain."""
-
-    __slots__ = ("_work",)
-
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, UserValue]]) -> None:
-        self._work = work
-
-    def __await__(self) -> Generator[Any, None, UserValue]:
-        return self._work().__await__()
-
-    def __repr__(self) -> str:
-        return "<not awaited yet>"
 
 
 class Resolver:
@@ -79,9 +72,11 @@ class Resolver:
 
     async def resolve(self, value: UserValue) -> UserValue:
         """The value of a chain: one message if it is remote."""
+        if isinstance(value, Deferred):
+            value = await value
         if self.is_remote(value):
             return value if self._remoting.is_settled(value) else await value
-        return await value if isinstance(value, Deferred) else value
+        return value
 
     async def argument(self, callee: object, value: UserValue) -> UserValue:
         """A chain as the argument of `callee`: stays one if it can run over there."""
@@ -111,13 +106,25 @@ class Resolver:
             return value
         if any(callee is each for each in _EXHAUSTIVE):
             return await self.unpack(value)
-        for operation in _OPERATIONS:
-            if callee is operation:
-                return _Answer(await self._remoting.perform(value, operation.__name__))
+        for builtin, operation in _OPERATIONS.items():
+            if callee is builtin:
+                return _Answer(await self._remoting.perform(value, operation))
         return value
+
+    async def text(self, value: UserValue, operation: str) -> UserValue:
+        """What an f-string gets for a value: the text that a remote object has over there."""
+        if not self.is_remote(value):
+            return value
+        return _Answer(await self._remoting.perform(value, operation))
+
+    def ordering(self, callee: UserValue) -> UserValue:
+        """What to call in place of `sorted`, `min` and `max`; any other function is itself."""
+        return Ordering(callee, self.is_remote, self.resolve) if orders(callee) else callee
 
     async def contains(self, item: UserValue, container: UserValue) -> bool:
         """``item in container``; a remote container is asked, not fetched."""
+        if not self._keeps_chain(container, item):
+            item = await self.resolve(item)
         if isinstance(container, Deferred):
             container = await container
         if not self.is_remote(container):
@@ -125,6 +132,13 @@ class Resolver:
         if not self._remoting.pipelines(container):
             return item in await self.unpack(container)
         return bool(await self._remoting.perform(container, "contains", item))
+
+    async def hold(self, value: UserValue) -> UserValue:
+        """What a chain with a call in it gives, once, for a use of it in several messages."""
+        if not self.is_remote(value) or self._remoting.is_settled(value):
+            return await self.resolve(value)
+        pipelines = self._remoting.pipelines(value)
+        return await (self._remoting.ref(value) if pipelines else value)
 
     def _keeps_chain(self, callee: object, value: UserValue) -> bool:
         if self.is_remote(callee):
@@ -270,7 +284,10 @@ class _Answer:
     def _tell(self) -> UserValue:
         return self._answer
 
-    __len__ = __str__ = __repr__ = __dir__ = __bool__ = __next__ = _tell
+    __len__ = __str__ = __repr__ = __dir__ = __bool__ = __next__ = __int__ = __float__ = _tell
+
+    def __format__(self, spec: str) -> str:
+        return format(self._answer, spec)
 
 
 class _Iteration:
@@ -317,4 +334,4 @@ class _Context:
         return bool(self._exit(self._manager, kind, error, traceback))
 
 
-__all__ = ["Deferred", "Generation", "Remoting", "Resolver", "UserValue"]
+__all__ = ["Generation", "Remoting", "Resolver", "UserValue"]

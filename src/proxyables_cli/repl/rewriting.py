@@ -12,7 +12,11 @@ items and calls (``obj.a[0].f(1)``): its inner links stay unresolved, so it is o
 ``for x in obj.rows(): …``   ``async for x in await __px__.iterate(obj.rows()): …``; comprehensions
                              too, and ``with`` in the same way through ``__px__.manage``
 ``obj.x = v``                ``await __px__.set_attribute(v, obj, 'x')``
-``obj.x += v``               read into a name, ``+=`` on that name, set
+``obj.x += v``               read into a name, ``+=`` on that name, set; a call in the path of what
+                             is changed is made once, and what it gives is kept over there
+``a < b < c``                ``a < (t := b) and t < c``, each of the two resolved
+``sorted(x, key=f)``         ``__px__.ordering(sorted)(…)``, which fetches the keys first; so
+                             ``min`` and ``max``
 ``(f(x) for x in y)``        ``__px__.generation(<the same, asynchronous>)``
 ===========================  =====================================================================
 
@@ -80,7 +84,11 @@ class _Rewriter(ExpressionRewriter):
             node.value = self._expression(node.value)
             return node
         owner, current = self._temporary(), self._temporary()
-        statements = self._store(at(target, ast.Name(owner, ast.Store())), self._raw(target.value))
+        calls = any(isinstance(part, ast.Call) for part in ast.walk(target.value))
+        held = self._raw(target.value)
+        if calls:
+            held = self._await("hold", held, held)  # read and written, but called once
+        statements = self._store(at(target, ast.Name(owner, ast.Store())), held)
         read: ast.expr
         if isinstance(target, ast.Attribute):
             read = ast.Attribute(load(owner), target.attr, ast.Load())

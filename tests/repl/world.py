@@ -1,0 +1,76 @@
+"""What the tests of auto-await have on the other side: one of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Item:
+    def __init__(self, name: str, price: int) -> None:
+        self.name = name
+        self.price = price
+        self.tags = ["new"]
+
+    def cost(self, count: int = 1) -> int:
+        return self.price * count
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def __lt__(self, other: Item) -> bool:
+        return self.price < other.price
+
+    def __add__(self, other: int) -> int:
+        return self.price + other
+
+
+class World:
+    """Everything that a remote object can have, anew for each connection."""
+
+    def __init__(self) -> None:
+        self.x = 3
+        self.y = 4
+        self.word = "four"
+        self.none = None
+        self.numbers = [1, 2, 3]
+        self.table = {"a": 1, "b": 2}
+        self.options = {"count": 3}
+        self.items = [Item("pear", 5), Item("plum", 2)]
+        self.log: list[str] = []
+
+    def add(self, one: int = 0, other: int = 0) -> int:
+        return one + other
+
+    async def later(self, value: Any = 7) -> Any:
+        return value
+
+    def first(self) -> Item:
+        return self.items[0]
+
+    def keywords(self, **given: Any) -> dict[str, Any]:
+        return given
+
+    def rows(self) -> Iterator[int]:
+        yield from (1, 2, 3)
+
+    async def counted(self) -> Any:
+        for number in (1, 2, 3):
+            yield number
+
+    def fail(self, text: str = "no") -> None:
+        raise ValueError(text)
+
+    async def call(self, function: Any, *arguments: Any) -> Any:
+        return await function(*arguments)
+
+    @contextmanager
+    def lock(self) -> Iterator[str]:
+        self.log.append("in")
+        try:
+            yield "held"
+        except KeyError:
+            self.log.append("swallowed")
+        else:
+            self.log.append("out")
