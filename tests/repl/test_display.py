@@ -11,6 +11,7 @@ import pytest
 from proxyables.errors import ConnectionLost, NotSupported, RemoteError, RemoteFrame
 from proxyables_cli.repl import failures
 from proxyables_cli.repl.display import Display, escaped
+from proxyables_cli.repl.pages import More
 from repl import standins
 
 
@@ -22,16 +23,34 @@ class Book:
 LINK = standins.Link(Book())
 
 
-async def told(cursor: Any) -> object:
+async def told(cursors: Any, characters: int) -> list[str | Exception]:
     await asyncio.sleep(0)
-    return f"<Book {(await standins.run(cursor)).title}>"
+    return [f"<Book {(await standins.run(cursor)).title}>" for cursor in cursors]
 
 
-def text_of(value: object, remote_repr: Any = told, **options: Any) -> str:
-    display = Display(
-        lambda each: isinstance(each, standins.Cursor), remote_repr, **{"seconds": 0.05, **options}
-    )
-    return asyncio.run(display.text_of(value))
+def failing(error: Exception) -> Any:
+    async def reprs(cursors: Any, characters: int) -> list[str | Exception]:
+        return [error for _ in cursors]
+
+    return reprs
+
+
+def shown(value: object, reprs: Any = told, *, pages: int = 1, **options: Any) -> str:
+    """What a prompt shows of a value: its first page, and others."""
+    written: list[str] = []
+
+    async def show() -> None:
+        display = Display(
+            lambda each: isinstance(each, standins.Cursor), reprs, **{"seconds": 0.05, **options}
+        )
+        more = More(written.append)
+        await more.begin(await display.pages_of(value))
+        for _ in range(pages - 1):
+            assert await more.next()
+        await more.close()
+
+    asyncio.run(show())
+    return "\n".join(written)
 
 
 @pytest.mark.parametrize(
@@ -47,58 +66,83 @@ def text_of(value: object, remote_repr: Any = told, **options: Any) -> str:
     ],
 )
 def test_values(value: object, text: str) -> None:
-    assert text_of(value) == text
+    assert shown(value) == text
 
 
 def test_a_remote_repr_that_hangs_is_given_up() -> None:
-    async def hang(cursor: Any) -> object:
+    async def hang(cursors: Any, characters: int) -> Any:
         return await asyncio.Event().wait()
 
-    assert text_of(LINK.root, hang) == "<cursor obj> (its repr took longer than 0.05 s)"
+    assert shown(LINK.root, hang) == "<cursor obj> (its repr took longer than 0.05 s)"
 
 
 def test_a_remote_repr_that_fails_does_not_hide_the_value() -> None:
-    async def fail(cursor: Any) -> object:
-        raise ConnectionLost("gone")
-
-    assert text_of([LINK.root], fail) == "[<cursor obj> (its repr raised ConnectionLost)]"
+    lost = failing(ConnectionLost("gone"))
+    assert shown([LINK.root], lost) == "[<cursor obj> (its repr raised ConnectionLost)]"
 
 
 def test_a_peer_that_cannot_be_asked_is_no_failure() -> None:
-    async def refuse(cursor: Any) -> object:
-        raise NotSupported("no form for it")
-
-    assert text_of(LINK.root, refuse) == "<cursor obj>"
+    assert shown(LINK.root, failing(NotSupported("no form for it"))) == "<cursor obj>"
 
 
-def test_a_remote_repr_is_bounded_and_escaped() -> None:
-    async def huge(cursor: Any) -> object:
-        return "\x1b]0;title\x07" + "x" * 100_000
+def test_a_remote_repr_is_escaped() -> None:
+    async def hostile(cursors: Any, characters: int) -> list[str]:
+        return ["\x1b]0;title\x07"]
 
-    text = text_of(LINK.root, huge)
-    assert text.startswith(r"remote \x1b]0;title\x07xxx")
-    assert len(text) < 2_200
-    assert "\x1b" not in text
+    assert shown(LINK.root, hostile) == r"remote \x1b]0;title\x07"
 
 
-def test_many_references_are_previewed() -> None:
-    asked: list[Any] = []
+def test_many_references_are_shown_some_at_a_time() -> None:
+    asked: list[int] = []
 
-    async def count(cursor: Any) -> object:
-        asked.append(cursor)
-        return "r"
+    async def count(cursors: Any, characters: int) -> list[str]:
+        asked.append(len(cursors))
+        return ["r"] * len(cursors)
 
-    text_of([standins.Cursor(LINK, (), Book()) for _ in range(500)], count)
-    assert len(asked) == 20
+    many = [standins.Cursor(LINK, (), Book()) for _ in range(50)]
+    text = shown(many, count, pages=3, characters=10_000)
+    assert asked == [20, 20, 10]
+    assert "… 30 of 50; %more shows the next" in text
+    assert text.count("remote r") == 50
+    assert text.endswith("remote r]")
+    shown(many, count)  # without a prompt there are no pages, and the rest is not asked
+    assert asked[3:] == [20]
 
 
-def test_long_values_are_cut_and_broken_at_a_prompt() -> None:
-    text = text_of("x" * 1000, characters=100)
-    assert len(text) < 200
-    assert text.endswith("(1002 characters; print() shows them all)")
-    lines = text_of(list(range(100)), width=lambda: 40).splitlines()
+def test_long_values_are_shown_in_pages_and_broken_at_a_prompt() -> None:
+    text = shown("x" * 1000, characters=100)
+    assert text == f"'{'x' * 99}\n… 902 of 1002 characters; %more shows the next"
+    assert shown("x" * 150, characters=100, pages=2).endswith(
+        "more shows the next\n" + "x" * 51 + "'"
+    )
+    lines = shown(list(range(100)), width=lambda: 40, characters=10_000).splitlines()
     assert max(map(len, lines)) <= 40
-    assert "\n" not in text_of(list(range(100)))
+    assert "\n" not in shown(list(range(100)))
+
+
+def test_long_tables_are_shown_in_pages() -> None:
+    rows = [{"number": number, "square": number * number} for number in range(250)]
+    text = shown(rows, characters=10_000, width=lambda: 80, pages=3)
+    assert "… 150 of 250; %more shows the next" in text
+    assert text.count("number  square") == 3
+    assert text.endswith("249   62001")
+
+
+def test_asynchronous_iterators_are_shown_item_by_item() -> None:
+    closed: list[bool] = []
+
+    async def produce() -> Any:
+        try:
+            for number in range(45):
+                yield number
+        finally:
+            closed.append(True)
+
+    lines = shown(produce(), characters=10_000, pages=2).splitlines()
+    assert lines[:20] == [str(number) for number in range(20)]
+    assert lines[20] == "… perhaps more items; %more shows the next"
+    assert (lines[21], lines[40], closed) == ("20", "39", [True])
+    assert shown(produce()).splitlines() == [str(number) for number in range(45)]
 
 
 def test_a_local_repr_that_raises_raises() -> None:
@@ -107,7 +151,7 @@ def test_a_local_repr_that_raises_raises() -> None:
             raise ValueError("bad")
 
     with pytest.raises(ValueError, match="bad"):
-        text_of(Bad())
+        shown(Bad())
 
 
 def test_escaped_keeps_lines() -> None:
@@ -140,7 +184,7 @@ def test_library_frames_outside_ours_stay() -> None:
 def test_our_own_frames_never_show() -> None:
     def deep() -> None:
         display = Display(lambda value: False, told)
-        asyncio.run(display.text_of(Bad()))
+        asyncio.run(display.shown(Bad()))
 
     class Bad:
         def __repr__(self) -> str:

@@ -34,6 +34,10 @@ def address() -> Iterator[str]:
         ("[a.balance for a in obj.accounts]", "[10, 20]\n"),
         ("obj.accounts", "[remote <Account of ada>, remote <Account of bob>]\n"),
         ("obj", "remote <API over there>\n"),
+        ("obj.rows()", "'one'\n'two'\n'three'\n"),
+        ("[obj.accounts[0], obj.slow_repr]",
+         "[remote <Account of ada>, <ProxyCursor Slow#2 at ADDRESS> "
+         "(its repr raised ValueError)]\n"),
         ("for row in obj.rows(): print(row)", "one\ntwo\nthree\n"),
         ("sum(a.balance for a in obj.accounts)", "30\n"),
         ("list(obj.rows())", "['one', 'two', 'three']\n"),
@@ -53,7 +57,7 @@ def address() -> Iterator[str]:
     ],
 )  # fmt: skip
 def test_code(address: str, code: str, output: str, run: Run) -> None:
-    assert run(address, code) == (output, "", 0)
+    assert run(address, code) == (output.replace("ADDRESS", address), "", 0)
 
 
 Run = Callable[[str, str], tuple[str, str, int]]
@@ -101,6 +105,21 @@ def test_messages_on_a_real_connection(address: str, source: str, messages: int,
     code = f"n = {count}\n{source}\nprint({count} - n)"
     output, told, _ = run(address, code)
     assert (output.splitlines()[-1:], told) == ([str(messages)], "")
+
+
+def test_reprs_of_many_objects_are_one_message_and_are_cut_over_there(
+    address: str, run: Run
+) -> None:
+    counted = "conn.statistics()[{!r}]"
+    calls, received = counted.format("calls_made"), counted.format("bytes_received")
+    code = f"obj.accounts * 5\nprint({calls})"
+    lines = run_process(command(address), code).stdout.splitlines()
+    assert lines[0].count("remote <Account of") == 10
+    assert lines[1] == "2"
+    code = f"px.ref(obj.add('x' * 100000, ''))\nprint({received})"
+    lines = run_process(command(address), code).stdout.splitlines()
+    assert lines[0] == f"remote '{'x' * 1999} …"
+    assert int(lines[1]) < 10_000
 
 
 def test_state_changes_over_there(run: Run) -> None:

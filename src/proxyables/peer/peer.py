@@ -11,6 +11,7 @@ transport is gone; then every waiting call has failed and every table is empty.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import secrets
@@ -62,6 +63,7 @@ from .reader import Reader
 from .resolver import Resolver
 from .service import Service
 from .tables import Tables
+from .tracing import Call, OnCall, path_text, traced
 from .vigil import Vigil
 from .waiting import Desk
 from .workers import Job, Workers, make_workers
@@ -141,6 +143,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._export = export
         self._on_ready = on_introduced
         self._on_closed = on_closed
+        self._on_call: OnCall | None = None
         self.thread = threading.get_ident()
         self._owns_workers = workers is None
         self._workers = make_workers(threads, limits) if workers is None else workers
@@ -228,10 +231,29 @@ class Peer(asyncio.Protocol, Generic[Root]):
         """What is known of the other side."""
         return self._handshake.info
 
+    @property
+    def on_call(self) -> OnCall | None:
+        """Told of each call that this side makes when it ends, of each iteration when it begins.
+
+        Gets a `tracing.Call`, on the loop, and must not raise. Nobody costs nothing.
+        """
+        return self._on_call
+
+    @on_call.setter
+    def on_call(self, listener: OnCall | None) -> None:
+        self._on_call = listener
+        self.request = (
+            self._calls.request
+            if listener is None
+            else functools.partial(traced, self, self._calls, listener)
+        )
+
     def iterate(
         self, reference: Reference | None, steps: list[Step], owner: object
     ) -> AsyncIterator[Any]:
         """Returns the iterator over what a chain that ends with STREAM gives; cursors call it."""
+        if self.on_call is not None:
+            self.on_call(Call(path_text(self, reference, steps)))
         return self._calls.iterate(reference, steps, owner)
 
     def root_as(self, api: ApiClass[T]) -> T:

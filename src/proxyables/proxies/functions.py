@@ -18,7 +18,6 @@ from proxyables.wire.instructions import (
     DELITEM,
     DESCRIBE,
     ITEM,
-    OPERATE,
     REF,
     SET,
     SETITEM,
@@ -102,14 +101,16 @@ async def contains(target: object, item: object) -> bool:
     return bool(await operate(_check(target, "contains"), "contains", item))
 
 
-async def perform(target: object, operation: str, *args: object) -> RemoteValue:
-    """Returns the outcome of one operation of the closed table, as in ``perform(x, "len")``.
+def perform(target: object, operation: str, *args: object) -> ProxyCursor:
+    """Returns the path to the outcome of an operation of the closed table: ``perform(x, "len")``.
+
+    Awaited, it is one message, and so is what is written behind it: ``perform(x, "repr")[:80]``.
 
     The names are those of `operator` and of the builtins without their underscores: ``add``,
     ``contains``, ``len``, ``str``, ``repr``, ``dir`` and so on; `docs/reference/protocol.md` has
     the table.
     """
-    return await extend(_check(target, "perform"), [OPERATE, operation, list(args)])
+    return operate(_check(target, "perform"), operation, *args)
 
 
 def construct(target: object, /, *args: object, **kwargs: object) -> ProxyCursor:

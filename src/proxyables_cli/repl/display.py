@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from proxyables.errors import NotSupported
 from proxyables_cli.repl import tables
+from proxyables_cli.repl.pages import ITEMS, Pages, SequencePages, StreamPages, TextPages
 from proxyables_cli.repl.resolution import UserValue
 
 _WIDTH = 100
 """Columns of a table that no terminal shows."""
 REMOTE_SECONDS = 2.0
 REMOTE_CHARACTERS = 2_000
-PREVIEWED = 20
+NESTED_CHARACTERS = 200
+"""Characters of one remote repr: alone, and as one of several inside a collection."""
+PREVIEWED = ITEMS
 """Remote objects inside one collection whose repr is fetched."""
 
+_STREAM = re.compile(r"<(async_)?generator object ")
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+Reprs = Callable[[Sequence[UserValue], int], Awaitable[Sequence[str | Exception]]]
 
 
 class Display:
@@ -29,29 +35,59 @@ class Display:
 
     Args:
         is_remote: Tells cursors from other values.
-        remote_repr: Asks the other side for the repr of a cursor's object.
+        reprs: Asks the other sides for the reprs of cursors' objects, each of so many characters.
         width: Columns at which collections are broken, asked anew each time; None never breaks.
-        characters: Longer texts are cut; None never cuts.
+        characters: Longer texts are shown in pages; None shows everything.
         seconds: How long one value may take to tell its remote reprs.
     """
 
     def __init__(
         self,
         is_remote: Callable[[object], bool],
-        remote_repr: Callable[[UserValue], Awaitable[object]],
+        reprs: Reprs,
         *,
         width: Callable[[], int] | None = None,
         characters: int | None = None,
         seconds: float = REMOTE_SECONDS,
     ) -> None:
         self._is_remote = is_remote
-        self._remote_repr = remote_repr
+        self._reprs = reprs
         self._width = width
-        self._characters = characters
-        self._seconds = seconds
+        self.characters = characters
+        self.seconds = seconds
+
+    async def pages_of(self, value: UserValue) -> Pages:
+        """A value as a prompt shows it, page by page; without a prompt there is one page.
+
+        The items of an asynchronous iterator, here or over there, are shown as they come, and are
+        used up by that.
+
+        Raises:
+            Exception: What the ``__repr__`` of a local object raises.
+        """
+        limit = self.characters
+        if self._is_remote(value):
+            text = await self._remote_text(value)
+            if _STREAM.match(text.removeprefix("remote ")):
+                return self._stream_of(aiter(value))
+            return TextPages(text, REMOTE_CHARACTERS * 2)
+        if hasattr(type(value), "__anext__"):
+            return self._stream_of(value)
+        if limit is None:
+            text = await self.text_of(value)
+            return TextPages(text, len(text))
+        rows = tables.rows_of(value)
+        if rows is not None and len(rows) > tables.MAX_ROWS:
+            return SequencePages(rows, tables.MAX_ROWS, self._table_of_rows)
+        if type(value) in (list, tuple) and len(value) > ITEMS and self._cursors_in(value):
+            return SequencePages(value, ITEMS, self.text_of)
+        return TextPages(await self.text_of(value), limit)
+
+    def _stream_of(self, items: UserValue) -> StreamPages:
+        return StreamPages(items, None if self.characters is None else ITEMS, self.text_of)
 
     async def text_of(self, value: UserValue) -> str:
-        """The text of a value, as a prompt shows it; empty for None.
+        """The whole text of a value; empty for None.
 
         Raises:
             Exception: What the ``__repr__`` of a local object raises.
@@ -60,40 +96,53 @@ class Display:
             return ""
         if self._is_remote(value):
             return await self._remote_text(value)
-        return self._cut(self._broken(await self._with_texts(value)))
+        return self._broken(await self._with_texts(value))
 
     async def table_of(self, value: UserValue) -> str:
         """The text of a value as a table, as far as it can be one; else as `text_of`."""
         value = await self._with_texts(value)
         rows = tables.rows_of(value, wanted=True)
-        width = _WIDTH if self._width is None else self._width()
         if rows is None:
             return await self.text_of(value)
-        return "\n".join(tables.table_of(rows, width))
+        return "\n".join(tables.table_of(rows, self._columns()))
+
+    async def _table_of_rows(self, rows: Sequence[tables.Row]) -> str:
+        shown = await self._with_texts(list(rows))
+        return "\n".join(tables.table_of(shown, self._columns()))
+
+    def _columns(self) -> int:
+        return _WIDTH if self._width is None else self._width()
 
     async def _with_texts(self, value: UserValue) -> UserValue:
         """A copy of a value in which what the cursors' owners say of them stands for them."""
         cursors = self._cursors_in(value)
         if not cursors:
             return value
-        texts = await asyncio.gather(*map(self._remote_text, cursors))
+        texts = await self._remote_texts(cursors, NESTED_CHARACTERS)
         named = {id(cursor): _Text(text) for cursor, text in zip(cursors, texts, strict=True)}
         return _replaced(value, named)
 
     async def _remote_text(self, cursor: UserValue) -> str:
+        return (await self._remote_texts([cursor], REMOTE_CHARACTERS))[0]
+
+    async def _remote_texts(self, cursors: Sequence[UserValue], characters: int) -> list[str]:
+        told: Sequence[str | Exception]
         try:
-            async with asyncio.timeout(self._seconds):
-                told = await self._remote_repr(cursor)
-        except TimeoutError:
-            return f"{cursor!r} (its repr took longer than {self._seconds:g} s)"
-        except NotSupported:
+            async with asyncio.timeout(self.seconds):
+                told = await self._reprs(cursors, characters)
+        except TimeoutError as error:
+            told = [error] * len(cursors)
+        return [self._remote_or_why(*each) for each in zip(cursors, told, strict=True)]
+
+    def _remote_or_why(self, cursor: UserValue, told: str | Exception) -> str:
+        """The value is there although it, or its server, does not say how it looks."""
+        if isinstance(told, str):
+            return f"remote {escaped(told)}"
+        if isinstance(told, NotSupported):
             return repr(cursor)  # a classic peer cannot be asked
-        except Exception as error:
-            # The value is there although it, or its server, does not say how it looks.
-            return f"{cursor!r} (its repr raised {type(error).__name__})"
-        if not isinstance(told, str):
-            return repr(cursor)
-        return f"remote {escaped(told, characters=REMOTE_CHARACTERS)}"
+        if isinstance(told, TimeoutError):
+            return f"{cursor!r} (its repr took longer than {self.seconds:g} s)"
+        return f"{cursor!r} (its repr raised {type(told).__name__})"
 
     def _cursors_in(self, value: object) -> list[UserValue]:
         found: list[UserValue] = []
@@ -121,12 +170,6 @@ class Display:
         import pprint  # slow to import, and only prompts come here
 
         return pprint.pformat(value, width=width, compact=True, sort_dicts=False)
-
-    def _cut(self, text: str) -> str:
-        limit = self._characters
-        if limit is None or len(text) <= limit:
-            return text
-        return f"{text[:limit]} … ({len(text)} characters; print() shows them all)"
 
 
 def escaped(text: str, *, characters: int | None = None) -> str:

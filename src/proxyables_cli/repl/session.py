@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-import proxyables
 from proxyables_cli import loops
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Failure, OutputClosed, explain, talk
@@ -20,6 +19,8 @@ from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.jobs import Job, Jobs
+from proxyables_cli.repl.pages import More
+from proxyables_cli.repl.previews import reprs
 from proxyables_cli.repl.remoting import is_remote, remoting, tools
 from proxyables_cli.repl.resolution import Resolver, UserValue
 from proxyables_cli.repl.scope import Scope
@@ -150,9 +151,10 @@ class Session:
             say=self.say,
             reconnects=prompts,
         )
+        self.more = More(self.write)
         self.display = Display(
             is_remote,
-            _remote_repr,
+            reprs,
             width=(lambda: shutil.get_terminal_size().columns) if prompts else None,
             characters=SHOWN_CHARACTERS if prompts else None,
         )
@@ -184,6 +186,7 @@ class Session:
                 return await self._prompt(plain=plain)
         finally:
             await self.jobs.close()
+            await self.more.close()
             await self.connections.close_all()
 
     async def _script(self, cell: Cell) -> None:
@@ -277,10 +280,9 @@ class Session:
 
     async def show(self, value: UserValue) -> None:
         """Displays a value, and keeps it as ``_``."""
-        text = await self.display.text_of(value)
+        pages = await self.display.pages_of(value)
         self.scope.displayed(value)
-        if text:
-            self.write(text)
+        await self.more.begin(pages)
 
     def write(self, text: str) -> None:
         """Writes one text to standard output.
@@ -328,10 +330,6 @@ def import_from_here() -> None:
     """Has imports find the modules of the current directory, as at Python's own prompt."""
     if "" not in sys.path:
         sys.path.insert(0, "")
-
-
-async def _remote_repr(cursor: proxyables.ProxyCursor) -> object:
-    return await proxyables.perform(cursor, "repr")
 
 
 __all__ = ["Session", "run"]
