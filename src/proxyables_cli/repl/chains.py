@@ -143,7 +143,8 @@ class ExpressionRewriter(ast.NodeTransformer):
             node.format_spec = self._expression(node.format_spec)
         value = self._expression(node.value)
         operation = _TEXT_OPERATIONS.get(node.conversion, "str")
-        node.value = self._await("text", node, value, at(node, ast.Constant(operation)))
+        # Its own position is that of the whole string before Python 3.12.
+        node.value = self._await("text", value, value, at(node, ast.Constant(operation)))
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
@@ -170,7 +171,9 @@ class ExpressionRewriter(ast.NodeTransformer):
                 target = at(right, ast.Name(name, ast.Store()))
                 right = at(right, ast.NamedExpr(target, right))
                 following = at(right, load(name))
-            parts.append(self._expression(at(node, ast.Compare(left, [operator], [right]))))
+            pair = at(left, ast.Compare(left, [operator], [right]))
+            pair.end_lineno, pair.end_col_offset = following.end_lineno, following.end_col_offset
+            parts.append(self._expression(pair))
             left = following
         return at(node, ast.BoolOp(ast.And(), parts))
 

@@ -76,6 +76,11 @@ class Compiler:
         self._flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._cells = 0
 
+    @property
+    def count(self) -> int:
+        """How many cells were compiled; the number of the last one."""
+        return self._cells
+
     def compile(
         self, source: str, *, filename: str | None = None, shows: Shows = Shows.LAST
     ) -> Cell:
@@ -92,13 +97,13 @@ class Compiler:
         """
         self._cells += 1
         if filename is None:
-            filename = f"<repl:{self._cells}>"
+            filename = cell_name(self._cells)
         if filename.startswith("<"):  # no file: tracebacks can only find the text here
             lines = source.splitlines(keepends=True)
             linecache.cache[filename] = (len(source), None, lines, filename)
         with warnings.catch_warnings():
             # Shown once here; the second compilation, of the rewritten tree, would repeat them.
-            tree = self._parse(source, filename)
+            tree = self.parse(source, filename)
             warnings.simplefilter("ignore", SyntaxWarning)
             if self.auto_await:
                 tree = rewrite(tree, cell=self._cells)
@@ -120,7 +125,7 @@ class Compiler:
                 code = compiler(source, "<input>", "exec")
                 if code is None:
                     return Completeness.INCOMPLETE
-                tree = self._parse(source, "<input>")
+                tree = self.parse(source, "<input>")
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
             return Completeness.INVALID
         last_line = source.rsplit("\n", 1)[-1]
@@ -128,11 +133,21 @@ class Compiler:
         open_block = compound and last_line.strip() != ""
         return Completeness.INCOMPLETE if open_block else Completeness.COMPLETE
 
-    def _parse(self, source: str, filename: str) -> ast.Module:
+    def parse(self, source: str, filename: str) -> ast.Module:
+        """The syntax tree of a cell, before it is rewritten.
+
+        Raises:
+            SyntaxError: It is not Python; see `compile` for the others.
+        """
         flags = self._flags | ast.PyCF_ONLY_AST
         tree = compile(source, filename, "exec", flags=flags, dont_inherit=True)
         assert isinstance(tree, ast.Module)
         return tree
+
+
+def cell_name(number: int) -> str:
+    """What tracebacks call a cell."""
+    return f"<repl:{number}>"
 
 
 def with_commands(source: str) -> str:
@@ -174,4 +189,13 @@ def _is_command(node: ast.expr) -> bool:
     return False
 
 
-__all__ = ["COMMAND", "DISPLAY", "Cell", "Compiler", "Completeness", "Shows", "with_commands"]
+__all__ = [
+    "COMMAND",
+    "DISPLAY",
+    "Cell",
+    "Compiler",
+    "Completeness",
+    "Shows",
+    "cell_name",
+    "with_commands",
+]

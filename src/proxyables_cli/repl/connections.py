@@ -54,6 +54,7 @@ class Connections:
         timeout: Seconds that opening one may take.
         find: Tells where an address leads, and with which secret.
         say: Tells the user something, at any time.
+        follow: Told of each connection that was opened, and opened again.
         reconnects: A connection that is lost is opened again as soon as that can be done. A child
             is not: it may have ended for a reason that a new one has as well.
     """
@@ -66,15 +67,19 @@ class Connections:
         timeout: float,
         find: Callable[[str], Place] = Place,
         say: Callable[[str], None],
+        follow: Callable[[Connection], None],
         reconnects: bool = False,
     ) -> None:
         self.by_name: dict[str, Connection] = {}
         self.current: Connection | None = None
+        self.opened: dict[str, Place] = {}
+        """Where each connection led that there was, closed ones too."""
         self._scope = scope
         self._name = name
         self._timeout = timeout
         self._find = find
         self._say = say
+        self._follow = follow
         self._reconnects = reconnects
         self._peers: dict[str, Peer] = {}
         scope.bind("conns", self._peers)
@@ -172,6 +177,8 @@ class Connections:
 
     def _bind(self, connection: Connection) -> None:
         self._peers[connection.name] = connection.peer
+        self._follow(connection)
+        self.opened[connection.name] = connection.place
         self._scope.bind(connection.name, connection.peer.root)
         if connection is self.current:
             self._scope.bind(self._name, connection.peer.root)

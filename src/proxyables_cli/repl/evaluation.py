@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from proxyables_cli.exits import Failure
 from proxyables_cli.repl.compiling import COMMAND, DISPLAY, Cell, Compiler, Shows
 from proxyables_cli.repl.interrupts import interruptible
 from proxyables_cli.repl.resolution import UserValue
@@ -71,9 +72,9 @@ class Evaluator:
         """Compiles and runs a cell under supervision."""
         return await self.supervise(lambda: self.inline(source, shows=shows))
 
-    async def inline(self, source: str, *, shows: Shows) -> None:
+    async def inline(self, source: str, *, shows: Shows, filename: str | None = None) -> None:
         """Compiles and runs a cell as part of the caller; raises what it raises."""
-        await self.execute(self.compiler.compile(source, shows=shows))
+        await self.execute(self.compiler.compile(source, shows=shows, filename=filename))
 
     async def execute(self, cell: Cell) -> None:
         """Runs a compiled cell as part of the caller; raises what it raises."""
@@ -112,8 +113,10 @@ class Evaluator:
         if task.cancelled():  # before its first step
             return Outcome(Ending.CANCELLED)
         outcome = task.result()
-        if outcome.ending is Ending.RAISED and outcome.error is not None:
-            self._scope.failed(outcome.error)
+        error = outcome.error
+        # What a command says of itself is no failure of the user's code.
+        if outcome.ending is Ending.RAISED and error is not None and not isinstance(error, Failure):
+            self._scope.failed(error)
         return outcome
 
     async def _timed(self, work: Callable[[], Awaitable[None]]) -> Outcome:

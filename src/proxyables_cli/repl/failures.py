@@ -27,21 +27,26 @@ _INTERNAL = tuple(
 
 def text_of(error: BaseException) -> str:
     """The whole text of an exception with its causes; ends with a line end."""
-    return "".join(_lines(error, _NESTED, set()))
+    return "".join(_lines(error, _NESTED, set(), whole=False))
 
 
-def _lines(error: BaseException, depth: int, seen: set[int]) -> Iterator[str]:
+def whole_text_of(error: BaseException) -> str:
+    """As `text_of`, with the frames between the user's own code and the connection."""
+    return "".join(_lines(error, _NESTED, set(), whole=True))
+
+
+def _lines(error: BaseException, depth: int, seen: set[int], *, whole: bool) -> Iterator[str]:
     seen.add(id(error))
     before, link = _before(error)
     if before is not None and id(before) not in seen and depth:
-        yield from _lines(before, depth - 1, seen)
+        yield from _lines(before, depth - 1, seen, whole=whole)
         yield f"\n{link}:\n\n"
-    yield from _own_lines(error)
+    yield from _own_lines(error, whole=whole)
     if isinstance(error, BaseExceptionGroup):
         for number, member in enumerate(error.exceptions[:_NESTED], 1):
             yield f"  +---- {number} of {len(error.exceptions)}\n"
             if depth:
-                inner = "".join(_lines(member, depth - 1, seen))
+                inner = "".join(_lines(member, depth - 1, seen, whole=whole))
                 yield "".join(f"  | {line}\n" for line in inner.splitlines())
 
 
@@ -51,12 +56,12 @@ def _before(error: BaseException) -> tuple[BaseException | None, str]:
     return None if error.__suppress_context__ else error.__context__, _MEANWHILE
 
 
-def _own_lines(error: BaseException) -> Iterator[str]:
+def _own_lines(error: BaseException, *, whole: bool) -> Iterator[str]:
     remote = isinstance(error, RemoteError)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((*_INTERNAL, "<frozen "))
+        if whole or not frame.filename.startswith((*_INTERNAL, "<frozen "))
     ]
     if frames:
         yield "Traceback (here):\n" if remote else "Traceback (most recent call last):\n"
@@ -88,4 +93,4 @@ def _headline(error: RemoteError) -> str:
     return escaped(text, characters=_MESSAGE_CHARACTERS)
 
 
-__all__ = ["text_of"]
+__all__ = ["text_of", "whole_text_of"]

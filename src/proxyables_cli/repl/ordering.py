@@ -7,7 +7,9 @@ awaited; the builtins would take that for an answer, and order wrongly without a
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from proxyables_cli.repl.deferred import Deferred
@@ -23,19 +25,22 @@ class Ordering:
         callee: The builtin.
         is_remote: Tells cursors from other values.
         resolve: Fetches the value of a chain.
+        note: Hears of the frames in which keys had to be fetched.
     """
 
-    __slots__ = ("_callee", "_is_remote", "_resolve")
+    __slots__ = ("_callee", "_is_remote", "_note", "_resolve")
 
     def __init__(
         self,
         callee: Callable[..., UserValue],
         is_remote: Callable[[object], bool],
         resolve: Callable[[UserValue], Awaitable[UserValue]],
+        note: Callable[[FrameType], None],
     ) -> None:
         self._callee = callee
         self._is_remote = is_remote
         self._resolve = resolve
+        self._note = note
 
     def __call__(self, *args: UserValue, **options: UserValue) -> UserValue:
         """Calls the builtin; a `Deferred` where its keys have to be fetched."""
@@ -45,6 +50,7 @@ class Ordering:
         key = options.pop("key", None)
         keys = items if key is None else [key(item) for item in items]
         if any(map(self._has_remote, keys)):
+            self._note(sys._getframe(1))
             return Deferred(lambda: self._later(items, keys, options))
         return self._ordered(items, keys, options)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import itertools
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -12,7 +14,9 @@ from types import ModuleType
 from proxyables_cli.repl.resolution import Resolver, UserValue
 from proxyables_cli.repl.rewriting import RESOLVER
 
-_KEPT_VALUES = ("_", "__")
+_KEPT_VALUES = ("_", "__", "_err")
+MOST_SHOWN = 50
+"""Shown values that are kept, and with them what they are over there."""
 
 
 class Scope:
@@ -31,6 +35,9 @@ class Scope:
         self.names.update(asyncio=asyncio, __builtins__=builtins)
         self.names[RESOLVER] = resolver
         self._given = set(self.names)
+        self.shown: deque[tuple[int, UserValue]] = deque(maxlen=MOST_SHOWN)
+        """The values that were shown last, and the number of each."""
+        self._numbers = itertools.count(1)
 
     def bind(self, name: str, value: UserValue) -> None:
         """Gives a name to the user's code, as something of ours that `reset` keeps."""
@@ -46,6 +53,7 @@ class Scope:
         if value is not None:
             self.names["__"] = self.names.get("_")
             self.names["_"] = value
+            self.shown.append((next(self._numbers), value))
 
     def failed(self, error: BaseException) -> None:
         """Keeps an exception as ``_err``."""
@@ -58,11 +66,17 @@ class Scope:
 
     def reset(self) -> int:
         """Drops every name of the user's; returns how many there were."""
-        hidden = {name for name in self.names if name.startswith("__")} - {"__"}
-        mine = [name for name in self.names if name not in self._given | hidden]
-        for name in mine:
-            del self.names[name]
-        return len([name for name in mine if name not in (*_KEPT_VALUES, "_err")])
+        mine = self.mine()
+        for name in (*mine, *_KEPT_VALUES):
+            self.names.pop(name, None)
+        self.shown.clear()
+        return len(mine)
+
+    def mine(self) -> list[str]:
+        """The names that the user made."""
+        return [
+            name for name in self.visible() if name not in self._given and name not in _KEPT_VALUES
+        ]
 
     def visible(self) -> list[str]:
         """The names that a user means, without the hidden ones."""

@@ -9,6 +9,7 @@ ends the run.
 from __future__ import annotations
 
 import io
+import os
 import sys
 import tokenize
 from collections.abc import Sequence
@@ -55,13 +56,13 @@ def from_input() -> Script:
 
 
 def read_file(path: str) -> str:
-    """The text of a script.
+    """The text of a script; ``~`` is the home directory.
 
     Raises:
         Failure: It cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:
             data = file.read()
     except OSError as error:
         why = (error.strerror or str(error)).lower()

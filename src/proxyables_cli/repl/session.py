@@ -19,11 +19,13 @@ from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.jobs import Job, Jobs
-from proxyables_cli.repl.pages import More
+from proxyables_cli.repl.pages import More, StreamPages
 from proxyables_cli.repl.previews import reprs
+from proxyables_cli.repl.record import Entry, Record
 from proxyables_cli.repl.remoting import is_remote, remoting, tools
 from proxyables_cli.repl.resolution import Resolver, UserValue
 from proxyables_cli.repl.scope import Scope
+from proxyables_cli.repl.tracing import Tracer
 from proxyables_cli.stdout import flush
 
 SHOWN_CHARACTERS = 20_000
@@ -136,23 +138,29 @@ class Session:
         prompts: bool,
     ) -> None:
         self.name = name
-        self.typed: list[str] = []
-        """The inputs of this session."""
+        self.record = Record()
+        self.secrets: set[str] = set()
+        """Names whose values are shown by no command."""
+        self._following: str | None = None
         self.exit_code: int | None = None
         """Set when the session is to end."""
         px = tools(self._open)
-        self.scope = Scope(Resolver(remoting(px)))
+        self.scope = Scope(Resolver(remoting(px), self.record.note))
         self.scope.bind("px", px)
+        self.tracer: Tracer = Tracer(
+            lambda text: talk(text, name=""), lambda: self.connections.by_name.values()
+        )
         self.connections = Connections(
             self.scope,
             name=name,
             timeout=timeout,
             find=find,
             say=self.say,
+            follow=self.tracer.follow,
             reconnects=prompts,
         )
         self.more = More(self.write)
-        self.display = Display(
+        self.display: Display = Display(
             is_remote,
             reprs,
             width=(lambda: shutil.get_terminal_size().columns) if prompts else None,
@@ -160,7 +168,7 @@ class Session:
         )
         self.jobs = Jobs(self._on_job_end)
         compiler = Compiler(auto_await=auto_await)
-        self.evaluator = Evaluator(self.scope, compiler, self.show, self.command)
+        self.evaluator: Evaluator = Evaluator(self.scope, compiler, self.show, self.command)
 
     def compiled(self, script: scripts.Script) -> Cell:
         """Compiles a whole script and gives it its arguments."""
@@ -226,28 +234,45 @@ class Session:
         text = source.strip()
         if not text:
             return
-        self.typed.append(text)
         if text in _LEAVING and text not in self.scope.names:
             self.leave()
             return
         question = _QUESTION.match(text)
         if text.startswith("%"):
-            outcome = await self.evaluator.supervise(lambda: self.command(text[1:]))
+            line = text[1:]
         elif question is not None:
-            asked = "ls" if question[2] == "??" else "desc"
-            line = f"{asked} {question[1]}"
-            outcome = await self.evaluator.supervise(lambda: self.command(line))
+            line = f"{'ls' if question[2] == '??' else 'desc'} {question[1]}"
         else:
-            outcome = await self.evaluator.run(source)
+            self.report(await self._recorded(source))
+            return
+        entry = self.record.begin(Entry(text, is_command=True))
+        outcome = await self.evaluator.supervise(lambda: self.command(line))
+        self.record.end(entry, outcome)
         self.report(outcome)
+        following, self._following = self._following, None
+        if following is not None:
+            self.report(await self._recorded(following))
+
+    def then(self, source: str) -> None:
+        """Has a command be followed by a cell, as if that had been typed."""
+        self._following = source
+
+    async def _recorded(self, source: str) -> Outcome:
+        compiler = self.evaluator.compiler
+        entry = Entry(source.strip("\n"), is_command=False, number=compiler.count + 1)
+        entry.auto_await = compiler.auto_await
+        self.record.begin(entry)
+        outcome = await self.evaluator.run(source)
+        self.record.end(entry, outcome)
+        return outcome
 
     async def command(self, line: str) -> None:
         """Runs one ``%`` line, given without its ``%``; raises what it raises."""
         await commands.run(self, line)
 
-    async def cell(self, source: str, *, shows: Shows) -> None:
+    async def cell(self, source: str, *, shows: Shows, filename: str | None = None) -> None:
         """Runs code as part of a command; raises what it raises."""
-        await self.evaluator.inline(source, shows=shows)
+        await self.evaluator.inline(source, shows=shows, filename=filename)
 
     async def value(self, source: str) -> UserValue:
         """The value of an expression, awaited as in a cell; raises what it raises."""
@@ -282,6 +307,8 @@ class Session:
         """Displays a value, and keeps it as ``_``."""
         pages = await self.display.pages_of(value)
         self.scope.displayed(value)
+        streams = isinstance(pages, StreamPages)
+        self.record.show(value, streams=streams, is_reference=is_remote(value))
         await self.more.begin(pages)
 
     def write(self, text: str) -> None:

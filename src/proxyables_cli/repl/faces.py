@@ -1,0 +1,144 @@
+"""What stands for a value in rewritten code: local ones under asynchronous faces, and answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from types import AsyncGeneratorType, TracebackType
+from typing import Any, TypeAlias
+
+UserValue: TypeAlias = Any
+"""Anything that the user's code holds: a local object, or a cursor."""
+
+EXHAUSTIVE = (list, tuple, set, frozenset, dict, sorted, sum, min, max, any, all, enumerate, zip)
+"""Builtins that go through all items of their argument; the last two do so only when asked."""
+
+
+class Generation:
+    """A generator expression whose parts may be remote.
+
+    It is asynchronous inside. As long as everything in it is local it never waits, so it can
+    also be driven by a plain iteration and is then lazy as any generator expression.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: AsyncGeneratorType[UserValue, None]) -> None:
+        self.source = source
+
+    def __aiter__(self) -> AsyncIterator[UserValue]:
+        return self.source
+
+    def __iter__(self) -> Iterator[UserValue]:
+        return self
+
+    def __next__(self) -> UserValue:
+        # Without the loop's hooks: else an unfinished one would end in a task of the loop, and
+        # not at once, as a plain generator does.
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        try:
+            step = self.source.__anext__()
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+        try:
+            step.send(None)
+        except StopIteration as item:
+            return item.value
+        except StopAsyncIteration:
+            raise StopIteration from None
+        # It waits for the other side, and a plain iteration cannot.
+        step.throw(
+            TypeError(
+                "this generator expression needs remote values while local code iterates over it: "
+                "write [...] for a list in its place"
+            )
+        )
+        raise RuntimeError("generator expression went on after an error was raised in it")
+
+    def close(self) -> None:
+        """Accepted for those who close generators; the loop finalises what is left over."""
+
+    async def given_to(self, callee: UserValue) -> UserValue:
+        """What to pass in its place to a local function: as much of it as that will use."""
+        if callee is any or callee is all:
+            items = []
+            async for item in self.source:
+                items.append(item)
+                if bool(item) is (callee is any):
+                    break
+            return items
+        if callee is next:
+            async for item in self.source:
+                return iter([item])
+            return iter(())
+        joins = getattr(callee, "__name__", "") == "join" and isinstance(
+            getattr(callee, "__self__", None), (str, bytes, bytearray)
+        )
+        if joins or any(callee is each for each in EXHAUSTIVE[:-2]):
+            return [item async for item in self.source]
+        return self
+
+
+class Answer:
+    """Stands for a remote object towards one builtin, whose answer is known already."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: UserValue) -> None:
+        self._answer = answer
+
+    def _tell(self) -> UserValue:
+        return self._answer
+
+    __len__ = __str__ = __repr__ = __dir__ = __bool__ = __next__ = __int__ = __float__ = _tell
+
+    def __format__(self, spec: str) -> str:
+        return format(self._answer, spec)
+
+
+class Iteration:
+    """A local iterator under an asynchronous face; it never waits."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Iterator[UserValue]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> Iteration:
+        return self
+
+    async def __anext__(self) -> UserValue:
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
+class Context:
+    """A local context manager under an asynchronous face; it never waits."""
+
+    __slots__ = ("_exit", "_manager")
+
+    def __init__(self, manager: UserValue) -> None:
+        kind = type(manager)
+        if not (hasattr(kind, "__enter__") and hasattr(kind, "__exit__")):
+            raise TypeError(
+                f"{kind.__name__!r} object does not support the context manager protocol"
+            )
+        self._manager = manager
+        self._exit = kind.__exit__
+
+    async def __aenter__(self) -> UserValue:
+        return type(self._manager).__enter__(self._manager)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return bool(self._exit(self._manager, kind, error, traceback))
+
+
+__all__ = ["EXHAUSTIVE", "Answer", "Context", "Generation", "Iteration", "UserValue"]

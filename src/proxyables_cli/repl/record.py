@@ -1,0 +1,112 @@
+"""What happened in a session: its inputs, what became of each, and where the remote was.
+
+`%history`, `%edit` and `%save` read it.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+
+from proxyables_cli.repl.evaluation import Ending, Outcome
+from proxyables_cli.repl.faces import UserValue
+
+MOST_ENTRIES = 10_000
+MOST_LITERAL = 10_000
+"""Characters of a value that an entry keeps."""
+
+Place = tuple[str, int | None, int | None, int | None, int | None]
+"""A file's name; the first line and the last, the first column and the last."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One input.
+
+    Attributes:
+        source: What was typed.
+        is_command: Whether it is a ``%`` line, or asks about a name.
+        number: The cell's number, if it is one.
+        auto_await: Whether remote chains were awaited in it.
+        outcome: How it ended; None until then.
+        shown: The value that it showed, as Python; None if it has no such form.
+        shows: Whether it showed a value that is not None.
+        streams: Whether it showed the items of an iterator.
+        is_reference: Whether it showed an object of the other side.
+    """
+
+    source: str
+    is_command: bool
+    number: int = 0
+    auto_await: bool = True
+    outcome: Outcome | None = None
+    shown: str | None = None
+    shows: bool = False
+    streams: bool = False
+    is_reference: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it ended as it should."""
+        return self.outcome is not None and self.outcome.ending is Ending.DONE
+
+
+@dataclass(slots=True)
+class Record:
+    """The entries of a session in their order, and what was done at places in its code."""
+
+    entries: list[Entry] = field(default_factory=list)
+    places: dict[Place, set[str]] = field(default_factory=dict)
+    _running: Entry | None = None
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def begin(self, entry: Entry) -> Entry:
+        """Takes an input that is about to run."""
+        if len(self.entries) >= MOST_ENTRIES:
+            del self.entries[0]
+        self.entries.append(entry)
+        self._running = entry
+        return entry
+
+    def end(self, entry: Entry, outcome: Outcome) -> None:
+        """Takes what became of it."""
+        entry.outcome = outcome
+        self._running = None
+
+    def show(self, value: UserValue, *, streams: bool, is_reference: bool) -> None:
+        """Takes a value that the running input showed."""
+        entry = self._running
+        if entry is not None and value is not None:
+            entry.shows, entry.streams = True, streams
+            entry.is_reference = is_reference
+            entry.shown = None if streams else literal_of(value)
+
+    def note(self, frame: FrameType, done: str) -> None:
+        """Takes what was done at the place in the code where a frame waits; see `Resolver`."""
+        code = frame.f_code
+        if not code.co_filename.startswith("<repl:"):
+            return
+        instruction = frame.f_lasti // 2  # each takes two bytes, its caches among them
+        position = next(itertools.islice(code.co_positions(), instruction, None), None)
+        if position is not None:
+            self.places.setdefault((code.co_filename, *position), set()).add(done)
+
+
+def literal_of(value: UserValue) -> str | None:
+    """Plain data as Python; None for what is more than that, or too much."""
+    if type(value) not in (bool, int, float, complex, str, bytes, list, tuple, dict, set):
+        return None
+    try:
+        text = repr(value)
+        same = len(text) <= MOST_LITERAL and bool(ast.literal_eval(text) == value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return text if same else None
+
+
+__all__ = ["Entry", "Place", "Record", "literal_of"]

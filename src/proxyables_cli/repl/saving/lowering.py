@@ -1,0 +1,402 @@
+"""Auto-await written out: cells as Python that awaits by itself.
+
+A cell's tree is rewritten as for running it, and then each call of the resolver becomes what it
+did when the cell ran: ``await`` where it fetched something, nothing where the value was local.
+Where the code was never reached, what the chain begins with decides. Statements that met nothing
+remote keep their text.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from proxyables_cli.exits import Code, Failure
+from proxyables_cli.repl.chains import RESOLVER
+from proxyables_cli.repl.compiling import Compiler, cell_name
+from proxyables_cli.repl.record import Place
+from proxyables_cli.repl.resolution import AWAITED, KEPT, ORDERED, REMOTE, UNPACKED
+from proxyables_cli.repl.rewriting import rewrite, temporary_prefix
+
+ORDERING = "ordered"
+"""The function of a saved program that sorts by remote keys."""
+DEFERRED = frozenset({"copy", "describe", "gather"})
+"""Functions of ``px`` that auto-await awaits."""
+_ANSWERS = frozenset({"len", "str", "repr", "dir", "bool", "next", "int", "float"})
+_STORES = frozenset({"set_attribute", "set_item", "delete_attribute", "delete_item"})
+
+
+def lowered(
+    source: str,
+    number: int,
+    places: Mapping[Place, set[str]],
+    is_remote_name: Callable[[str], bool],
+) -> list[ast.stmt | str]:
+    """The statements of a cell: as trees where something remote is in them, else as text.
+
+    Args:
+        source: The cell.
+        number: Its number, which its file name has.
+        places: What was done where.
+        is_remote_name: Whether a name of the session holds something remote.
+    """
+    found: list[ast.stmt | str] = []
+    for text, statement in statements_of(source, number):
+        tree = ast.Module([_plain_assignment(statement)], [])
+        rewrite(tree, cell=number)
+        lowering = Lowering(cell_name(number), places, is_remote_name)
+        changed = [lowering.visit(each) for each in tree.body]
+        found.extend(_tidied(changed, number) if lowering.met_remote else [text])
+    return found
+
+
+def statements_of(source: str, number: int) -> list[tuple[str, ast.stmt]]:
+    """The statements of a cell, each with its text, its decorators and its comments before it."""
+    lines = source.splitlines()
+    found: list[tuple[str, ast.stmt]] = []
+    for statement in Compiler().parse(source, cell_name(number)).body:
+        decorators = getattr(statement, "decorator_list", ())
+        text = ast.get_source_segment(source, statement) or ""
+        if decorators:
+            text = "\n".join(lines[decorators[0].lineno - 1 : statement.end_lineno])
+        found.append((text, statement))
+    return found
+
+
+def _plain_assignment(statement: ast.stmt) -> ast.stmt:
+    """``x.n += 1`` as ``x.n = x.n + 1``, where nothing is called on the way to it."""
+    match statement:
+        case ast.AugAssign(target=ast.Attribute() | ast.Subscript() as target):
+            if any(isinstance(node, ast.Call) for node in ast.walk(target)):
+                return statement
+            read = copy.deepcopy(target)
+            read.ctx = ast.Load()
+            value = ast.copy_location(ast.BinOp(read, statement.op, statement.value), statement)
+            return ast.copy_location(ast.Assign([target], value), statement)
+    return statement
+
+
+class Lowering(ast.NodeTransformer):
+    """Takes the resolver out of a rewritten tree.
+
+    Args:
+        filename: What the cell was called when it ran.
+        places: What was done where.
+        is_remote_name: Whether a name of the session holds something remote.
+    """
+
+    def __init__(
+        self,
+        filename: str,
+        places: Mapping[Place, set[str]],
+        is_remote_name: Callable[[str], bool],
+    ) -> None:
+        self._filename = filename
+        self._places = places
+        self._is_remote_name = is_remote_name
+        self.met_remote = False
+
+    def _done(self, node: ast.AST, function: str, args: list[ast.expr]) -> set[str]:
+        """What was done at a place; a guess if it was never reached."""
+        done = self._places.get(self._place(node))
+        if done is None:
+            done = self._guess(function, args)
+        if done:
+            self.met_remote = True
+        return done
+
+    def _place(self, node: ast.AST) -> Place:
+        positions = ("lineno", "end_lineno", "col_offset", "end_col_offset")
+        line, end_line, column, end_column = (getattr(node, each, None) for each in positions)
+        return self._filename, line, end_line, column, end_column
+
+    def _guess(self, function: str, args: list[ast.expr]) -> set[str]:
+        """What would be done with a chain that begins with a remote name."""
+        chain = args[1] if function.startswith("set") else args[0]
+        match function:
+            case "resolve" | "unpack":
+                word = AWAITED
+            case "argument":
+                word, chain = AWAITED, args[1]
+                if self._begins_remotely(args[0]):
+                    word = KEPT
+            case "contains":
+                word, chain = REMOTE, args[1]
+            case "text" | "ask" | "consume":
+                return set()
+            case _:
+                word = REMOTE
+        return {word} if self._begins_remotely(chain) else set()
+
+    def _begins_remotely(self, node: ast.expr) -> bool:
+        while True:
+            match node:
+                case ast.Call():
+                    node = node.func
+                case ast.Attribute() | ast.Subscript() | ast.NamedExpr():
+                    node = node.value
+                case _:
+                    return isinstance(node, ast.Name) and self._is_remote_name(node.id)
+
+    # ---- expressions
+
+    def _expression(self, node: ast.expr) -> ast.expr:
+        changed = self.visit(node)
+        assert isinstance(changed, ast.expr)
+        return changed
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        call = resolver_call(node.value)
+        if call is None:
+            self.met_remote = True
+            value = self._expression(node.value)
+            return value if isinstance(value, ast.Await) else awaited(value)
+        function, args = call
+        done = self._done(node, function, args)
+        match function, args:
+            case "resolve", [value]:
+                return self._settled(value, done)
+            case "argument" | "consume" | "ask", [callee, value]:
+                return self._argument(callee, value, done)
+            case "text", [value, ast.Constant()]:
+                return self._operated(self._expression(value), done)
+            case "contains", [item, container]:
+                return self._contains(item, container, done)
+            case "hold", [value]:
+                held = self._expression(value)
+                return awaited(library("ref", held)) if REMOTE in done else held
+            case "unpack" | "iterate" | "manage", [value]:
+                return self._settled(value, done)
+        raise AssertionError(function)
+
+    def _settled(self, value: ast.expr, done: set[str]) -> ast.expr:
+        changed = self._expression(value)
+        if AWAITED in done:
+            changed = awaited(changed)
+        return items_of(changed) if UNPACKED in done else changed
+
+    def _argument(self, callee: ast.expr, value: ast.expr, done: set[str]) -> ast.expr:
+        if KEPT in done:
+            return self._expression(value)
+        changed = self._operated(self._settled(value, done), done)
+        if isinstance(changed, ast.GeneratorExp) and is_asynchronous(changed):
+            items = ast.ListComp(changed.elt, changed.generators)
+            is_next = isinstance(callee, ast.Name) and callee.id == "next"
+            return ast.Call(ast.Name("iter", ast.Load()), [items], []) if is_next else items
+        return changed
+
+    def _operated(self, value: ast.expr, done: set[str]) -> ast.expr:
+        for operation in done - {AWAITED, KEPT, ORDERED, REMOTE, UNPACKED}:
+            return awaited(library("perform", value, ast.Constant(operation)))
+        return value
+
+    def _contains(self, item: ast.expr, container: ast.expr, done: set[str]) -> ast.expr:
+        member = self._expression(item)
+        if AWAITED in done:
+            member = awaited(member)
+        held = self._expression(container)
+        if REMOTE in done:
+            return awaited(library("contains", held, member))
+        return ast.Compare(member, [ast.In()], [held])
+
+    def _ordered(self, node: ast.Call, function: ast.expr) -> ast.expr:
+        """``sorted(…)`` and the like; with keys that were remote, the program's own function."""
+        place = self._places.get(self._place(node), set())
+        node.func = function
+        self.generic_visit(node)
+        if ORDERED not in place:
+            return node
+        self.met_remote = True
+        return awaited(
+            ast.Call(ast.Name(ORDERING, ast.Load()), [function, *node.args], node.keywords)
+        )
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        call = resolver_call(node)
+        if call is not None:
+            function, args = call
+            if function == "make_slice":
+                parts = [self._expression(each) for each in args]
+                return ast.Call(ast.Name("slice", ast.Load()), parts, [])
+            return self._expression(args[0])  # a generation
+        ordering = resolver_call(node.func)
+        if ordering is not None:
+            return self._ordered(node, ordering[1][0])
+        self.generic_visit(node)
+        match node:
+            case ast.Call(
+                func=ast.Name(id=name),
+                args=[ast.Await(value=ast.Call(args=[_, ast.Constant(value=asked)])) as answer],
+            ) if asked == name and name in _ANSWERS and is_library(answer.value, "perform"):
+                return answer
+        called = node.func.value if isinstance(node.func, ast.NamedExpr) else node.func
+        match called:
+            case ast.Attribute(value=ast.Name(id="px"), attr=name):
+                self.met_remote = True
+                return awaited(node) if name in DEFERRED else node
+        return node
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
+        value = node.value
+        node.value = self._expression(value)
+        if node.format_spec is not None:
+            node.format_spec = self._expression(node.format_spec)
+        if isinstance(node.value, ast.Await) and is_library(node.value.value, "perform"):
+            node.conversion = -1
+        return node
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
+        node.is_async, node.iter = self._iterated(node.iter)
+        node.target = self._expression(node.target)
+        node.ifs = [self._expression(test) for test in node.ifs]
+        return node
+
+    def _iterated(self, node: ast.expr) -> tuple[int, ast.expr]:
+        """What a loop goes through, and whether that is asynchronous."""
+        call = resolver_call(node.value) if isinstance(node, ast.Await) else None
+        if call is None:
+            return 1, self._expression(node)
+        done = self._done(node, *call)
+        value = self._settled(call[1][0], done)
+        return int(REMOTE in done), value
+
+    # ---- statements
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.stmt:
+        is_async, node.iter = self._iterated(node.iter)
+        node.target = self._expression(node.target)
+        node.body = self._body(node.body)
+        node.orelse = self._body(node.orelse)
+        if is_async:
+            self.met_remote = True
+            return node
+        loop = ast.For(node.target, node.iter, node.body, node.orelse)
+        return ast.copy_location(loop, node)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.stmt:
+        (item,) = node.items
+        manager = item.context_expr
+        call = resolver_call(manager.value) if isinstance(manager, ast.Await) else None
+        is_async = True
+        if call is not None:
+            is_async = REMOTE in self._done(manager, *call)
+            manager = call[1][0]
+        item.context_expr = self._expression(manager)
+        node.body = self._body(node.body)
+        if is_async:
+            self.met_remote = True
+            return node
+        return ast.copy_location(ast.With(node.items, node.body), node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        call = resolver_call(node.value.value) if isinstance(node.value, ast.Await) else None
+        if call is None or call[0] not in _STORES:
+            node.value = self._expression(node.value)
+            return node
+        return self._stored(node, *call)
+
+    def _stored(self, node: ast.Expr, function: str, args: list[ast.expr]) -> ast.stmt:
+        done = self._done(node.value, function, args)
+        value = self._expression(args[0]) if function.startswith("set") else None
+        owner, key = (self._expression(each) for each in args[-2:])
+        context = ast.Store() if value is not None else ast.Del()
+        target: ast.expr
+        if function.endswith("attribute"):
+            assert isinstance(key, ast.Constant)
+            target = ast.Attribute(owner, str(key.value), context)
+        else:
+            target = ast.Subscript(owner, key, context)
+        if REMOTE in done:
+            target.ctx = ast.Load()
+            if value is None:
+                return ast.Expr(awaited(library("delete", target)))
+            return ast.Expr(awaited(library("assign", target, value)))
+        if value is None:
+            return ast.Delete([target])
+        return ast.Assign([target], value)
+
+    def _body(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        return [self.visit(statement) for statement in body]
+
+
+class _Names(ast.NodeTransformer):
+    """Takes out invented names that nothing reads any more, and shortens the others."""
+
+    def __init__(self, prefix: str, read: Counter[str]) -> None:
+        self._prefix = prefix
+        self._read = read
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        name = node.target.id
+        is_unread = name.startswith(self._prefix) and not self._read[name]
+        self.generic_visit(node)
+        return node.value if is_unread else node
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        if node.id.startswith(self._prefix):
+            node.id = f"held_{node.id.removeprefix('__px_').rstrip('_')}"
+        return node
+
+
+def _tidied(statements: list[ast.stmt], number: int) -> list[ast.stmt]:
+    prefix = temporary_prefix(number)
+    tree = ast.Module(statements, [])
+    read = Counter(
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    )
+    tidied = _Names(prefix, read).visit(tree)
+    assert isinstance(tidied, ast.Module)
+    return ast.fix_missing_locations(tidied).body
+
+
+def resolver_call(node: ast.AST) -> tuple[str, list[ast.expr]] | None:
+    """The function of the resolver that a node calls, and what it gives it."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=function), args=args):
+            return (function, list(args)) if name == RESOLVER else None
+    return None
+
+
+def library(function: str, *args: ast.expr) -> ast.Call:
+    """A call of one of the library's functions."""
+    owner = ast.Name("proxyables", ast.Load())
+    return ast.Call(ast.Attribute(owner, function, ast.Load()), list(args), [])
+
+
+def is_library(node: ast.AST, function: str) -> bool:
+    """Whether a node calls one of the library's functions."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="proxyables"), attr=name)):
+            return name == function
+    return False
+
+
+def awaited(node: ast.expr) -> ast.Await:
+    return ast.Await(node)
+
+
+def items_of(node: ast.expr) -> ast.expr:
+    """``[item async for item in …]``"""
+    item = ast.Name("item", ast.Load())
+    loop = ast.comprehension(ast.Name("item", ast.Store()), node, [], 1)
+    return ast.ListComp(item, [loop])
+
+
+def is_asynchronous(node: ast.AST) -> bool:
+    """Whether a generator expression can only be gone through with ``async for``."""
+    return any(
+        isinstance(each, ast.Await) or (isinstance(each, ast.comprehension) and each.is_async)
+        for each in ast.walk(node)
+    )
+
+
+def refuse(number: int, what: str) -> Failure:
+    """The failure of a session that cannot become a program."""
+    return Failure(Code.USAGE, f"the session cannot be saved: input {number} {what}")
+
+
+__all__ = ["ORDERING", "items_of", "lowered", "refuse", "statements_of"]

@@ -1,0 +1,338 @@
+"""A whole program, made of the cells of a session: what it imports, reaches, does and checks."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import os
+import textwrap
+from collections.abc import Iterable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import proxyables
+from proxyables_cli.exits import Code, Failure
+from proxyables_cli.repl.compiling import Compiler
+from proxyables_cli.repl.record import Entry
+from proxyables_cli.repl.remoting import is_remote
+from proxyables_cli.repl.saving.blocking import blocking
+from proxyables_cli.repl.saving.lowering import ORDERING, items_of, lowered, refuse
+
+if TYPE_CHECKING:
+    from proxyables_cli.repl.session import Session
+
+_INDENT = "    "
+_RUNS = frozenset({"bg", "edit", "run", "time", "timeit", "trace"})
+"""Commands that run code, which a program does not repeat; a comment says that they were there."""
+_TOOLS = {
+    **{name: f"proxyables.{name}" for name in ("copy", "ref", "describe", "release")},
+    "gather": "asyncio.gather",
+    "spawn": "asyncio.ensure_future",
+}
+_ORDERED = f'''
+async def {ORDERING}(function, items, *others, key, **options):
+    """Sorts, or chooses, by keys that the other side tells."""
+    items = list((items, *others) if others else items)
+    keys = [key(item) for item in items]
+    keys = [
+        tuple([await part for part in each]) if isinstance(each, tuple) else await each
+        for each in keys
+    ]
+    places = function(range(len(items)), key=keys.__getitem__, **options)
+    return [items[place] for place in places] if function is sorted else items[places]
+'''
+
+
+_BINDS_TIGHT = (ast.Await, ast.Call, ast.Attribute, ast.Subscript, ast.Name, ast.List, ast.Dict)
+"""Expressions that can stand before a comparison as they are."""
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class Form(Enum):
+    """What sort of program."""
+
+    ASYNCIO = "asyncio"
+    BLOCKING = "blocking"
+    TEST = "test"
+
+
+def save(session: Session, path: str, form: Form) -> None:
+    """Writes the session as a program.
+
+    Raises:
+        Failure: Nothing worked so far, something of it has no form outside of the REPL, or the
+            file exists or cannot be written.
+    """
+    text = Program(session, form).text()
+    try:
+        with open(os.path.expanduser(path), "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Failure(Code.USAGE, f"{path!r} exists", "choose another name") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise Failure(Code.USAGE, f"cannot write {path!r}: {why}") from None
+
+
+class Program:
+    """Puts the text together.
+
+    Args:
+        session: Whose record is read.
+        form: What to make of it.
+    """
+
+    def __init__(self, session: Session, form: Form) -> None:
+        self._session = session
+        self._form = form
+        self._imports: list[str] = []
+        self._globals: set[str] = set()
+        self._uses: set[str] = set()
+        self._body: list[str] = []
+        self._read_later: list[Entry] = []
+        self._shifts = False
+
+    def text(self) -> str:
+        """The whole program, or a Failure as `save` raises it."""
+        entries = list(self._session.record)
+        if not any(entry.is_done and not entry.is_command for entry in entries):
+            raise Failure(Code.USAGE, "there is nothing to save: no input has worked yet")
+        self._find_last_values()
+        for entry in entries:
+            try:
+                self._body.extend(self._lines(entry))
+            except SyntaxError:
+                continue  # it never was Python
+        unknown = self._uses & {"_err", "__px__"}
+        if unknown:
+            told = f"the session cannot be saved: it uses {', '.join(sorted(unknown))}"
+            raise Failure(Code.USAGE, told)
+        lines = [*self._head(), "", "", *self._main()]
+        return "\n".join(lines) + "\n"
+
+    # ---- inputs
+
+    def _lines(self, entry: Entry) -> list[str]:
+        if entry.is_command:
+            return self._command_lines(entry)
+        if not entry.is_done:
+            return self._failed_lines(entry)
+        statements = self._statements(entry)
+        if entry.shows and statements:
+            statements[-1:] = self._shown(entry, statements[-1])
+        if not statements:
+            return [line for line in entry.source.splitlines() if line.startswith("#")]
+        lines: list[str] = []
+        for each in statements:
+            apart = isinstance(self._tree(each), _DEFINITIONS)
+            lines += [*[""] * apart, *self._text(each).splitlines(), *[""] * apart]
+        return lines
+
+    def _statements(self, entry: Entry) -> list[ast.stmt | str]:
+        if self._form is Form.BLOCKING:
+            found = blocking(entry.source, entry.number)
+        elif entry.auto_await:
+            names = self._session.scope.names
+            found = lowered(
+                entry.source,
+                entry.number,
+                self._session.record.places,
+                lambda name: is_remote(names.get(name)),
+            )
+        else:
+            found = [ast.unparse(each) for each in Compiler().parse(entry.source, "<saved>").body]
+        kept: list[ast.stmt | str] = []
+        for each in found:
+            tree = self._tree(each)
+            self._look(tree)
+            if isinstance(tree, (ast.Import, ast.ImportFrom)):
+                self._imports.append(ast.unparse(tree))
+            else:
+                kept.append(self._without_tools(each, entry.number))
+        return kept
+
+    def _tree(self, statement: ast.stmt | str) -> ast.stmt:
+        if not isinstance(statement, str):
+            return statement
+        return Compiler().parse(statement, "<saved>").body[0]
+
+    def _look(self, tree: ast.stmt) -> None:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                self._uses.add(node.id)
+            elif isinstance(node, ast.Global):
+                self._globals.update(node.names)
+
+    def _without_tools(self, statement: ast.stmt | str, number: int) -> ast.stmt | str:
+        """Puts the library's functions in place of those of ``px``."""
+        tree = self._tree(statement)
+        found = False
+        for node in ast.walk(tree):
+            match node:
+                case ast.Attribute(value=ast.Name(id="px") as owner, attr=name):
+                    found = True
+                    if name not in _TOOLS:
+                        raise refuse(number, f"uses px.{name}, which only the REPL has")
+                    owner.id, node.attr = _TOOLS[name].split(".")
+        return tree if found else statement
+
+    def _shown(self, entry: Entry, last: ast.stmt | str) -> list[ast.stmt | str]:
+        tree = self._tree(last)
+        assert isinstance(tree, ast.Expr)
+        text = self._text(last)
+        verbatim = isinstance(last, str) and not isinstance(tree.value, ast.Tuple)
+        value = text if verbatim else ast.unparse(tree.value)
+        if entry.streams:
+            if self._form is Form.BLOCKING:
+                return [f"for item in {value}:\n    print(item)"]
+            if self._form is Form.TEST:
+                return [ast.Expr(items_of(tree.value))]
+            return [f"async for item in {value}:\n    print(item)"]
+        if self._shifts:
+            return [f"__, _ = _, {value}", *self._checked("_", entry)]
+        if entry in self._read_later:
+            return [f"_ = {value}", *self._checked("_", entry)]
+        return [*self._checked(value, entry)]
+
+    def _find_last_values(self) -> None:
+        """Finds out which values a later input reads as ``_``, and whether any reads ``__``."""
+        last: Entry | None = None
+        for entry in self._session.record:
+            names = _names_in(entry)
+            self._shifts = self._shifts or "__" in names
+            if "_" in names and last is not None:
+                self._read_later.append(last)
+            if entry.shows:
+                last = entry
+
+    def _checked(self, value: str, entry: Entry) -> list[str]:
+        if self._form is not Form.TEST:
+            if entry.is_reference and self._form is Form.ASYNCIO:
+                value = f"await proxyables.perform({value}, 'repr')"
+            return [f"print({value})"]
+        if entry.shown is None:
+            return [] if value == "_" else [value]
+        comparison = "is" if entry.shown in ("None", "True", "False") else "=="
+        told = (
+            value if isinstance(ast.parse(value, mode="eval").body, _BINDS_TIGHT) else f"({value})"
+        )
+        return [f"assert {told} {comparison} {entry.shown}"]
+
+    def _failed_lines(self, entry: Entry) -> list[str]:
+        """What failed is left out, but for a test, where it should fail again."""
+        outcome = entry.outcome
+        error = outcome.error if outcome is not None else None
+        if self._form is not Form.TEST or not isinstance(error, Exception):
+            return [] if error is None else [f"# {line}" for line in entry.source.splitlines()]
+        kinds = [each for each in type(error).__mro__ if vars(builtins).get(each.__name__) is each]
+        lines = [line for each in self._statements(entry) for line in self._text(each).splitlines()]
+        self._imports.append("import pytest")
+        kind = kinds[0].__name__
+        if kind == "Exception" and isinstance(error, proxyables.RemoteError):
+            kind = "proxyables.RemoteError"
+        return [f"with pytest.raises({kind}):", *(_INDENT + line for line in lines)]
+
+    def _command_lines(self, entry: Entry) -> list[str]:
+        name, _, rest = entry.source.removeprefix("%").partition(" ")
+        if entry.is_done and name == "secret":
+            self._imports.append("import getpass")
+            return [f'{rest} = getpass.getpass("{rest}: ")']
+        if entry.is_done and name == "use":
+            return [f"{self._session.name} = {rest.strip()}"]
+        if name in _RUNS:
+            return [f"# {line}" for line in entry.source.splitlines()]
+        return []
+
+    def _text(self, statement: ast.stmt | str) -> str:
+        """The text of a statement, which can be indented: no string in it goes over lines."""
+        if isinstance(statement, str):
+            tree = self._tree(statement)
+            strings = (ast.Constant, ast.JoinedStr)
+            if not any(
+                isinstance(node, strings) and node.lineno != node.end_lineno
+                for node in ast.walk(tree)
+            ):
+                return statement
+            statement = tree
+        return ast.unparse(statement)
+
+    # ---- what stands around them
+
+    def _head(self) -> list[str]:
+        library = "proxyables.sync" if self._form is Form.BLOCKING else "proxyables"
+        wanted = {f"import {library}", *self._imports}
+        if self._form is not Form.BLOCKING:
+            wanted.add("import asyncio")
+        if self._has_token():
+            wanted.add("import os")
+        first = sorted(each for each in wanted if each.startswith("from __future__"))
+        others = sorted(wanted - set(first))
+        return ['"""A session of `proxyables repl`, as a program."""', "", *first, *others]
+
+    def _has_token(self) -> bool:
+        places = self._session.connections.opened.values()
+        return any(place.token is not None for place in places)
+
+    def _main(self) -> list[str]:
+        opened = self._session.connections.opened
+        blocking_form = self._form is Form.BLOCKING
+        library = "proxyables.sync" if blocking_form else "proxyables"
+        with_word = "with" if blocking_form else "async with"
+        connects = [
+            f"{library}.connect({place.address!r}{', token=TOKEN' * (place.token is not None)})"
+            f" as {name}_peer,"
+            for name, place in opened.items()
+        ]
+        body = [*self._bindings(), *_spaced(self._body)]
+        inner = [f"{with_word} (", *_indented(connects), "):", *_indented(body)]
+        lines = ['TOKEN = os.environ["PROXYABLES_TOKEN"]', "", ""] if self._has_token() else []
+        if ORDERING in self._uses:
+            lines += [*_ORDERED.strip().splitlines(), "", ""]
+        if blocking_form:
+            return [*lines, *inner]
+        declared = [f"global {', '.join(sorted(self._globals))}"] if self._globals else []
+        lines += ["async def main():", *_indented([*declared, *inner])]
+        if self._form is Form.TEST:
+            return [*lines, "", "", "def test_session():", f"{_INDENT}asyncio.run(main())"]
+        return [*lines, "", "", 'if __name__ == "__main__":', f"{_INDENT}asyncio.run(main())"]
+
+    def _bindings(self) -> Iterable[str]:
+        opened = list(self._session.connections.opened)
+        for name in opened:
+            yield f"{name} = {name}_peer.root"
+        if opened and self._session.name not in opened:
+            yield f"{self._session.name} = {opened[0]}"
+        if self._shifts:
+            yield "_ = None"
+        if "conn" in self._uses:
+            yield f"conn = {opened[0]}_peer"
+        if "conns" in self._uses:
+            pairs = ", ".join(f"{name!r}: {name}_peer" for name in opened)
+            yield f"conns = {{{pairs}}}"
+
+
+def _names_in(entry: Entry) -> set[str]:
+    if entry.is_command or not entry.is_done:
+        return set()
+    tree = Compiler().parse(entry.source, "<saved>")
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [textwrap.indent(line, _INDENT) for line in lines]
+
+
+def _spaced(lines: list[str]) -> list[str]:
+    """The lines without two blank ones in a row, or at an end; at least one."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept or ["pass"]
+
+
+__all__ = ["Form", "save"]

@@ -1,0 +1,72 @@
+"""Showing the remote calls of a session as they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from proxyables_cli.repl.display import escaped
+from proxyables_cli.repl.timing import duration_text
+
+if TYPE_CHECKING:
+    from proxyables_cli.repl.connections import Connection
+
+PATH_CHARACTERS = 200
+
+
+class Tracer:
+    """Tells of each call, while it is on.
+
+    Args:
+        say: Tells the user something, at any time.
+        connections: Gives those that there are.
+    """
+
+    def __init__(
+        self, say: Callable[[str], None], connections: Callable[[], Iterable[Connection]]
+    ) -> None:
+        self._say = say
+        self._connections = connections
+        self._is_on = False
+
+    @property
+    def is_on(self) -> bool:
+        """Whether calls are shown."""
+        return self._is_on
+
+    @is_on.setter
+    def is_on(self, value: bool) -> None:
+        self._is_on = value
+        for connection in self._connections():
+            self.follow(connection)
+
+    def follow(self, connection: Connection) -> None:
+        """Listens to a connection's peer, which is a new one after each reconnecting, or stops."""
+        name = connection.name
+        if self._is_on:
+            connection.peer.on_call = lambda call: self._say(_text(name, call))
+        else:
+            connection.peer.on_call = None
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Is on inside the block."""
+        before, self.is_on = self.is_on, True
+        try:
+            yield
+        finally:
+            self.is_on = before
+
+
+def _text(name: str, call: Any) -> str:
+    path = escaped(call.path, characters=PATH_CHARACTERS)
+    if path.startswith("root"):
+        path = name + path.removeprefix("root")
+    if call.seconds is None:
+        return f"→ {path}"
+    failed = "" if call.error is None else f"  {type(call.error).__name__}"
+    return f"→ {path}  {duration_text(call.seconds)}{failed}"
+
+
+__all__ = ["Tracer"]
