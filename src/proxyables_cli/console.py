@@ -27,6 +27,12 @@ class ReplOptions(Common):
     code: str | None = value(
         "-c", "--code", metavar="CODE", text="Run this and print what its expressions give."
     )
+    interactive: bool = switch(
+        "-i", "--interactive", text="Prompt when the code or the script has ended."
+    )
+    startup: str | None = value(
+        "--startup", metavar="FILE", text="A script to run first; the names that it makes stay."
+    )
     name: str = value(
         "--name", metavar="NAME", text="What the remote object is called. Else obj.", default="obj"
     )
@@ -71,6 +77,8 @@ def run(options: ReplOptions) -> int:
         code=options.code,
         file=file,
         arguments=arguments,
+        startup=options.startup,
+        interactive=options.interactive,
         plain=options.plain,
         auto_await=not options.no_await,
         name=options.name,

@@ -226,6 +226,19 @@ def test_several_connections() -> None:
     assert done.stdout == "(5, 5, 1, 5, ['audit', 'bank'], True)\n", done.stderr
 
 
+def test_objects_of_one_connection_are_passed_to_another() -> None:
+    with serving() as (one, _), serving() as (two, _):
+        source = (
+            "ada = bank.accounts[0]\n"
+            "bank.accounts[0].notes['by'] = 'bank'\n"
+            "audit.on(ada.deposit), audit.fire(5)\n"  # audit calls bank, through this session
+            "ada.balance, audit.accounts[0].balance\n"
+            "bank.add(audit.accounts[1].owner, '!')"
+        )
+        done = run_process(command(f"bank={one}", f"audit={two}"), source)
+    assert done.stdout == "(None, 1)\n(15, 10)\n'bob!'\n", done.stderr
+
+
 def test_without_an_address_there_is_the_demo() -> None:
     done = proxyables("repl", "-c", "obj.add(2, 3)")
     assert (done.stdout, done.stderr, done.returncode) == ("5\n", "", 0)
@@ -235,6 +248,31 @@ def test_no_await(address: str) -> None:
     source = "x = await obj.add(1, 1)\nx, type(obj.add(1)).__name__"
     done = run_process(command(address, code=source, auto_await=False))
     assert done.stdout == "(2, 'ProxyCursor')\n", done.stderr
+
+
+def test_a_prompt_may_follow_a_script_or_its_failure(address: str) -> None:
+    done = run_process(command(address, code="x = obj.add(1)\nx", interactive=True), "x + 1\n")
+    assert (done.stdout, done.returncode) == ("1\n>>> 2\n>>> \n", 0), done.stderr
+    done = run_process(command(address, code="x = 5\nobj.fail('it')", interactive=True), "x\n")
+    assert (done.stdout, done.returncode) == (">>> 5\n>>> \n", 0)
+    assert "ValueError: it" in done.stderr
+    done = run_process(command(address, code="raise SystemExit(3)", interactive=True), "x\n")
+    assert (done.stdout, done.returncode) == ("", 3)
+
+
+def test_a_startup_script_runs_first(address: str, tmp_path: Path) -> None:
+    startup = tmp_path / "start.py"
+    startup.write_text("def two(): return 2\nthree = obj.add(1, 2)\nthree\n%timeout 9s\n")
+    done = proxyables("repl", address, "--startup", str(startup), "-c", "two() + three")
+    assert (done.stdout, done.stderr) == ("cells end after 9 s\n5\n", "")
+    done = run_process(command(address, startup=str(startup), plain=True), "two()\n")
+    assert done.stdout == "cells end after 9 s\n>>> 2\n>>> \n"
+    startup.write_text("1/0")
+    done = run_process(command(address, startup=str(startup), code="print(1)"))
+    assert (done.stdout, done.returncode) == ("", 1)
+    done = run_process(command(address, startup=str(startup), plain=True), "1\n")
+    assert done.stdout == ">>> 1\n>>> \n"
+    assert f'File "{startup}", line 1' in done.stderr
 
 
 def test_a_closed_output_is_no_error(address: str) -> None:

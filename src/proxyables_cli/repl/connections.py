@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import proxyables
 from proxyables_cli.connecting import Place
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from proxyables import Peer
 
 
+_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _ONCE = ("exec:", "ssh:", "stdio:", "fd:", "-")
 _PASSING = (Code.NO_CONNECTION, Code.TIMED_OUT, Code.LOST)
 """Failures that may be over when the server is back."""
@@ -158,6 +160,20 @@ class Connections:
             what = f"no connection is called {name!r}" if name else "no connection is open"
             raise Failure(Code.USAGE, what, f"known: {known}; %open ADDRESS opens one")
         return found
+
+    def about_lost(self, source: str) -> Iterator[str]:
+        """Says which names in a cell are of connections that are no more, and what that means."""
+        for name in dict.fromkeys(_NAME.findall(source)):
+            cursor = self._scope.names.get(name)
+            if not isinstance(cursor, proxyables.ProxyCursor):
+                continue
+            peer = cast("Peer", proxyables.peer_of(cursor))
+            if not peer.closed:
+                continue
+            if any(each.peer is peer for each in self.by_name.values()):
+                yield f"{name} cannot be reached: its connection is not open at the moment"
+            else:
+                yield f"{name} belonged to the previous server at {peer.address}, and is gone"
 
     async def _connect(self, place: Place) -> Peer:
         try:

@@ -22,7 +22,7 @@ async def page(text: str, write: Callable[[str], None]) -> None:
     if words is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         write(text)
         return
-    await _run(words, text)
+    await _run(words, f"{text}\n")
 
 
 async def edit(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -9,9 +10,10 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from proxyables.errors import ConnectionClosed
 from proxyables_cli import loops
 from proxyables_cli.connecting import Place
-from proxyables_cli.exits import Failure, OutputClosed, explain, talk
+from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
 from proxyables_cli.repl import commands, failures, scripts
 from proxyables_cli.repl.compiling import Cell, Compiler, Shows
 from proxyables_cli.repl.connections import Connections
@@ -42,6 +44,8 @@ def run(
     code: str | None = None,
     file: str | None = None,
     arguments: Sequence[str] = (),
+    startup: str | None = None,
+    interactive: bool = False,
     plain: bool = False,
     auto_await: bool = True,
     name: str = "obj",
@@ -56,6 +60,8 @@ def run(
         code: Source to run in place of a prompt.
         file: A script to run in place of a prompt.
         arguments: What the code or the script finds in ``sys.argv``.
+        startup: A script to run before anything else, whose names stay.
+        interactive: Prompt after the code or the script, even if that failed.
         plain: Prompt with plain lines even on a terminal, and even from a pipe.
         auto_await: Await remote chains where their values are wanted.
         name: What the first connection's root is called.
@@ -68,23 +74,23 @@ def run(
         OutputClosed: Nobody reads the output any more.
         KeyboardInterrupt: Ctrl-C ended a script, or the connecting.
     """
-    script = _script(code, file, arguments, plain=plain)
-    session = Session(
-        name=name, timeout=timeout, find=find, auto_await=auto_await, prompts=script is None
-    )
+    script = None
+    if code is not None or file is not None or not (plain or interactive):
+        script = _script(code, file, arguments)
+    prompts = script is None or interactive
+    session = Session(name=name, timeout=timeout, find=find, auto_await=auto_await, prompts=prompts)
     if not addresses:
         from proxyables_cli import demo
 
         addresses = [demo.address()]
-    cell = None
-    if script is not None:
-        try:
-            cell = session.compiled(script)
-        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-            talk(failures.text_of(error.with_traceback(None)).rstrip("\n"), name="")
-            return 1
-    work = session.main(addresses, cell, plain=plain)
-    return _driven(work, loop, endures=script is None)
+    try:
+        cells = [] if startup is None else [session.compiled(scripts.from_file(startup, ()))]
+        cells += [] if script is None else [session.compiled_script(script)]
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        talk(failures.text_of(error.with_traceback(None)).rstrip("\n"), name="")
+        return 1
+    work = session.main(addresses, cells, prompts=prompts, plain=plain)
+    return _driven(work, loop, endures=prompts)
 
 
 def _driven(work: Coroutine[Any, Any, int], loop_name: str, *, endures: bool) -> int:
@@ -101,16 +107,12 @@ def _driven(work: Coroutine[Any, Any, int], loop_name: str, *, endures: bool) ->
                     raise
 
 
-def _script(
-    code: str | None, file: str | None, arguments: Sequence[str], *, plain: bool
-) -> scripts.Script | None:
+def _script(code: str | None, file: str | None, arguments: Sequence[str]) -> scripts.Script | None:
     if code is not None:
         return scripts.from_code(code, arguments)
     if file is not None:
         return scripts.from_file(file, arguments)
-    if not plain and not _is_terminal(sys.stdin):
-        return scripts.from_input()
-    return None
+    return None if _is_terminal(sys.stdin) else scripts.from_input()
 
 
 def _is_terminal(stream: Any) -> bool:
@@ -170,28 +172,37 @@ class Session:
         compiler = Compiler(auto_await=auto_await)
         self.evaluator: Evaluator = Evaluator(self.scope, compiler, self.show, self.command)
 
-    def compiled(self, script: scripts.Script) -> Cell:
-        """Compiles a whole script and gives it its arguments."""
+    def compiled_script(self, script: scripts.Script) -> Cell:
+        """Compiles the script of a run and gives it its arguments."""
         sys.argv = list(script.argv)
         if script.shows is Shows.NOTHING:
             self.scope.names["__file__"] = script.filename
             sys.path.insert(0, os.path.dirname(os.path.abspath(script.filename)))
         else:
             import_from_here()
+        return self.compiled(script)
+
+    def compiled(self, script: scripts.Script) -> Cell:
+        """Compiles a whole script; raises what the compiler raises."""
         return self.evaluator.compiler.compile(
             script.source, filename=script.filename, shows=script.shows
         )
 
-    async def main(self, addresses: Sequence[str], cell: Cell | None, *, plain: bool) -> int:
-        """Connects, runs the cell or prompts, and closes everything again."""
+    async def main(
+        self, addresses: Sequence[str], cells: Sequence[Cell], *, prompts: bool, plain: bool
+    ) -> int:
+        """Connects, runs the cells, prompts where asked to, and closes everything again."""
         try:
             with self.scope.as_main():
                 await self._connect(addresses)
-                if cell is not None:
-                    script = cell
-                    outcome = await self.evaluator.supervise(lambda: self._script(script))
-                    return scripts.exit_code(outcome)
-                return await self._prompt(plain=plain)
+                for cell in cells:
+                    outcome = await self.evaluator.supervise(functools.partial(self._script, cell))
+                    if not prompts and outcome.ending is not Ending.DONE:
+                        return scripts.exit_code(outcome)
+                    self.report(outcome)
+                if prompts and self.exit_code is None:
+                    return await self._prompt(plain=plain)
+                return self.exit_code or Code.OK
         finally:
             await self.jobs.close()
             await self.more.close()
@@ -243,7 +254,7 @@ class Session:
         elif question is not None:
             line = f"{'ls' if question[2] == '??' else 'desc'} {question[1]}"
         else:
-            self.report(await self._recorded(source))
+            self.report(await self._recorded(source), source)
             return
         entry = self.record.begin(Entry(text, is_command=True))
         outcome = await self.evaluator.supervise(lambda: self.command(line))
@@ -251,7 +262,7 @@ class Session:
         self.report(outcome)
         following, self._following = self._following, None
         if following is not None:
-            self.report(await self._recorded(following))
+            self.report(await self._recorded(following), following)
 
     def then(self, source: str) -> None:
         """Has a command be followed by a cell, as if that had been typed."""
@@ -335,7 +346,7 @@ class Session:
         if outcome.ending is Ending.RAISED:
             self.report(outcome)
 
-    def report(self, outcome: Outcome) -> None:
+    def report(self, outcome: Outcome, source: str = "") -> None:
         """Tells what went wrong with an input, if anything did."""
         flush()
         match outcome.ending:
@@ -351,6 +362,9 @@ class Session:
                 talk(explain(outcome.error)[1], name="")
             case Ending.RAISED if outcome.error is not None:
                 talk(failures.text_of(outcome.error).rstrip("\n"), name="")
+                if isinstance(outcome.error, ConnectionClosed):
+                    for line in self.connections.about_lost(source):
+                        talk(line, name="")
 
 
 def import_from_here() -> None:
