@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from proxyables.net.addresses import parse
-from proxyables_cli import connecting, logs
+from proxyables_cli import connecting, demo, logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.loops import LOOPS
 from proxyables_cli.options import Choice, Command, Common, duration, switch, value, words
@@ -67,6 +67,8 @@ def run(options: ReplOptions) -> int:
     if not options.name.isidentifier() or options.name.startswith("_"):
         raise Failure(Code.USAGE, f"--name takes a Python name, got {options.name!r}")
     logs.configure(options, logging.ERROR)
+    if not addresses and options.code is None and file is None and not options.quiet:
+        demo.greet()
     from proxyables_cli.repl import session
 
     find = partial(connecting.place, token_file=options.token_file, config=options.config)

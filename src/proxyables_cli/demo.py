@@ -35,13 +35,19 @@ def address() -> str:
     )
 
 
+def greet() -> None:
+    """Says what there is to try, to somebody who sits there."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        talk("obj is a bookshop in another process; try obj.books, obj.add(2, 3), help(obj)")
+
+
 def run(options: DemoOptions) -> int:
     """Opens the prompt; its exit code is the command's."""
     logs.configure(options, logging.ERROR)
     from proxyables_cli.repl import session
 
-    if options.code is None and not options.quiet and sys.stdin is not None and sys.stdin.isatty():
-        talk("obj is a bookshop in another process; try obj.books, obj.add(2, 3), obj.sell('Emma')")
+    if options.code is None and not options.quiet:
+        greet()
     return session.run(
         [address()],
         code=options.code,

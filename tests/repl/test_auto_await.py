@@ -41,7 +41,7 @@ async def evaluate(address: str, source: str) -> tuple[Any, int]:
         raise AssertionError(line)
 
     async with proxyables.connect(address) as peer, proxyables.connect(address) as second:
-        px = tools(lambda *_: asyncio.sleep(0))
+        px = tools(lambda *_: asyncio.sleep(0), lambda *_: asyncio.sleep(0))
         scope = Scope(Resolver(remoting(px)))
         scope.names.update(
             obj=peer.root, conn=peer, other=second.root, px=px, proxyables=proxyables,

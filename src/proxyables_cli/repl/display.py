@@ -104,13 +104,14 @@ class Display:
         rows = tables.rows_of(value, wanted=True)
         if rows is None:
             return await self.text_of(value)
-        return "\n".join(tables.table_of(rows, self._columns()))
+        return "\n".join(tables.table_of(rows, self.columns()))
 
     async def _table_of_rows(self, rows: Sequence[tables.Row]) -> str:
         shown = await self._with_texts(list(rows))
-        return "\n".join(tables.table_of(shown, self._columns()))
+        return "\n".join(tables.table_of(shown, self.columns()))
 
-    def _columns(self) -> int:
+    def columns(self) -> int:
+        """How wide lines may be."""
         return _WIDTH if self._width is None else self._width()
 
     async def _with_texts(self, value: UserValue) -> UserValue:

@@ -24,11 +24,15 @@ class Tools(SimpleNamespace):
         return f"<px: {', '.join(vars(self))}>"
 
 
-def tools(open_: Callable[..., Coroutine[Any, Any, UserValue]]) -> Tools:
+def tools(
+    open_: Callable[..., Coroutine[Any, Any, UserValue]],
+    help_: Callable[..., Coroutine[Any, Any, None]],
+) -> Tools:
     """Makes ``px``: what one does to chains, in forms that auto-await awaits by itself.
 
     Args:
         open_: Opens one more connection and gives its root.
+        help_: Tells what an object is and offers.
     """
 
     async def _gather(*chains: Awaitable[UserValue]) -> list[UserValue]:
@@ -65,7 +69,11 @@ def tools(open_: Callable[..., Coroutine[Any, Any, UserValue]]) -> Tools:
         """Opens one more connection; gives its root and binds it to `name`."""
         return Deferred(lambda: open_(address, name))
 
-    made = (gather, spawn, copy, ref, describe, release, open)
+    def help(subject: object = None) -> Deferred:  # noqa: A001
+        """Tells what an object is and offers; without one, what the REPL does."""
+        return Deferred(lambda: help_(subject))
+
+    made = (gather, spawn, copy, ref, describe, release, open, help)
     return Tools(**{function.__name__: function for function in made})
 
 

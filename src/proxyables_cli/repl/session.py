@@ -7,21 +7,21 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from proxyables.errors import ConnectionClosed
 from proxyables_cli import loops
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
-from proxyables_cli.repl import commands, failures, scripts
+from proxyables_cli.repl import commands, descriptions, failures, scripts
 from proxyables_cli.repl.compiling import Cell, Compiler, Shows
 from proxyables_cli.repl.connections import Connections
 from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.jobs import Job, Jobs
-from proxyables_cli.repl.pages import More, StreamPages
+from proxyables_cli.repl.pages import More, StreamPages, TextPages
 from proxyables_cli.repl.previews import reprs
 from proxyables_cli.repl.record import Entry, Record
 from proxyables_cli.repl.remoting import is_remote, remoting, tools
@@ -146,9 +146,10 @@ class Session:
         self._following: str | None = None
         self.exit_code: int | None = None
         """Set when the session is to end."""
-        px = tools(self._open)
+        px = tools(self._open, self._help)
         self.scope = Scope(Resolver(remoting(px), self.record.note))
         self.scope.bind("px", px)
+        self.scope.bind("help", px.help)
         self.tracer: Tracer = Tracer(
             lambda text: talk(text, name=""), lambda: self.connections.by_name.values()
         )
@@ -252,7 +253,7 @@ class Session:
         if text.startswith("%"):
             line = text[1:]
         elif question is not None:
-            line = f"{'ls' if question[2] == '??' else 'desc'} {question[1]}"
+            line = f"desc {question[2].removeprefix('?')}{question[1]}"
         else:
             self.report(await self._recorded(source), source)
             return
@@ -312,7 +313,26 @@ class Session:
     async def _open(self, address: str, name: str | None) -> UserValue:
         return (await self.connections.open(address, name)).peer.root
 
+    async def _help(self, subject: UserValue) -> None:
+        """What Python's `help` does, for remote objects too, and without a pager."""
+        if subject is None:
+            await self.command("help")
+        elif is_remote(subject):
+            told = await descriptions.description_of(subject)
+            for line in (*descriptions.head_lines(told), *self.member_lines(told)):
+                self.write(line)
+        else:
+            import pydoc  # slow to import
+
+            plain = pydoc.plaintext  # type: ignore[attr-defined]  # typeshed leaves it out
+            text = pydoc.render_doc(subject, renderer=plain)
+            await self.more.begin(TextPages(text.rstrip(), SHOWN_CHARACTERS))
+
     # ---- telling
+
+    def member_lines(self, told: dict[str, Any]) -> Iterator[str]:
+        """The members of a description, in lines that fit on the screen."""
+        return descriptions.member_lines(told, self.display.columns())
 
     async def show(self, value: UserValue) -> None:
         """Displays a value, and keeps it as ``_``."""

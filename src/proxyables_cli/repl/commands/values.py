@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import TYPE_CHECKING
 
 import proxyables
 from proxyables_cli import forms
 from proxyables_cli.exits import Code, Failure
-from proxyables_cli.repl import pager
+from proxyables_cli.repl import descriptions, pager
 from proxyables_cli.repl.commands.command import Command, count_of, needed
 from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.remoting import is_remote
-from proxyables_cli.repl.resolution import UserValue
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
 
-NAME_COLUMNS = 40
-DOC_CHARACTERS = 100
 LINE_CHARACTERS = 70
 
 
 async def _ls(session: Session, rest: str) -> None:
-    told = await _described(session, rest)
-    rows = [row for row in told.get("members", ()) if isinstance(row, dict)]
-    names = [escaped(f"{row.get('name')}{row.get('signature') or ''}") for row in rows]
-    wide = min(max(map(len, names), default=0), NAME_COLUMNS)
-    for name, row in zip(names, rows, strict=True):
-        doc = escaped(str(row.get("doc") or ""), characters=DOC_CHARACTERS)
-        session.write(f"  {name:<{wide}}  {doc}".rstrip())
-    if told.get("truncated"):
-        session.write("  … and more")
+    told = await descriptions.description_of(await session.chain(rest or session.name))
+    for line in session.member_lines(told):
+        session.write(line)
 
 
 async def _desc(session: Session, rest: str) -> None:
-    told = await _described(session, rest)
-    head = f"{told.get('name') or told.get('type') or '?'}{told.get('signature') or ''}"
-    kind = f"async {told.get('kind')}" if told.get("async") else str(told.get("kind"))
-    session.write(escaped(f"{kind} {head}"))
-    if told.get("doc"):
-        session.write(escaped(inspect.cleandoc(str(told["doc"]))))
-
-
-async def _described(session: Session, source: str) -> dict[str, UserValue]:
-    """A description of what an expression names; of the current root without one."""
-    value = await session.chain(source or session.name)
-    if is_remote(value):
-        return await proxyables.describe(value)
-    try:
-        signature = str(inspect.signature(value))
-    except (TypeError, ValueError):
-        signature = ""
-    members = [{"name": name} for name in dir(value) if not name.startswith("_")]
-    return {
-        "kind": "local",
-        "name": getattr(value, "__name__", type(value).__name__),
-        "signature": signature,
-        "doc": inspect.getdoc(value),
-        "members": members,
-    }
+    """Asked with two question marks, tells the members too."""
+    source = rest.removeprefix("?")
+    told = await descriptions.description_of(await session.chain(source or session.name))
+    lines = [*descriptions.head_lines(told)]
+    if rest.startswith("?"):
+        lines += session.member_lines(told)
+    session.write("\n".join(lines))
 
 
 async def _copy(session: Session, rest: str) -> None:

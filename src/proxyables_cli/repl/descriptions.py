@@ -1,0 +1,55 @@
+"""What objects offer, as lines: for ``name?``, `%ls`, `%desc` and `help`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import proxyables
+from proxyables_cli.repl.display import escaped
+from proxyables_cli.repl.faces import UserValue
+from proxyables_cli.repl.remoting import is_remote
+
+NAME_COLUMNS = 40
+
+
+async def description_of(value: UserValue) -> dict[str, Any]:
+    """A description in the form of `proxyables.describe`, of what is remote or local."""
+    if is_remote(value):
+        return await proxyables.describe(value)
+    try:
+        signature = str(inspect.signature(value))
+    except (TypeError, ValueError):
+        signature = ""
+    return {
+        "kind": "local",
+        "name": getattr(value, "__name__", type(value).__name__),
+        "signature": signature,
+        "doc": inspect.getdoc(value),
+        "members": [{"name": name} for name in dir(value) if not name.startswith("_")],
+    }
+
+
+def head_lines(told: dict[str, Any]) -> Iterator[str]:
+    """What an object is, and its documentation."""
+    head = f"{told.get('name') or told.get('type') or '?'}{told.get('signature') or ''}"
+    kind = f"async {told.get('kind')}" if told.get("async") else str(told.get("kind"))
+    yield escaped(f"{kind} {head}")
+    if told.get("doc"):
+        yield escaped(inspect.cleandoc(str(told["doc"])))
+
+
+def member_lines(told: dict[str, Any], width: int) -> Iterator[str]:
+    """What an object has, each with as much of its documentation as the line takes."""
+    rows = [row for row in told.get("members", ()) if isinstance(row, dict)]
+    names = [escaped(f"{row.get('name')}{row.get('signature') or ''}") for row in rows]
+    wide = max((len(name) for name in names if len(name) <= NAME_COLUMNS), default=NAME_COLUMNS)
+    for name, row in zip(names, rows, strict=True):
+        line = f"  {name:<{wide}}  {escaped(str(row.get('doc') or ''))}".rstrip()
+        yield line if len(line) <= width else f"{line[: width - 1]}…"
+    if told.get("truncated"):
+        yield "  … and more"
+
+
+__all__ = ["description_of", "head_lines", "member_lines"]
