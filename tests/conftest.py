@@ -19,12 +19,16 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import uvloop
 
 from proxyables.peer.peer import Peer
 
 _DESCRIPTORS = "/proc/self/fd"
+
+hypothesis.settings.register_profile("default", deadline=None)  # other processes run as well
+hypothesis.settings.load_profile("default")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
