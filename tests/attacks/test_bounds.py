@@ -12,7 +12,8 @@ import proxyables
 from connections import connected, on_both_loops
 from proxyables import Limits
 from proxyables.limits import KIB
-from proxyables.wire.instructions import CALL, EXECUTE, GET
+from proxyables.peer.refusals import MOST
+from proxyables.wire.instructions import CALL, EXECUTE, GET, THROW
 from raw_peers import dialled
 
 
@@ -107,3 +108,40 @@ async def test_who_does_not_read_is_served_no_further(caplog: pytest.LogCaptureF
         await peer.wait_closed()
     assert big.made < 50
     assert sum("cut off: the peer does not read" in each for each in caplog.messages) == 1
+
+
+@on_both_loops
+async def test_who_is_refused_for_ever_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    many = 500
+    serving = proxyables.serve(API(), "tcp://127.0.0.1:0")
+    async with serving as server, dialled(server.addresses[0]) as raw:
+        await raw.greet()
+        (peer,) = server.peers
+        for number in range(many):
+            assert (await raw.execute([GET, f"_{number}"]))[0] == THROW
+        assert peer.statistics()["calls_failed"] == many
+        told = [each for each in caplog.messages if "refused: " in each]
+        assert len(told) == MOST
+        assert "'_19'" in told[-1]
+        peer.close()
+        await peer.wait_closed()
+        (rest,) = [each for each in caplog.messages if "more" in each]
+        assert rest.endswith(f"refused: and {many - MOST} more")
+
+
+@on_both_loops
+async def test_an_interval_that_is_over_is_told_and_forgotten(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxyables.peer.refusals.INTERVAL", 0.05)
+    serving = proxyables.serve(API(), "tcp://127.0.0.1:0")
+    async with serving as server, dialled(server.addresses[0]) as raw:
+        await raw.greet()
+        told = 0
+        while told < 2:
+            for _ in range(MOST + 5):
+                assert (await raw.execute([GET, "_secret"]))[0] == THROW
+            told = sum("more" in each for each in caplog.messages)
+    assert sum("is denied" in each for each in caplog.messages) >= 2 * MOST

@@ -14,6 +14,7 @@ import pytest
 
 from attacks.victims import Attacker, Victim, attacked
 from proxyables.limits import KIB, MIB
+from proxyables.peer.refusals import MOST
 from proxyables.wire.hello import PING as PING_OPAQUE
 from proxyables.wire.instructions import CALL, GET, STREAM
 from proxyables.yamux.frames import DATA, HEADER, PING, RST, SYN, WINDOW_UPDATE
@@ -266,7 +267,7 @@ def test_deep_nesting_is_refused_one_by_one(attack: Start, deep: str) -> None:
         attacker.greet()
         with victim.costs_at_most(CONSTANT):
             assert_undisturbed(victim, dig)
-        victim.until_told("refused", 25)
+        victim.until_told("refused", MOST)
 
 
 # -- who asks and does not read -------------------------------------------------------------------
@@ -306,7 +307,7 @@ def test_calls_that_never_end_hold_no_more_than_is_allowed(attack: Start) -> Non
             for _ in range(many):
                 attacker.ask([GET, "never"], [CALL, []])
             attacker.flush()
-            victim.until_told("max_calls", many - 2000)
+            victim.until_told("max_calls", MOST)
             assert_undisturbed(victim)
 
 
@@ -318,5 +319,5 @@ def test_what_calls_that_never_end_were_given_is_bounded(attack: Start) -> None:
             for _ in range(400):
                 attacker.ask([GET, "never"], [CALL, [bytes(100_000)]])
             attacker.flush()
-            victim.until_told("max_read_buffer", 100)
+            victim.until_told("max_read_buffer", MOST)
             assert_undisturbed(victim)

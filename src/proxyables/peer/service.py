@@ -30,7 +30,7 @@ from proxyables.yamux import Session, Stream
 from .cancelling import cancel_begun
 from .deadlines import load_deadline, until
 from .pump import Pump
-from .refusals import log_failure
+from .refusals import Refusals
 from .substitution import Substitution
 from .tables import Tables, shown
 from .workers import Stopped, Workers
@@ -81,6 +81,7 @@ class Service:
         self._context.run(current.set, peer)
         self._context.run(until.set, None)  # not that of whoever made the connection
         self._tasks: dict[Stream, asyncio.Task[None]] = {}
+        self._refusals = Refusals(peer)
         self._held: dict[Stream, int] = {}
         self._held_bytes = 0
         self._unconfirmed: dict[Stream, list[Any]] = {}
@@ -268,7 +269,7 @@ class Service:
         self._tables.take_back()
         self.served += 1
         self.failed += 1
-        log_failure(self._peer, error)
+        self._refusals.note(error)
         data: bytes | None
         try:
             data = self.dialect.encode_throw(error)
@@ -362,6 +363,7 @@ class Service:
         for stream, task in tasks.items():
             self._session.abandon(stream)  # what the task still gives must not be exported
             cancel_begun(task)
+        self._refusals.close()
         self._held.clear()
         self._unconfirmed.clear()
         self._parked.clear()
