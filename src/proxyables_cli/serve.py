@@ -82,7 +82,8 @@ async def _serve(
     try:
         supervision.announce(options, server.addresses)
         supervision.tell_ready(ready, server.addresses)
-        await first(*_ends(server, options), signals.wait(), supervision.watchdog())
+        ends = [*_ends(server, options), signals.wait()]
+        await first(*ends, supervision.watchdog(), supervision.tell_status(server))
     finally:
         supervision.notify("STOPPING=1")
         server.close()

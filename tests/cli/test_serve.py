@@ -50,6 +50,7 @@ def test_without_a_listener_there_is_a_private_socket(cli: Cli, serve: Starter) 
     again = cli("serve", "shop:shop")
     assert again.code == 73
     assert str(path) in again.line
+    assert f"a server listens there already, by process {server.process.pid} (" in again.line
     assert cli("call", str(path), "add", "2", "3").out == "5\n"
 
 
@@ -109,7 +110,7 @@ def test_a_port_in_use_is_one_line(cli: Cli, serve: Starter) -> None:
     result = cli("serve", "shop:shop", "--tcp", server.address)
     assert result.code == 73
     assert server.address in result.line
-    assert "in use" in result.line
+    assert f"address already in use, by process {server.process.pid} (" in result.line
 
 
 def test_a_foreign_file_is_left_alone(cli: Cli) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -76,8 +77,13 @@ def test_systemd_is_told(cli: Cli, serve: Starter, tmp_path: Path, is_abstract: 
         assert ready[:2] == ["READY=1", f"MAINPID={server.process.pid}"]
         assert server.address in ready[2]
         assert [listener.recv(4096) for _ in range(2)] == [b"WATCHDOG=1"] * 2
-        server.process.send_signal(signal.SIGTERM)
+        assert cli("call", server.address, "add", "2", "3").out == "5\n"
         while (state := listener.recv(4096)) == b"WATCHDOG=1":
+            pass
+        assert state.startswith(b"STATUS=serving on tcp://")
+        assert state.endswith((b", 1 connection", b", 0 connections"))
+        server.process.send_signal(signal.SIGTERM)
+        while (state := listener.recv(4096)).startswith((b"WATCHDOG=1", b"STATUS=")):
             pass
         assert state == b"STOPPING=1"
         assert server.wait().code == 0
@@ -111,6 +117,50 @@ def test_sockets_of_systemd_are_listened_on(cli: Cli) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-socket-activate") is None, reason="systemd is not installed"
+)
+@pytest.mark.parametrize("words", [[], ["--fd", "shop"], ["--workers", "2"]])
+def test_a_unit_that_is_activated_by_its_socket(cli: Cli, tmp_path: Path, words: list[str]) -> None:
+    """The real thing passes the socket; the notify socket stands for systemd itself."""
+    notified, path = tmp_path / "notify", tmp_path / "unit.sock"
+    cli.env |= {"NOTIFY_SOCKET": str(notified), "WATCHDOG_USEC": "200000"}
+    activate = ["systemd-socket-activate", "-l", str(path), "--fdname=shop"]
+    for name, text in cli.env.items():
+        activate += ["-E", f"{name}={text}"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(notified))
+        listener.settimeout(PATIENCE)
+        process = subprocess.Popen(
+            [*activate, *COMMAND, "serve", "shop:shop", *words],
+            cwd=cli.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            assert process.stderr is not None
+            assert b"Listening on" in process.stderr.readline()
+            # The first connection starts the server, and is its own.
+            assert cli("call", str(path), "add", "2", "3", "--timeout", "30s").out == "5\n"
+            ready = listener.recv(4096).decode().splitlines()
+            assert ready == [
+                "READY=1",
+                f"MAINPID={process.pid}",
+                f"STATUS=serving on unix:{path}",
+            ]
+            while listener.recv(4096) != b"WATCHDOG=1":
+                pass
+            process.send_signal(signal.SIGTERM)
+            while (state := listener.recv(4096)) != b"STOPPING=1":
+                assert state.startswith((b"WATCHDOG=1", b"STATUS="))
+            _, err = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, err
+        finally:
+            process.kill()
+            process.communicate()
+    assert path.exists()  # it is systemd's
 
 
 @pytest.mark.parametrize(

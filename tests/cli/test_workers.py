@@ -178,6 +178,22 @@ def test_what_excludes_each_other(cli: Cli, words: list[str], says: str) -> None
     assert says in result.line
 
 
+@pytest.mark.parametrize(
+    ("handed", "code", "says"),
+    [
+        ('{"from": 1, "addresses": [], "sockets": [], "line": 0}', 74, "has ended"),
+        ("nonsense", 78, "PROXYABLES_HANDOVER is for our own use"),
+        ("[]", 78, "PROXYABLES_HANDOVER is for our own use"),
+    ],
+)
+def test_what_was_not_handed_over_by_a_supervisor(
+    cli: Cli, handed: str, code: int, says: str
+) -> None:
+    result = cli("serve", "shop:shop", env={"PROXYABLES_HANDOVER": handed})
+    assert (result.code, result.out) == (code, "")
+    assert says in result.line
+
+
 def test_a_target_that_cannot_be_had_is_told_once(cli: Cli) -> None:
     result = cli("serve", "shop:shup", "--unix", "p.sock", "--workers", "3")
     assert result.code == 66

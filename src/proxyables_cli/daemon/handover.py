@@ -81,11 +81,10 @@ def environment(
 def take() -> Handover | None:
     """Takes what was handed to this process; None if nothing was.
 
-    The variable is gone afterwards. One that a supervisor meant for another process, because a
-    child of it passed the variable on, counts for nothing.
+    The variable is gone afterwards, so no child of this process finds it.
 
     Raises:
-        Failure: The variable is none of ours; the code is for a wrong configuration.
+        Failure: The supervisor has ended already, or the variable is none of ours.
     """
     text = os.environ.pop(VARIABLE, None)
     if text is None:
@@ -93,7 +92,7 @@ def take() -> Handover | None:
     try:
         told = json.loads(text)
         if told["from"] != os.getppid():
-            return None
+            raise Failure(Code.LOST, "the process that was to supervise this one has ended")
         handed = Handover(told["addresses"], told["sockets"], told["line"])
         for number in [handed.line, *itertools.chain(*handed.descriptors)]:
             os.set_inheritable(number, False)

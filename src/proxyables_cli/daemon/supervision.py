@@ -15,6 +15,7 @@ import shlex
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure, talk
@@ -22,7 +23,11 @@ from proxyables_cli.log_forms import NOTICES
 
 notice = logging.getLogger(NOTICES)
 
+if TYPE_CHECKING:
+    from proxyables import Server
+
 _FIRST_DESCRIPTOR = 3
+_STATUS_PAUSE = 1.0  # seconds
 
 
 def passed_sockets() -> list[str]:
@@ -159,6 +164,17 @@ def notify(state: str) -> None:
         pass
 
 
+async def tell_status(server: Server) -> None:
+    """Keeps systemd's ``STATUS=`` up to date with how many connections there are; for ever."""
+    where = ", ".join(server.addresses)
+    while True:
+        await server.changed()
+        count = len(server.peers)
+        told = "1 connection" if count == 1 else f"{count} connections"
+        notify(f"STATUS=serving on {where}, {told}")
+        await asyncio.sleep(_STATUS_PAUSE)
+
+
 async def watchdog() -> None:
     """Sends ``WATCHDOG=1`` twice within the time that systemd allows; for ever.
 
@@ -176,4 +192,13 @@ async def watchdog() -> None:
         await asyncio.sleep(allowed / 2)
 
 
-__all__ = ["announce", "claim", "notify", "passed_sockets", "pid_file", "tell_ready", "watchdog"]
+__all__ = [
+    "announce",
+    "claim",
+    "notify",
+    "passed_sockets",
+    "pid_file",
+    "tell_ready",
+    "tell_status",
+    "watchdog",
+]

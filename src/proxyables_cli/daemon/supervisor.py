@@ -45,8 +45,13 @@ async def supervise(
             if not sockets:
                 told = f"{address} is one connection, which processes cannot share"
                 raise Failure(Code.USAGE, told)
-        on_ready = functools.partial(_tell_ready, options, binder.addresses, ready)
-        work: list[Coroutine[Any, Any, Any]] = [signals.wait(), supervision.watchdog()]
+        is_ready = asyncio.Event()
+
+        def on_ready() -> None:
+            _tell_ready(options, binder.addresses, ready)
+            is_ready.set()
+
+        work: list[Coroutine[Any, Any, Any]] = [signals.wait(), _watch_over(is_ready)]
         if edits is None:
             work.append(Workers(children, options.workers, on_ready).run())
         else:
@@ -61,6 +66,11 @@ async def supervise(
 
 def _nothing() -> None:
     """Stands for the object: the supervisor exports none."""
+
+
+async def _watch_over(is_ready: asyncio.Event) -> None:
+    await is_ready.wait()
+    await supervision.watchdog()
 
 
 def _reopen_all(reopen: Callable[[], None], children: Children) -> None:

@@ -61,10 +61,21 @@ class Workers:
                 pause = FIRST_PAUSE
             told = "worker %d (process %d) ended with status %d; starting it again in %g s"
             log.warning(told, number, child.pid, code, pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, MOST_PAUSE)
-            child = await self._children.start()
+            again = None
+            while again is None:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MOST_PAUSE)
+                again = await self._start(number)
+            child = again
             await child.until_ready()
+
+    async def _start(self, number: int) -> ServingProcess | None:
+        """Starts one, unless the system has no room for it now."""
+        try:
+            return await self._children.start()
+        except OSError as error:
+            log.warning("cannot start worker %d: %s", number, error.strerror or error)
+            return None
 
 
 __all__ = ["Workers"]
