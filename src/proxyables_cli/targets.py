@@ -12,16 +12,19 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from proxyables_cli.exits import Code, Failure
 
-_OURS = (os.path.dirname(os.path.abspath(__file__)) + os.sep, "<frozen importlib")
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_OURS = (f"{_HERE}{os.sep}", os.path.join(os.path.dirname(_HERE), "proxyables", ""), "<frozen ")
+_CIRCLE = re.compile(r" \(most likely due to a circular import\).*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ def load(target: Target, app_dir: str = ".") -> object:
         except Exception as error:
             raise _raised(f"{way}.{name} cannot be read", error) from error
         way = f"{way}.{name}"
+    if found is None:
+        raise Failure(Code.NO_TARGET, f"{target.text!r} is None, and there is nothing to serve")
     return found
 
 
@@ -104,9 +109,12 @@ async def make(factory: Callable[[], Any], text: str) -> object:
     """
     try:
         made = factory()
-        return await made if inspect.isawaitable(made) else made
-    except Exception as error:
+        made = await made if inspect.isawaitable(made) else made
+    except (Exception, SystemExit) as error:
         raise _raised(f"the factory {text!r} failed", error) from error
+    if made is None:
+        raise Failure(Code.NO_TARGET, f"the factory {text!r} returned None", "is a return missing?")
+    return cast(object, made)
 
 
 def _from_name(name: str, app_dir: str) -> ModuleType:
@@ -160,21 +168,34 @@ def _raised(what: str, error: BaseException) -> Failure:
     if isinstance(error, SyntaxError) and error.filename:
         line = f"{kind}: {error.msg} ({error.filename}, line {error.lineno})"
         return Failure(Code.NO_TARGET, f"{what}: {line}")
-    said = f"{kind}: {error}" if str(error) else kind
+    told, circles = _CIRCLE.subn("", str(error))
+    said = f"{kind}: {told}" if told else kind
     frame = _user_frame(error)
     where = f" ({frame})" if frame else ""
-    return Failure(Code.NO_TARGET, f"{what}: {said}{where}")
+    hint = "a circular import: import one of the two where it is used" if circles else ""
+    return Failure(Code.NO_TARGET, f"{what}: {said}{where}", hint)
 
 
 def _user_frame(error: BaseException) -> str:
-    """Tells the innermost frame of a traceback that is neither ours nor the import system's."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(_OURS) and os.sep + "importlib" + os.sep not in (
-            frame.filename
-        ):
-            inside = "" if frame.name == "<module>" else f", in {frame.name}"
-            return f"{frame.filename}, line {frame.lineno}{inside}"
+    """Tells the innermost frame of the user's own code; that of a library if there is none."""
+    frames = [
+        frame
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+        if not frame.filename.startswith(_OURS)
+    ]
+    own = [frame for frame in frames if not _is_installed(frame.filename)]
+    for frame in own or frames:
+        inside = "" if frame.name == "<module>" else f", in {frame.name}"
+        return f"{frame.filename}, line {frame.lineno}{inside}"
     return ""
+
+
+def _is_installed(file: str) -> bool:
+    """Whether a file belongs to Python or to a library."""
+    import sysconfig  # rarely needed
+
+    paths = sysconfig.get_paths()
+    return file.startswith(tuple(paths[kind] + os.sep for kind in ("stdlib", "purelib", "platlib")))
 
 
 def _modules_in(directory: str) -> list[str]:

@@ -87,7 +87,9 @@ def test_a_missing_module_names_what_was_searched(tmp_path: Path) -> None:
         ("def f():\n    1 / 0\nf()", "ZeroDivisionError: division by zero"),
         ("raise SystemExit(4)", "SystemExit: 4"),
         ("raise RuntimeError", "RuntimeError"),
-        ("from broken import later\nlater = 1", "circular import"),
+        ("from broken import later\nlater = 1", "; a circular import: "),
+        ("import broken\nx = broken.y\ny = 1", "; a circular import: "),
+        ("import json\ndef f():\n    json.loads('{x')\nf()", "line 3, in f"),
     ],
 )
 def test_a_module_that_raises_names_the_user_s_frame(
@@ -101,6 +103,14 @@ def test_a_module_that_raises_names_the_user_s_frame(
     assert "proxyables_cli" not in told
     if "1 / 0" in source:
         assert "line 2, in f" in told
+
+
+def test_nothing_is_no_target(tmp_path: Path) -> None:
+    (tmp_path / "some.py").write_text("x = None\ndef make(): pass\n")
+    assert "'some:x' is None" in failure("some:x", tmp_path)
+    make = load("some:make", tmp_path)
+    with pytest.raises(Failure, match="the factory 'some:make' returned None"):
+        asyncio.run(targets.make(make, "some:make"))  # type: ignore[arg-type]
 
 
 def test_a_syntax_error_names_its_line(tmp_path: Path) -> None:
