@@ -27,6 +27,7 @@ DOCUMENTS = (
     "README.md",
     "docs/tutorial/first-session.md",
     "docs/how-to/typed-objects.md",
+    "docs/how-to/run-a-server.md",
     "docs/reference/configuration.md",
     "docs/reference/transports.md",
 )
