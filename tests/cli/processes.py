@@ -145,12 +145,12 @@ class Cli:
         )
         return Result(made.returncode, made.stdout, made.stderr)
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Starts a process with pipes on all three descriptors."""
+    def start(self, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        """Starts a process with pipes on all three descriptors, or another for its output."""
         process = subprocess.Popen(
             [*COMMAND, *words],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             cwd=self.directory,
             env=self.env,

@@ -76,13 +76,16 @@ async def opened(opening: Awaitable[Opened]) -> Opened:
     """Awaits what listens: a server, or its `bind`.
 
     Raises:
-        Failure: An address cannot be listened on; the code is for that.
-        ProxyError: It must not be.
+        Failure: An address cannot be listened on, or must not be; the code is for that.
+        ProxyError: It does not do what it should.
     """
-    from proxyables import ProxyError
+    from proxyables import AuthenticationFailed, ProxyError
 
     try:
         return await opening
+    except AuthenticationFailed as error:
+        hint = "--token-file, --tls-client-ca, or --insecure"
+        raise Failure(Code.REFUSED, str(error), hint) from None
     except ProxyError:
         raise  # some of them are OSErrors as well
     except OSError as error:

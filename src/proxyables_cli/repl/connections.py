@@ -209,7 +209,10 @@ class Connections:
             if connection.closing:
                 return
             lost = f"the connection to {connection.address} is lost"
-            if not self._reconnects or connection.place.address.startswith(_ONCE):
+            if not self._reconnects:
+                self._say(lost)
+                return
+            if connection.place.address.startswith(_ONCE):
                 again = f"%reconnect {connection.name}".removesuffix(f" {self._name}")
                 self._say(f"{lost}; {again} opens it again")
                 return

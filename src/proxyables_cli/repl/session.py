@@ -346,8 +346,10 @@ class Session:
         """Writes one text to standard output.
 
         Raises:
-            OutputClosed: Nobody reads any more.
+            OutputClosed: Nobody reads any more, or standard output was closed from the start.
         """
+        if sys.stdout is None:
+            raise OutputClosed
         try:
             print(text)
         except BrokenPipeError:
