@@ -40,6 +40,7 @@ from proxyables.wire.compact import Compact
 from proxyables.wire.hello import PING, Hello
 from proxyables.wire.instructions import Message, Step
 from proxyables.yamux import (
+    BARE,
     INITIAL_WINDOW,
     PONGED,
     WENT_AWAY,
@@ -52,6 +53,7 @@ from proxyables.yamux import (
 
 from .accommodations import Accommodations
 from .attempts import Attempts
+from .brake import Brake
 from .calls import Calls
 from .credentials import Credentials, read_credentials
 from .ending import Ending
@@ -183,6 +185,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._ending = Ending(self, self._session, self._handshake, self._is_idle)
         self._resolver = Resolver(self, self._service.substitution, self._ending)
         self._pings = Pings(self._session, self.writer, self.loop)
+        self._brake = Brake(self, self._calls, self._service)
         vigil = Vigil(limits, self._session, self._reader, self._calls, self._service)
         self._heartbeat = Heartbeat(self, self._session, vigil, self._ending)
         self._dispatch: Callable[[list[Event]], int] = self._introduce
@@ -397,6 +400,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
             return
         self.closed = True
         self._heartbeat.stop()
+        self._brake.close()
         if self._patience is not None:
             self._patience.cancel()
         lost = self._ending.conclude(exc)
@@ -428,13 +432,19 @@ class Peer(asyncio.Protocol, Generic[Root]):
 
     def _introduce(self, events: list[Event]) -> int:
         """Takes events until both sides know each other."""
-        return self._reader.dispatch(self._introduction.take(events))
+        for kind, _, payload in events:
+            if kind == BARE:
+                self._brake.on_bare(payload)
+        rest = self._introduction.take([each for each in events if each[0] != BARE])
+        return self._reader.dispatch(rest)
 
     def _on_session_event(self, kind: int, stream: Stream | None, payload: Any) -> None:
         if self.is_classic:
             self._accommodations.note(kind, payload)
         if kind == PONGED:
             self._pings.on_answer(payload, is_classic=self.is_classic)
+        elif kind == BARE:
+            self._brake.on_bare(payload)
         elif kind == WENT_AWAY:
             self._calls.is_ready = False
             self._ending.close_if_drained()

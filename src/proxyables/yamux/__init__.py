@@ -17,6 +17,7 @@ from __future__ import annotations
 from proxyables.yamux.config import Config
 from proxyables.yamux.events import (
     ACKED,
+    BARE,
     DATA_RECEIVED,
     DEAD,
     FINISHED,
@@ -43,6 +44,7 @@ from proxyables.yamux.stream import Stream
 
 __all__ = [
     "ACKED",
+    "BARE",
     "DATA_RECEIVED",
     "DEAD",
     "FINISHED",

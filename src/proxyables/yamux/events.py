@@ -28,6 +28,9 @@ WENT_AWAY: Final = 8
 """(None, code): they accept no more streams."""
 DEAD: Final = 9
 """(None, None): the keep-alive ping went unanswered. Only `Session.tick` gives this."""
+BARE: Final = 10
+"""(None, count): so many frames more have come that carried no data for a live stream. They cost
+their sender next to nothing, and this side as much as others: the driver may read more slowly."""
 
 # The kind decides the types of the two others, which no type of a tuple can say.
 EventStream: TypeAlias = Any

@@ -25,6 +25,7 @@ from typing import Final, NoReturn
 from proxyables.yamux.config import Config
 from proxyables.yamux.events import (
     ACKED,
+    BARE,
     DATA_RECEIVED,
     DEAD,
     FINISHED,
@@ -62,6 +63,9 @@ from proxyables.yamux.stream import CLOSED, Stream
 
 KEEPALIVE_OPAQUE: Final = 0x6B656570
 """What a keep-alive ping carries ("keep"), so that it is known in a capture."""
+
+BARE_FRAMES: Final = 1024
+"""After so many frames without data, the driver is told."""
 
 _pack = WORDS.pack
 _unpack_from = WORDS.unpack_from
@@ -112,6 +116,7 @@ class Session(Sender):
         self._head = bytearray()
         self._cut: _CutFrame | None = None
 
+        self._bare = 0  # frames without data since the driver was told
         self._heard = False
         self._quiet_since: float | None = None
         self._pinged_at: float | None = None
@@ -207,6 +212,8 @@ class Session(Sender):
     ) -> int:
         """Deal with any frame whose header was read; returns the offset behind it."""
         kind = word >> 16
+        if kind:
+            self._count_bare(events)
         if kind > WINDOW_UPDATE:
             self._session_frame(kind, word, length, events)
             return offset
@@ -251,6 +258,12 @@ class Session(Sender):
             self._offend(f"frame of version {kind >> 8}, expected {VERSION}", events)
         else:
             self._offend(f"frame of unknown type {kind}", events)
+
+    def _count_bare(self, events: list[Event]) -> None:
+        self._bare += 1
+        if self._bare == BARE_FRAMES:
+            self._bare = 0
+            events.append((BARE, None, BARE_FRAMES))
 
     def _accept(self, stream_id: int, delta: int | None, events: list[Event]) -> Stream | None:
         """Open a stream for a SYN of theirs; None if it was refused."""
@@ -321,6 +334,8 @@ class Session(Sender):
             bound = self._config.max_frame_payload_received
         else:
             bound = max(stream.receive_window, 0)  # below zero if it was lenient before
+        if stream is None or not length:
+            self._count_bare(events)
         if length > bound:
             whose = "an ended stream" if stream is None else repr(stream)
             self._offend(f"data frame of {length} bytes for {whose}, at most {bound}", events)
