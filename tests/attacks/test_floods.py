@@ -15,7 +15,7 @@ from proxyables.wire.instructions import CALL, EXECUTE, RETURN
 from proxyables.yamux.frames import DATA, HEADER, PING, RST, SYN, WINDOW_UPDATE
 from raw_peers import RawPeer, dialled
 
-MANY = 60_000
+MANY = 120_000
 BURST = RATE + 22_000
 """Frames that are free, and what the last read holds, whose time comes after it."""
 
@@ -69,7 +69,7 @@ async def test_a_flood_is_read_slowly_and_others_as_ever(
         await flooding
         # Slower machines take longer: only too quick is wrong.
         assert loop.time() - begun > (MANY - BURST) / RATE
-        assert calls > 100
+        assert calls  # some, while this very loop floods itself; test_memory looks at how quickly
         told = [each for each in caplog.messages if "read more slowly" in each]
         assert len(told) == 1
 

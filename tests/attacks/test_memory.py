@@ -185,6 +185,23 @@ def test_pings_whose_answers_nobody_reads(attack: Start) -> None:
         victim.until_told("does not read")
 
 
+def test_pings_whose_answers_are_read(attack: Start) -> None:
+    many = 100_000
+    flood = HEADER.pack(0, PING, SYN, 0, 7) * many
+
+    def ping() -> None:
+        reader = threading.Thread(target=attacker.read, args=(12 * many,))
+        reader.start()
+        attacker.send(flood)
+        reader.join()
+
+    with attack() as victim, victim.dial() as attacker:
+        attacker.greet()
+        with victim.costs_at_most(CONSTANT):
+            assert_undisturbed(victim, ping)
+        victim.until_told("read more slowly")
+
+
 # -- messages -------------------------------------------------------------------------------------
 
 

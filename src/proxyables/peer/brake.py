@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("proxyables")
 FREE = 8
 """Frames without data that belong to each message: a stream is opened, accepted, ended twice."""
-RATE = 20_000
+RATE = 50_000
 """Further ones that are read in a second; and so many at once in the beginning."""
-MOST = 200_000
+MOST = 250_000
 """How many can be saved up: the streams of a crowd of calls end when all of them have been made."""
 
 
