@@ -37,6 +37,7 @@ log = logging.getLogger("proxyables")
 
 BACKLOG = 512
 ACCEPT_BURST = 64  # connections taken in one turn of the loop
+SHARED_BURST = 1  # the same, where other processes may accept from the socket: they get a share
 ACCEPT_PAUSE = 0.5  # seconds, when the system has no more to give
 PORT_ATTEMPTS = 10  # to find one port that is free for several sockets
 
@@ -62,11 +63,13 @@ class Listener:
         file: SocketFile | None = None,
         *,
         attach: Attach = drive_socket,
+        burst: int = ACCEPT_BURST,
     ) -> None:
         self.address = address
         self.attach = attach
         self.socket = sock
         self._file = file
+        self._burst = burst
         self._on_accept: Callable[[socket.socket, Listener], None] = _reject
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
@@ -89,7 +92,7 @@ class Listener:
         self.socket.close()
 
     def _accept(self) -> None:
-        for _ in range(ACCEPT_BURST):
+        for _ in range(self._burst):
             try:
                 sock, _ = self.socket.accept()
             except _ACCEPT_AGAIN:
@@ -291,7 +294,7 @@ def listen_inherited(
         shown = _shown(bound, sock)
     else:
         shown = str(address)
-    return Listener(sock, shown, attach=attach)
+    return Listener(sock, shown, attach=attach, burst=SHARED_BURST)
 
 
 def _cannot_listen(address: object, error: OSError) -> OSError:
