@@ -90,14 +90,14 @@ def _values(row: Row, current: str) -> Iterator[Candidate]:
     if isinstance(row.convert, Choice):
         yield from ((word, "") for word in row.convert.allowed)
     elif row.metavar == "ADDRESS":
-        yield from _addresses(current)
+        yield from addresses(current)
     elif row.metavar in ("PATH", "DIR", "FILE"):
-        yield from _files(current)
+        yield from files(current)
 
 
 def _words(metavar: str, given: Sequence[str], current: str) -> Iterator[Candidate]:
     if "ADDRESS" in metavar:
-        yield from _addresses(current)
+        yield from addresses(current)
     elif metavar == "TARGET":
         yield from _targets(current)
     elif metavar == "PATH" and given:
@@ -110,9 +110,10 @@ def _words(metavar: str, given: Sequence[str], current: str) -> Iterator[Candida
         yield from ((shell, "") for shell in SHELLS)
 
 
-def _addresses(current: str) -> Iterator[Candidate]:
+def addresses(current: str) -> Iterator[Candidate]:
+    """Lists addresses: sockets by their paths, the servers of this user, the schemes."""
     if current.startswith(("/", "./", "../", "~/")):  # else a path is no address
-        yield from _files(current)
+        yield from files(current)
         return
     try:
         aliases = configuration.find(None, os.environ).aliases()
@@ -125,7 +126,7 @@ def _addresses(current: str) -> Iterator[Candidate]:
     yield from ((scheme, "") for scheme in _SCHEMES)
 
 
-def _files(current: str, suffix: str = "") -> Iterator[Candidate]:
+def files(current: str, suffix: str = "") -> Iterator[Candidate]:
     """Lists directories, and files with a suffix, that a path begun could mean."""
     directory, slash, _ = current.rpartition("/")
     start = directory + slash
@@ -156,7 +157,7 @@ def _targets(current: str) -> Iterator[Candidate]:
                 yield f"{module}:{container}{dot}{name}", kind
         return
     if "/" in current:
-        for path, told in _files(current, ".py"):
+        for path, told in files(current, ".py"):
             yield (path if path.endswith("/") else f"{path}:"), told
         return
     package, dot, _ = current.rpartition(".")
@@ -266,4 +267,4 @@ def members_of(told: dict[str, Any]) -> list[Candidate]:
     return [(name, kind) for name, kind in rows_told if name.isidentifier()]
 
 
-__all__ = ["PATIENCE", "Candidate", "candidates", "members_of"]
+__all__ = ["PATIENCE", "Candidate", "addresses", "candidates", "files", "members_of"]

@@ -37,6 +37,7 @@ class ReplOptions(Common):
         "--name", metavar="NAME", text="What the remote object is called. Else obj.", default="obj"
     )
     plain: bool = switch("--plain", text="No colours, menus or key bindings; plain input lines.")
+    vi: bool = switch("--vi", text="Keys at the prompt are those of vi, instead of Emacs.")
     no_await: bool = switch("--no-await", text="Leave remote calls as awaitables; you await.")
     timeout: float = value(
         "--timeout",
@@ -82,6 +83,8 @@ def run(options: ReplOptions) -> int:
         startup=options.startup,
         interactive=options.interactive,
         plain=options.plain,
+        vi=options.vi,
+        color=options.color,
         auto_await=not options.no_await,
         name=options.name,
         timeout=options.timeout,

@@ -54,6 +54,7 @@ def run(options: DemoOptions) -> int:
         file=None,
         arguments=[],
         plain=options.plain,
+        color=options.color,
         auto_await=True,
         name="obj",
         timeout=10.0,

@@ -193,8 +193,20 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is on the screen, without the blank lines at its end."""
-        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+        """What was drawn down to the cursor, what has scrolled away included, without blank lines
+        at its end."""
+        columns = range(self.screen.columns)
+        gone = ["".join(line[x].data for x in columns) for line in self.screen.history.top]
+        return self._text_of([*gone, *self.screen.display[: self.screen.cursor.y + 1]])
+
+    @property
+    def below(self) -> str:
+        """What is on the screen below the cursor: the menu, and the toolbar."""
+        return self._text_of(self.screen.display[self.screen.cursor.y + 1 :])
+
+    @staticmethod
+    def _text_of(lines: list[str]) -> str:
+        return "\n".join(line.rstrip() for line in lines).rstrip()
 
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())

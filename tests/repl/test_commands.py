@@ -119,7 +119,7 @@ def test_config(type_: Type) -> None:
     settings = [line.split()[:2] for line in type_("%config").splitlines()]
     assert settings == [
         ["await", "on"], ["characters", "20000"], ["repr", "2s"], ["timeout", "off"],
-        ["trace", "off"],
+        ["trace", "off"], ["vi", "off"],
     ]  # fmt: skip
     assert type_("%config timeout 3s").split()[:2] == ["timeout", "3s"]
     assert type_("%config timeout=20ms", "await asyncio.Event().wait()").startswith("timed out")

@@ -212,7 +212,7 @@ def test_jobs_run_in_the_background(terminal: Terminal) -> None:
 
 def test_completion_menu(terminal: Terminal) -> None:
     terminal.type("obj.acc")
-    terminal.wait("accounts")
+    terminal.until(lambda: "accounts" in terminal.below, 10)
     terminal.type("\x03")
     terminal.wait_prompt()
     leave(terminal)

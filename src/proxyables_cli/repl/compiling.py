@@ -117,6 +117,7 @@ class Compiler:
 
         A compound statement is complete when a blank line follows it, as in Python's own prompt.
         """
+        source = dedented(source)
         compiler = codeop.CommandCompiler()
         compiler.compiler.flags |= self._flags
         try:
@@ -148,6 +149,17 @@ class Compiler:
 def cell_name(number: int) -> str:
     """What tracebacks call a cell."""
     return f"<repl:{number}>"
+
+
+def dedented(source: str) -> str:
+    """A cell without the indentation of its first line, as it has where it was copied from.
+
+    What stands further to the left than the first line is left as it is.
+    """
+    lines = source.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip())]
+    return "\n".join(line.removeprefix(indent) for line in lines) if indent else source
 
 
 def with_commands(source: str) -> str:
@@ -197,5 +209,6 @@ __all__ = [
     "Completeness",
     "Shows",
     "cell_name",
+    "dedented",
     "with_commands",
 ]

@@ -45,6 +45,33 @@ def listening(on_interrupt: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def pressing(press: Callable[[], None]) -> Iterator[None]:
+    """Has Ctrl-C call a function, on the loop, inside the block, while somebody types there.
+
+    Should the loop not come to it, because a callback or a job holds it with synchronous code, the
+    next Ctrl-C interrupts that code.
+    """
+    loop = asyncio.get_running_loop()
+    waiting = False
+
+    def deliver() -> None:
+        nonlocal waiting
+        waiting = False
+        press()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        nonlocal waiting
+        stuck, waiting = waiting, not waiting
+        if stuck:
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(deliver)
+
+    with _handling(on_signal):
+        yield
+
+
 class _Target:
     """What a cell's Ctrl-C acts on, and how often it was pressed."""
 
@@ -93,4 +120,4 @@ def _discard(_: object) -> None:
     """Makes a statement's value None."""
 
 
-__all__ = ["PATIENCE", "interruptible", "listening"]
+__all__ = ["PATIENCE", "interruptible", "listening", "pressing"]

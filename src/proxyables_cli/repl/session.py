@@ -15,7 +15,7 @@ from proxyables_cli import loops
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
 from proxyables_cli.repl import commands, descriptions, failures, scripts
-from proxyables_cli.repl.compiling import Cell, Compiler, Shows
+from proxyables_cli.repl.compiling import Cell, Compiler, Shows, dedented
 from proxyables_cli.repl.connections import Connections
 from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
@@ -47,6 +47,8 @@ def run(
     startup: str | None = None,
     interactive: bool = False,
     plain: bool = False,
+    vi: bool = False,
+    color: str = "auto",
     auto_await: bool = True,
     name: str = "obj",
     timeout: float = 5.0,
@@ -63,6 +65,8 @@ def run(
         startup: A script to run before anything else, whose names stay.
         interactive: Prompt after the code or the script, even if that failed.
         plain: Prompt with plain lines even on a terminal, and even from a pipe.
+        vi: Keys at the prompt are those of vi.
+        color: Whether the prompt has colours: ``auto``, ``always`` or ``never``.
         auto_await: Await remote chains where their values are wanted.
         name: What the first connection's root is called.
         timeout: Seconds that connecting may take.
@@ -79,6 +83,7 @@ def run(
         script = _script(code, file, arguments)
     prompts = script is None or interactive
     session = Session(name=name, timeout=timeout, find=find, auto_await=auto_await, prompts=prompts)
+    session.vi, session.color = vi, color
     if not addresses:
         from proxyables_cli import demo
 
@@ -143,6 +148,9 @@ class Session:
         self.record = Record()
         self.secrets: set[str] = set()
         """Names whose values are shown by no command."""
+        self.vi: bool = False
+        """Whether the keys at a prompt are those of vi; can be changed."""
+        self.color = "auto"
         self._following: str | None = None
         self.exit_code: int | None = None
         """Set when the session is to end."""
@@ -243,6 +251,7 @@ class Session:
 
     async def enter(self, source: str) -> None:
         """Runs one input of a prompt: a ``%`` command, ``name?``, or a cell. Raises nothing."""
+        source = dedented(source)
         text = source.strip()
         if not text:
             return

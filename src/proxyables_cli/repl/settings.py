@@ -42,6 +42,10 @@ def _set_trace(session: Session, text: str) -> None:
     session.tracer.is_on = on_or_off(text, "config trace")
 
 
+def _set_vi(session: Session, text: str) -> None:
+    session.vi = on_or_off(text, "config vi")
+
+
 def _set_timeout(session: Session, text: str) -> None:
     session.evaluator.limit = seconds_of(text, "config timeout")
 
@@ -87,6 +91,11 @@ SETTINGS: dict[str, Setting] = {
         "whether remote calls are shown as they are made",
         lambda session: _on(session.tracer.is_on),
         _set_trace,
+    ),
+    "vi": Setting(
+        "whether keys are those of vi, from the next prompt on",
+        lambda session: _on(session.vi),
+        _set_vi,
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The prompt on a real terminal: editing, history, colours, completion.
+"""The prompt on a real terminal, put together: keys, menu, toolbar, history, colours.
 
 The prompt runs on the session's own loop, so what the other side calls here runs while somebody
 types; what it prints appears above the prompt.
@@ -6,168 +6,151 @@ types; what it prints appears above the prompt.
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import AsyncGenerator, Iterable
-from pathlib import Path
+import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent
-from prompt_toolkit.completion import Completer as MenuCompleter
-from prompt_toolkit.completion import Completion as MenuItem
-from prompt_toolkit.document import Document
-from prompt_toolkit.filters import completion_is_selected, has_selection
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.filters import Always
+from prompt_toolkit.input import Input
 from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.patch_stdout import patch_stdout
 from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 
-import proxyables
+from proxyables_cli.repl import colours, keys
 from proxyables_cli.repl.commands import COMMANDS
-from proxyables_cli.repl.compiling import Compiler, Completeness
-from proxyables_cli.repl.completion import Completer
-from proxyables_cli.repl.display import escaped
+from proxyables_cli.repl.completion import Arguments, Completer, Descriptions
+from proxyables_cli.repl.history import open_history
+from proxyables_cli.repl.interrupts import pressing
+from proxyables_cli.repl.keyboard import Keyboard, press_interrupt
+from proxyables_cli.repl.menu import Menu
 from proxyables_cli.repl.remoting import is_remote
+from proxyables_cli.repl.toolbar import Toolbar
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
 
 PROMPT = ">>> "
 MORE = "... "
-INDENT = "    "
-MENU_ROWS = 200
-
-_SECRET = re.compile(r"(token|secret|passw(or)?d|api_?key)\s*=|%secret\b", re.IGNORECASE)
-
-
-async def interact(session: Session) -> int:
-    """Prompts until Ctrl-D; returns the exit code."""
-    completer = Completer(
-        session.scope.names,
-        is_remote,
-        proxyables.describe,
-        {name: command.help for name, command in COMMANDS.items()},
-    )
-    compiler = session.evaluator.compiler
-    prompt: PromptSession[str] = PromptSession(
-        PROMPT,
-        lexer=PygmentsLexer(PythonLexer),
-        completer=_Menu(completer),
-        complete_while_typing=True,
-        history=_history(),
-        key_bindings=_keys(compiler),
-        multiline=True,
-        prompt_continuation=MORE,
-        include_default_pygments_style=False,
-        enable_open_in_editor=True,
-        enable_suspend=True,
-    )
-    while session.exit_code is None:
-        try:
-            # Ctrl-C is a key here; prompt_toolkit's handler would not put ours back.
-            with patch_stdout():
-                source = await prompt.prompt_async(handle_sigint=False)
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            break
-        await session.enter(source)
-        completer.forget()
-    return session.exit_code or 0
+ESCAPE_SECONDS = 0.05
+"""How long the rest of a key that begins with an Escape may take to come."""
+TICK = 1.0
+"""Seconds between two drawings of times that pass."""
 
 
-class _Menu(MenuCompleter):
-    """Completion for prompt_toolkit. A key is echoed before its menu is asked for."""
+async def interact(
+    session: Session, *, source: Input | None = None, output: Output | None = None
+) -> int:
+    """Prompts until Ctrl-D; returns the exit code.
 
-    def __init__(self, completer: Completer) -> None:
-        self._completer = completer
+    Args:
+        session: What runs the inputs.
+        source: The keys; those of the terminal if None.
+        output: What is drawn on; the terminal if None.
+    """
+    terminal = Terminal(session, source or Keyboard(sys.stdin), output)
+    try:
+        return await terminal.run()
+    finally:
+        await terminal.close()
 
-    def get_completions(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> Iterable[MenuItem]:
-        return ()  # only asynchronous prompts are made here
 
-    async def get_completions_async(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> AsyncGenerator[MenuItem, None]:
-        text = document.text_before_cursor
-        line = document.current_line_before_cursor
-        found = await self._completer.complete(text if text.startswith("%") else line)
-        typed = re.search(r"%?\w*$", line)
-        length = 0 if typed is None else len(typed[0])
-        for each in found[:MENU_ROWS]:
-            if each.text.startswith("%") != line.lstrip().startswith("%"):
+class Terminal:
+    """One prompt after the other, with what they share."""
+
+    def __init__(self, session: Session, source: Input, output: Output | None) -> None:
+        self._session = session
+        descriptions = Descriptions()
+        completer = Completer(session.scope.names, is_remote, descriptions, _arguments(session))
+        self._descriptions = descriptions
+        self._menu, self._toolbar = Menu(completer), Toolbar(session, completer)
+        self.prompt = _prompt(session, self._menu, self._toolbar, source, output)
+        for part in (self._menu, self._toolbar):
+            part.attach(self.prompt.default_buffer)
+        descriptions.on_change = self._menu.refresh
+
+    async def run(self) -> int:
+        session = self._session
+        while session.exit_code is None:
+            try:
+                source = await self._read()
+            except KeyboardInterrupt:
                 continue
-            yield MenuItem(
-                each.text,
-                start_position=-length,
-                display=escaped(each.text, characters=60),
-                display_meta=escaped(f"{each.meta}".replace("\n", " "), characters=60),
+            except EOFError:
+                break
+            await session.enter(source)
+            self._descriptions.age()
+        return session.exit_code or 0
+
+    async def close(self) -> None:
+        await self._toolbar.close()
+        await self._descriptions.close()
+
+    async def _read(self) -> str:
+        prompt = self.prompt
+        prompt.editing_mode = EditingMode.VI if self._session.vi else EditingMode.EMACS
+        self._toolbar.begin()
+        for connection in self._session.connections.by_name.values():
+            if not connection.peer.closed:
+                self._descriptions.prefetch(connection.peer.root)
+        # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back.
+        with patch_stdout(), pressing(lambda: press_interrupt(prompt.app)):
+            return await prompt.prompt_async(
+                handle_sigint=False, refresh_interval=TICK if self._toolbar.is_moving else 0
             )
 
 
-def _keys(compiler: Compiler) -> KeyBindings:
-    keys = KeyBindings()
-
-    @keys.add("enter", filter=~has_selection & ~completion_is_selected)
-    def _enter(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        document = buffer.document
-        at_end = document.text_after_cursor.strip() == ""
-        if at_end and _is_whole(compiler, document.text):
-            buffer.text = document.text.rstrip()
-            buffer.validate_and_handle()
-            return
-        before = document.current_line_before_cursor
-        indent = before[: len(before) - len(before.lstrip())]
-        if before.rstrip().endswith(":"):
-            indent += INDENT
-        buffer.insert_text(f"\n{indent}")
-
-    @keys.add("enter", filter=completion_is_selected)
-    def _take(event: KeyPressEvent) -> None:
-        event.current_buffer.complete_state = None
-
-    @keys.add("escape", "enter")
-    def _new_line(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    return keys
-
-
-def _is_whole(compiler: Compiler, source: str) -> bool:
-    text = source.strip()
-    if not text or text.startswith("%") or text.endswith("?"):
-        return True
-    return compiler.completeness(source) is not Completeness.INCOMPLETE
+def _prompt(
+    session: Session, menu: Menu, toolbar: Toolbar, source: Input, output: Output | None
+) -> PromptSession[str]:
+    depth = colours.depth(session.color)
+    prompt: PromptSession[str] = PromptSession(
+        PROMPT,
+        lexer=PygmentsLexer(PythonLexer),
+        completer=menu,
+        complete_while_typing=True,
+        # Without colours nobody could tell a suggestion from what was typed.
+        auto_suggest=None if depth is ColorDepth.MONOCHROME else AutoSuggestFromHistory(),
+        history=open_history(),
+        key_bindings=keys.bindings(session.evaluator.compiler),
+        bottom_toolbar=toolbar,
+        multiline=True,
+        prompt_continuation=MORE,
+        style=colours.STYLE,
+        color_depth=depth,
+        include_default_pygments_style=False,
+        enable_open_in_editor=True,
+        tempfile_suffix=".py",
+        enable_suspend=True,
+        input=source,
+        output=output,
+    )
+    # Given to the session, this would switch the menu off while typing.
+    prompt.default_buffer.enable_history_search = Always()
+    prompt.app.ttimeoutlen = ESCAPE_SECONDS
+    return prompt
 
 
-class _PrivateHistory(FileHistory):
-    """A history that leaves out what begins with a space or looks like a secret."""
+def _arguments(session: Session) -> Arguments:
+    commands = {name: (command.usage, command.help) for name, command in COMMANDS.items()}
 
-    def store_string(self, string: str) -> None:
-        if string.strip() and not string.startswith(" ") and not _SECRET.search(string):
-            super().store_string(string)
+    def names() -> Iterable[tuple[str, str]]:
+        return ((name, "") for name in session.scope.visible())
 
+    def links() -> Iterable[tuple[str, str]]:
+        return ((each.name, each.address) for each in session.connections.by_name.values())
 
-def _history() -> History:
-    """The history's file, readable by nobody else; in memory if there can be none."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-        directory = base / "proxyables"
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = directory / "history"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.fchmod(descriptor, 0o600)
-        finally:
-            os.close(descriptor)
-    except (OSError, RuntimeError):  # RuntimeError: there is no home directory
-        return InMemoryHistory()
-    return _PrivateHistory(path)
+    def jobs() -> Iterable[tuple[str, str]]:
+        return ((str(job.number), job.source) for job in session.jobs)
+
+    return Arguments(
+        commands,
+        words={"NAME": names, "JOB": jobs, "COMMAND": lambda: ((name, "") for name in commands)},
+        own=dict.fromkeys(("use", "close", "reconnect"), links),
+    )
 
 
-__all__ = ["interact"]
+__all__ = ["Terminal", "interact"]

@@ -1,0 +1,44 @@
+"""The colours of the prompt, and whether there are any."""
+
+from __future__ import annotations
+
+import os
+
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.styles import Style
+
+# The terminal's own sixteen colours, which its owner has made readable on its background.
+STYLE = Style.from_dict(
+    {
+        "pygments.keyword": "ansiblue",
+        "pygments.keyword.constant": "ansiblue",
+        "pygments.operator.word": "ansiblue",
+        "pygments.literal.string": "ansigreen",
+        "pygments.literal.string.interpol": "ansicyan",
+        "pygments.literal.number": "ansimagenta",
+        "pygments.comment": "italic ansibrightblack",
+        "pygments.name.builtin": "ansicyan",
+        "pygments.name.exception": "ansicyan",
+        "pygments.name.function": "bold",
+        "pygments.name.class": "bold",
+        "pygments.error": "",
+        "bottom-toolbar": "noreverse ansibrightblack",
+        "bottom-toolbar.text": "",
+        "parameter.current": "bold underline ansidefault",
+        "auto-suggestion": "ansibrightblack",
+    }
+)
+
+
+def depth(color: str) -> ColorDepth | None:
+    """How many colours the prompt uses; None leaves that to the terminal.
+
+    Args:
+        color: ``auto``, ``always`` or ``never``.
+    """
+    if color == "never" or (color == "auto" and os.environ.get("NO_COLOR")):
+        return ColorDepth.MONOCHROME
+    return None
+
+
+__all__ = ["STYLE", "depth"]

@@ -1,0 +1,52 @@
+"""The terminal as the prompt reads it: key by key, but Ctrl-C is a signal as it is elsewhere.
+
+prompt_toolkit would read Ctrl-C as one more key. Then a callback or a background job that holds the
+loop with synchronous code could not be stopped: nobody reads keys meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import termios
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.key_binding.key_processor import KeyPress
+from prompt_toolkit.keys import Keys
+
+_LOCAL_MODES, _CHARACTERS = 3, 6
+"""Where `termios.tcgetattr` keeps them."""
+_KEYS = tuple(
+    getattr(termios, name) for name in ("VQUIT", "VSUSP", "VDSUSP") if hasattr(termios, name)
+)
+
+
+class Keyboard(Vt100Input):
+    """Standard input."""
+
+    def raw_mode(self) -> AbstractContextManager[None]:
+        return _with_interrupt(super().raw_mode(), self.fileno())
+
+
+@contextmanager
+def _with_interrupt(raw: AbstractContextManager[None], descriptor: int) -> Iterator[None]:
+    with raw:  # puts everything back at its end
+        modes = termios.tcgetattr(descriptor)
+        modes[_LOCAL_MODES] |= termios.ISIG
+        off = os.fpathconf(descriptor, "PC_VDISABLE").to_bytes(1, "little")
+        for key in _KEYS:
+            modes[_CHARACTERS][key] = off
+        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        yield
+
+
+def press_interrupt(app: Application[str]) -> None:
+    """Does what Ctrl-C does where it is a key."""
+    if app.is_running:
+        app.key_processor.feed(KeyPress(Keys.ControlC))
+        app.key_processor.process_keys()
+
+
+__all__ = ["Keyboard", "press_interrupt"]

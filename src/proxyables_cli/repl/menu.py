@@ -1,0 +1,80 @@
+"""The menu of completions under the cursor.
+
+A key is echoed before its menu is asked for. Who goes on typing leaves a menu that is still waited
+for: the wait ends, and the next one begins with what is typed then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completion
+from prompt_toolkit.completion import Completer as MenuCompleter
+from prompt_toolkit.document import Document
+
+from proxyables_cli.exits import printable
+from proxyables_cli.repl.completion import Candidate, Completer
+
+ROWS = 200
+"""Candidates of one menu."""
+CHARACTERS = 60
+"""The width of a column of the menu."""
+
+
+class Menu(MenuCompleter):
+    """Completion for prompt_toolkit."""
+
+    def __init__(self, completer: Completer) -> None:
+        self._completer = completer
+        self._buffer: Buffer | None = None
+        self._moved = asyncio.Event()
+
+    def attach(self, buffer: Buffer) -> None:
+        """Watches the text that is completed."""
+        self._buffer = buffer
+        buffer.on_text_changed += lambda _: self._moved.set()
+
+    def refresh(self) -> None:
+        """Shows the menu anew, because what it shows has changed."""
+        buffer = self._buffer
+        if buffer is None or not buffer.text:
+            return
+        state = buffer.complete_state
+        if state is None or state.current_completion is not None:
+            return  # closed, or entered: not to be pulled away under anybody's eyes
+        buffer.complete_state = None
+        buffer.start_completion()
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        return ()  # only asynchronous prompts are made here
+
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        for each in (await self._found(document.text_before_cursor))[:ROWS]:
+            yield Completion(
+                each.text,
+                start_position=-each.replaces,
+                display=printable(each.shown or each.text, clip=CHARACTERS),
+                display_meta=printable(each.meta, clip=CHARACTERS),
+            )
+
+    async def _found(self, text: str) -> list[Candidate]:
+        """The candidates; none if the text changes before they are there."""
+        self._moved.clear()
+        search = asyncio.ensure_future(self._completer.complete(text))
+        moved = asyncio.ensure_future(self._moved.wait())
+        try:
+            await asyncio.wait({search, moved}, return_when=asyncio.FIRST_COMPLETED)
+            # It fails on local objects whose own machinery raises: they have no menu.
+            return search.result() if search.done() and search.exception() is None else []
+        finally:
+            search.cancel()
+            moved.cancel()
+
+
+__all__ = ["Menu"]
