@@ -1,5 +1,5 @@
 # Each target works as the only command: what it needs is made first, in virtual environments here.
-.PHONY: demo test check test-all bench docs man original interop-tools fuzz soak clean
+.PHONY: demo test check test-all bench docs screenshots man original interop-tools fuzz soak clean
 .DELETE_ON_ERROR:
 .PRECIOUS: .venv-%/.installed
 
@@ -41,6 +41,9 @@ bench: .venv/.bench original
 docs: .venv-docs/.installed
 	.venv-docs/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+screenshots: $(VENV)
+	PYTHONPATH=tests $(BIN)/python docs/screenshots.py docs/images
 
 # Atheris has wheels for some versions of Python only, so it has an environment of its own.
 FUZZ_SECONDS := 20

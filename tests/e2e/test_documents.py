@@ -2,7 +2,8 @@
 
 A `python` block is a file, whose name its first line gives. A `console` block holds commands and
 what they print; `proxyables serve` goes on in the background. `pycon` blocks, up to the next of
-another kind, are typed at one REPL on the last server.
+another kind, are typed at one prompt of the REPL on the last server. How long something took, and
+how many bytes that was, may differ.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ SOURCE = Path(proxyables_cli.__file__).parents[1]
 DOCUMENTS = (
     "README.md",
     "docs/tutorial/first-session.md",
+    "docs/tutorial/repl.md",
     "docs/how-to/typed-objects.md",
     "docs/how-to/run-a-server.md",
     "docs/reference/configuration.md",
@@ -72,10 +74,21 @@ class Reader:
             assert printed == expected, command
 
     def pycon(self, text: str) -> None:
-        lines = [line for line in text.splitlines(keepends=True) if line != "...\n"]
-        typed = "".join(line[4:] for line in lines if line[:4] in (">>> ", "... "))
-        expected = "".join(line for line in lines if line[:4] not in (">>> ", "... "))
-        assert self._run(f"proxyables repl :{PORT}", typed) == expected
+        typed, expected = [], ""
+        in_block = False
+        for line in text.splitlines(keepends=True):
+            prompt, rest = line[:4], line[4:]
+            if in_block and prompt != "... ":  # which a blank line ends
+                typed.append("\n")
+                expected += "... "
+            in_block = prompt == "... " or (in_block and not rest)
+            if prompt in (">>> ", "... "):
+                typed.append(rest)
+                expected += prompt
+            else:
+                expected += line
+        printed = self._run(f"proxyables repl --plain :{PORT}", "".join(typed))
+        assert _alike(printed) == _alike(f"{expected}>>> \n")
 
     def close(self) -> None:
         for server in self._servers:
@@ -106,15 +119,24 @@ class Reader:
             input=typed.replace(f":{PORT}", f":{self._port}"),
             cwd=self._directory,
             env=self._environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if typed else subprocess.PIPE,
             text=True,
             timeout=PATIENCE,
             check=False,
         )
-        return self._shown(ran.stdout + ran.stderr if ran.returncode else ran.stdout)
+        told = ran.stderr or ""
+        return self._shown(ran.stdout + told if ran.returncode else ran.stdout)
 
     def _shown(self, printed: str) -> str:
         return printed.replace(f":{self._port}", f":{PORT}")
+
+
+def _alike(text: str) -> str:
+    """A text without what differs from one run to the next."""
+    text = re.sub(r"[\d.]+ ?(µs|ms|s)\b", "N ms", text)
+    text = re.sub(r"\d+ bytes out, \d+ in", "N bytes", text)
+    return text.replace(str(SOURCE), "/srv")
 
 
 @pytest.fixture

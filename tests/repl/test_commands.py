@@ -205,3 +205,12 @@ def test_programs_that_take_the_terminal(address: str, tmp_path: Path) -> None:
         terminal.type("\x04")
         assert terminal.finish() == 0
     assert "hunter2" not in (tmp_path / "proxyables" / "history").read_text()
+
+
+@pytest.mark.parametrize("page", ["man/proxyables-repl.1", "docs/reference/repl.md"])
+def test_every_command_is_documented(page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text()
+    found = re.findall(r"^(?:\.It Cm |\| `)%(\w+)", text, re.M)
+    assert found == list(COMMANDS)
+    for each in COMMANDS.values():
+        assert each.help.lower() in text.lower()

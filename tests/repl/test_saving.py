@@ -127,6 +127,10 @@ obj.nothing
 x =
 %ls
 %time obj.name
+%timeit -x
+%bg background = obj.add(20, 1)
+obj.wrap("Emma")
+background
 """
 
 
@@ -152,12 +156,13 @@ def test_a_session_becomes_three_programs(tmp_path: Path) -> None:
     assert ran[0].stdout.splitlines() == [
         "The Remote Shelf", "<Book 'Emma' by Jane Austen>", "1620", "900", "6", "7",
         "Emma", "Dracula", "Middlemarch", "2", "Middlemarch", "('a line\\nanother', {1})",
+        "The Remote Shelf", "Emma, in paper with a bow", "21",
     ]  # fmt: skip
     assert ran[1].stdout == ran[0].stdout
     program = paths["a.py"].read_text()
     assert "# what it costs" in program
     assert '# obj.sell("Emma", copies=1000)' in program
-    assert "# %time obj.name" in program
+    assert "# %timeit -x" in program
     assert "%ls" not in program
     test = paths["test_c.py"].read_text()
     assert "    assert await obj.name == 'The Remote Shelf'" in test
@@ -167,22 +172,31 @@ def test_a_session_becomes_three_programs(tmp_path: Path) -> None:
     assert "with pytest.raises(AttributeError):" in test
 
 
-@pytest.mark.parametrize(
-    ("sources", "form", "told"),
-    [
-        ([], Form.ASYNCIO, "there is nothing to save"),
-        (["1 +"], Form.ASYNCIO, "there is nothing to save"),
-        (["px.open"], Form.ASYNCIO, "input 1 uses px.open, which only the REPL has"),
-        (["1/0", "_err.args"], Form.ASYNCIO, "it uses _err"),
-        (["await asyncio.sleep(0)"], Form.BLOCKING, "input 1 uses asyncio in a way"),
-        (["1", "px.spawn(obj.x)"], Form.BLOCKING, "input 2 uses px in a way"),
-    ],
-)
-def test_what_cannot_be_saved_says_why(
-    address: str, sources: list[str], form: Form, told: str
+@pytest.mark.parametrize("sources", [[], ["1 +"], ["%ls"], ["1 / 0"]])
+def test_a_session_in_which_nothing_worked(address: str, sources: list[str]) -> None:
+    with pytest.raises(Failure, match="there is nothing to save"):
+        asyncio.run(saved({"obj": address}, sources, Form.ASYNCIO))
+
+
+def test_what_only_the_repl_has_is_left_out(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], background: None
 ) -> None:
-    with pytest.raises(Failure, match=told):
-        asyncio.run(saved({"obj": address}, sources, form))
+    paths = [tmp_path / "a.py", tmp_path / "b.py"]
+    sources = [
+        "obj.x", "px.open", "1 / 0", "_err", "help(obj)", "await asyncio.sleep(0)",
+        f"%save {paths[0]}", f"%save --sync {paths[1]}",
+    ]  # fmt: skip
+    asyncio.run(saved({"obj": address}, sources, Form.ASYNCIO))
+    told = capsys.readouterr().out.split("saved as ")
+    assert told[1].splitlines()[1:] == [
+        "input 2 uses px.open, which only the REPL has: left out",
+        "input 4 uses _err, which only the REPL has: left out",
+        "input 5 uses help, which only the REPL has: left out",
+    ]
+    assert "input 6 uses asyncio in a way that the blocking form has not: left out" in told[2]
+    for path in paths:
+        run_program(path.read_text())
+        assert capsys.readouterr().out == "3\n"
 
 
 def test_two_connections_settings_and_globals(

@@ -186,7 +186,7 @@ def test_rows_are_a_table(terminal: Terminal) -> None:
         ["ada", "36"],
         ["bob", "7"],
     ]
-    assert "Account of ada" in terminal.enter("%table obj.accounts[0:1]", "value")
+    assert "ada" in terminal.enter("%table obj.accounts[0:1]", "owner")
     assert '"opened": 2024' in terminal.enter("%json obj.accounts[0].notes", "}")
     terminal.enter("_['opened'] + 1", "\n2025")
     leave(terminal)

@@ -52,6 +52,9 @@ class World:
     def keywords(self, **given: Any) -> dict[str, Any]:
         return given
 
+    def words(self) -> Iterator[str]:
+        yield from "ab"
+
     def rows(self) -> Iterator[int]:
         yield from (1, 2, 3)
 

@@ -17,8 +17,8 @@ Chain = ast.Attribute | ast.Subscript | ast.Call
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _CHAIN = (ast.Attribute, ast.Subscript, ast.Call)
 _ASKING = frozenset(
-    {"all", "any", "bool", "dir", "enumerate", "float", "frozenset", "int", "len", "list", "max"}
-    | {"min", "next", "print", "repr", "set", "sorted", "str", "sum", "tuple", "zip"}
+    {"all", "any", "bool", "dir", "enumerate", "float", "frozenset", "int", "iter", "len"}
+    | {"list", "max", "min", "next", "print", "repr", "set", "sorted", "str", "sum", "tuple", "zip"}
 )
 """Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
 _CHOOSING = frozenset({"min", "max"})

@@ -10,8 +10,19 @@ from typing import Any, TypeAlias
 UserValue: TypeAlias = Any
 """Anything that the user's code holds: a local object, or a cursor."""
 
-EXHAUSTIVE = (list, tuple, set, frozenset, dict, sorted, sum, min, max, any, all, enumerate, zip)
-"""Builtins that go through all items of their argument; the last two do so only when asked."""
+EXHAUSTIVE = (list, tuple, set, frozenset, dict, sorted, sum, min, max, any, all)
+"""Builtins that go through all items of their argument."""
+_METHODS = frozenset({"join", "extend", "update", "union", "fromkeys"})
+_OWNERS = (str, bytes, bytearray, list, set, frozenset, dict)
+
+
+def takes_items(callee: UserValue) -> bool:
+    """Whether a local function will go through all items of what it is given, and keep none."""
+    if any(callee is each for each in EXHAUSTIVE):
+        return True
+    owner = getattr(callee, "__self__", None)
+    is_builtin = any(owner is each or type(owner) is each for each in _OWNERS)
+    return is_builtin and getattr(callee, "__name__", "") in _METHODS
 
 
 class Generation:
@@ -72,10 +83,7 @@ class Generation:
             async for item in self.source:
                 return iter([item])
             return iter(())
-        joins = getattr(callee, "__name__", "") == "join" and isinstance(
-            getattr(callee, "__self__", None), (str, bytes, bytearray)
-        )
-        if joins or any(callee is each for each in EXHAUSTIVE[:-2]):
+        if takes_items(callee):
             return [item async for item in self.source]
         return self
 
@@ -141,4 +149,4 @@ class Context:
         return bool(self._exit(self._manager, kind, error, traceback))
 
 
-__all__ = ["EXHAUSTIVE", "Answer", "Context", "Generation", "Iteration", "UserValue"]
+__all__ = ["Answer", "Context", "Generation", "Iteration", "UserValue", "takes_items"]

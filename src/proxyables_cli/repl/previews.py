@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import proxyables
 from proxyables.errors import RemoteError
 
 _BETWEEN = "\x1e"
 """Separates texts: ASCII's record separator, which hardly a repr contains."""
+
+MOST_COLUMNS = 12
+"""Attributes of a remote object that a table shows."""
 
 Told = str | Exception
 """What became of a question: a text, or why there is none."""
@@ -31,6 +35,26 @@ async def reprs(cursors: Sequence[proxyables.ProxyCursor], characters: int) -> l
         for place, text in zip(places, texts, strict=True):
             told[place] = _cut(text, characters) if isinstance(text, str) else text
     return told
+
+
+async def attributes(cursors: Sequence[proxyables.ProxyCursor]) -> list[dict[str, Any]]:
+    """The plain attributes of objects, as rows; what the first one has decides on the columns.
+
+    No property is read. What an object has not, or does not tell, is left out of its row.
+    """
+    told = await proxyables.describe(cursors[0])
+    names = [
+        str(row["name"])
+        for row in told.get("members", ())
+        if row.get("kind") == "attribute" and str(row.get("name")).isidentifier()
+    ][:MOST_COLUMNS]
+    asked = [getattr(cursor, name) for cursor in cursors for name in names]
+    values = iter(await asyncio.gather(*asked, return_exceptions=True))
+    rows = [{name: next(values) for name in names} for _ in cursors]
+    return [
+        {name: value for name, value in row.items() if not isinstance(value, BaseException)}
+        for row in rows
+    ]
 
 
 async def _of_one_peer(
@@ -67,4 +91,4 @@ def _cut(text: str, characters: int) -> str:
     return text if len(text) <= characters else f"{text[:characters]} …"
 
 
-__all__ = ["Told", "reprs"]
+__all__ = ["Told", "attributes", "reprs"]

@@ -29,7 +29,7 @@ class Entry:
     Attributes:
         source: What was typed.
         is_command: Whether it is a ``%`` line, or asks about a name.
-        number: The cell's number, if it is one.
+        number: The number of the cell that it is, or that it compiled first.
         auto_await: Whether remote chains were awaited in it.
         outcome: How it ended; None until then.
         shown: The value that it showed, as Python; None if it has no such form.
@@ -40,8 +40,8 @@ class Entry:
 
     source: str
     is_command: bool
-    number: int = 0
-    auto_await: bool = True
+    number: int
+    auto_await: bool
     outcome: Outcome | None = None
     shown: str | None = None
     shows: bool = False
@@ -65,13 +65,12 @@ class Record:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
 
-    def begin(self, entry: Entry) -> Entry:
+    def begin(self, entry: Entry) -> None:
         """Takes an input that is about to run."""
         if len(self.entries) >= MOST_ENTRIES:
             del self.entries[0]
         self.entries.append(entry)
         self._running = entry
-        return entry
 
     def end(self, entry: Entry, outcome: Outcome) -> None:
         """Takes what became of it."""

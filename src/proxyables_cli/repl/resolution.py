@@ -14,12 +14,12 @@ from types import AsyncGeneratorType, FrameType
 
 from proxyables_cli.repl.deferred import Deferred
 from proxyables_cli.repl.faces import (
-    EXHAUSTIVE,
     Answer,
     Context,
     Generation,
     Iteration,
     UserValue,
+    takes_items,
 )
 from proxyables_cli.repl.ordering import Ordering, orders
 
@@ -63,6 +63,8 @@ class Remoting:
 
 
 _AWAITABLE_TAKERS = (asyncio.gather, asyncio.wait_for, asyncio.ensure_future, asyncio.shield)
+_LAZY = (enumerate, zip, iter)
+"""Builtins that would go through a remote object's items later, when nothing can wait for them."""
 _OPERATIONS: dict[Callable[..., object], str] = {
     each: each.__name__ for each in (len, str, repr, dir, bool, next, int, float)
 } | {print: "str"}
@@ -133,7 +135,7 @@ class Resolver:
     async def _asked(self, callee: object, value: UserValue, site: FrameType) -> UserValue:
         if not self.is_remote(value):
             return value
-        if any(callee is each for each in EXHAUSTIVE):
+        if takes_items(callee) or any(callee is each for each in _LAZY):
             self._note(site, UNPACKED)
             return await self._items(value)
         for builtin, operation in _OPERATIONS.items():

@@ -266,7 +266,7 @@ class Session:
         else:
             self.report(await self._recorded(source), source)
             return
-        entry = self.record.begin(Entry(text, is_command=True))
+        entry = self._entry(text, is_command=True)
         outcome = await self.evaluator.supervise(lambda: self.command(line))
         self.record.end(entry, outcome)
         self.report(outcome)
@@ -279,13 +279,17 @@ class Session:
         self._following = source
 
     async def _recorded(self, source: str) -> Outcome:
-        compiler = self.evaluator.compiler
-        entry = Entry(source.strip("\n"), is_command=False, number=compiler.count + 1)
-        entry.auto_await = compiler.auto_await
-        self.record.begin(entry)
+        entry = self._entry(source.strip("\n"), is_command=False)
         outcome = await self.evaluator.run(source)
         self.record.end(entry, outcome)
         return outcome
+
+    def _entry(self, source: str, *, is_command: bool) -> Entry:
+        compiler = self.evaluator.compiler
+        number = compiler.count + 1  # of the cell that it is, or compiles first
+        entry = Entry(source, is_command, number, compiler.auto_await)
+        self.record.begin(entry)
+        return entry
 
     async def command(self, line: str) -> None:
         """Runs one ``%`` line, given without its ``%``; raises what it raises."""

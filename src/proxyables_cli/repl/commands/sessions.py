@@ -54,8 +54,10 @@ async def _save(session: Session, rest: str) -> None:
     paths = [word for word in words if word not in forms]
     if len(paths) != 1 or len(asked) > 1 or paths[0].startswith("-"):
         raise Failure(Code.USAGE, "%save takes one file", "as in %save [--sync|--test] shop.py")
-    saving.save(session, paths[0], asked[0] if asked else saving.Form.ASYNCIO)
+    left_out = saving.save(session, paths[0], asked[0] if asked else saving.Form.ASYNCIO)
     session.write(f"saved as {paths[0]}")
+    for each in left_out:
+        session.write(f"{each}: left out")
 
 
 async def _tb(session: Session, rest: str) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import proxyables
 from proxyables_cli import forms
 from proxyables_cli.exits import Code, Failure
-from proxyables_cli.repl import descriptions, pager
+from proxyables_cli.repl import descriptions, pager, previews
 from proxyables_cli.repl.commands.command import Command, count_of, needed
 from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.remoting import is_remote
+from proxyables_cli.repl.tables import MAX_ROWS
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
@@ -41,8 +42,15 @@ async def _copy(session: Session, rest: str) -> None:
 
 
 async def _table(session: Session, rest: str) -> None:
+    """Of remote objects, the rows are their attributes."""
     value = await session.value(needed(rest, "table", "EXPRESSION"))
-    session.write(await session.display.table_of(value))
+    shown = value
+    if type(value) in (list, tuple) and value and all(map(is_remote, value)):
+        told = await previews.attributes(value[:MAX_ROWS])
+        shown = told if any(told) else value
+    session.write(await session.display.table_of(shown))
+    if shown is not value and len(shown) < len(value):
+        session.write(f"… {len(value) - len(shown)} more of {len(value)}")
     session.scope.displayed(value)
 
 

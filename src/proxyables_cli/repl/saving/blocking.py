@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-from proxyables_cli.repl.saving.lowering import refuse, statements_of
+from proxyables_cli.repl.saving.lowering import Unsaved, statements_of
 
 _OF_THE_LIBRARY = frozenset({"copy", "ref", "describe", "release"})
 
@@ -16,15 +16,15 @@ def blocking(source: str, number: int) -> list[ast.stmt | str]:
     """The statements of a cell: as trees where something was taken out, else as text.
 
     Raises:
-        Failure: It needs a loop.
+        Unsaved: It needs a loop.
     """
     found: list[ast.stmt | str] = []
     for text, statement in statements_of(source, number):
-        plain = _Blocking(number)
+        plain = _Blocking()
         changed = plain.visit(statement)
         for node in ast.walk(changed):
             if isinstance(node, ast.Name) and node.id in ("asyncio", "px"):
-                raise refuse(number, f"uses {node.id} in a way that the blocking form has not")
+                raise Unsaved(f"uses {node.id} in a way that the blocking form has not")
         found.append(ast.fix_missing_locations(changed) if plain.changed else text)
     return found
 
@@ -32,8 +32,7 @@ def blocking(source: str, number: int) -> list[ast.stmt | str]:
 class _Blocking(ast.NodeTransformer):
     """Takes the waiting out of one statement."""
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self) -> None:
         self.changed = False
 
     def visit_Await(self, node: ast.Await) -> ast.expr:

@@ -13,7 +13,6 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from proxyables_cli.exits import Code, Failure
 from proxyables_cli.repl.chains import RESOLVER
 from proxyables_cli.repl.compiling import Compiler, cell_name
 from proxyables_cli.repl.record import Place
@@ -76,6 +75,10 @@ def _plain_assignment(statement: ast.stmt) -> ast.stmt:
             value = ast.copy_location(ast.BinOp(read, statement.op, statement.value), statement)
             return ast.copy_location(ast.Assign([target], value), statement)
     return statement
+
+
+class Unsaved(Exception):
+    """An input has no form outside of the REPL; the text says what it does."""
 
 
 class Lowering(ast.NodeTransformer):
@@ -394,9 +397,4 @@ def is_asynchronous(node: ast.AST) -> bool:
     )
 
 
-def refuse(number: int, what: str) -> Failure:
-    """The failure of a session that cannot become a program."""
-    return Failure(Code.USAGE, f"the session cannot be saved: input {number} {what}")
-
-
-__all__ = ["ORDERING", "items_of", "lowered", "refuse", "statements_of"]
+__all__ = ["ORDERING", "Unsaved", "items_of", "lowered", "statements_of"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 import os
 import textwrap
 from collections.abc import Iterable
@@ -16,14 +17,16 @@ from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.saving.blocking import blocking
-from proxyables_cli.repl.saving.lowering import ORDERING, items_of, lowered, refuse
+from proxyables_cli.repl.saving.lowering import ORDERING, Unsaved, items_of, lowered
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
 
 _INDENT = "    "
-_RUNS = frozenset({"bg", "edit", "run", "time", "timeit", "trace"})
-"""Commands that run code, which a program does not repeat; a comment says that they were there."""
+_INLINE = frozenset({"bg", "time", "trace"})
+"""Commands on code, which a program runs as if it had been typed without them."""
+_RUNS = frozenset({*_INLINE, "run", "timeit"})
+"""Commands that run code; where a program does not, a comment says that they were there."""
 _TOOLS = {
     **{name: f"proxyables.{name}" for name in ("copy", "ref", "describe", "release")},
     "gather": "asyncio.gather",
@@ -43,7 +46,10 @@ async def {ORDERING}(function, items, *others, key, **options):
 '''
 
 
-_BINDS_TIGHT = (ast.Await, ast.Call, ast.Attribute, ast.Subscript, ast.Name, ast.List, ast.Dict)
+_BINDS_TIGHT = (
+    *(ast.Attribute, ast.Await, ast.Call, ast.Constant, ast.Dict, ast.DictComp, ast.JoinedStr),
+    *(ast.List, ast.ListComp, ast.Name, ast.Set, ast.SetComp, ast.Subscript),
+)
 """Expressions that can stand before a comparison as they are."""
 
 
@@ -58,14 +64,17 @@ class Form(Enum):
     TEST = "test"
 
 
-def save(session: Session, path: str, form: Form) -> None:
+def save(session: Session, path: str, form: Form) -> list[str]:
     """Writes the session as a program.
 
+    Returns:
+        The inputs that have no form outside of the REPL, and why; the program has them as comments.
+
     Raises:
-        Failure: Nothing worked so far, something of it has no form outside of the REPL, or the
-            file exists or cannot be written.
+        Failure: Nothing worked so far, or the file exists or cannot be written.
     """
-    text = Program(session, form).text()
+    program = Program(session, form)
+    text = program.text()
     try:
         with open(os.path.expanduser(path), "x", encoding="utf-8") as file:
             file.write(text)
@@ -74,6 +83,7 @@ def save(session: Session, path: str, form: Form) -> None:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise Failure(Code.USAGE, f"cannot write {path!r}: {why}") from None
+    return program.left_out
 
 
 class Program:
@@ -93,6 +103,8 @@ class Program:
         self._body: list[str] = []
         self._read_later: list[Entry] = []
         self._shifts = False
+        self.left_out: list[str] = []
+        """Inputs that cannot be saved, and why."""
 
     def text(self) -> str:
         """The whole program, or a Failure as `save` raises it."""
@@ -100,15 +112,14 @@ class Program:
         if not any(entry.is_done and not entry.is_command for entry in entries):
             raise Failure(Code.USAGE, "there is nothing to save: no input has worked yet")
         self._find_last_values()
-        for entry in entries:
+        for number, entry in enumerate(entries, 1):
             try:
                 self._body.extend(self._lines(entry))
             except SyntaxError:
                 continue  # it never was Python
-        unknown = self._uses & {"_err", "__px__"}
-        if unknown:
-            told = f"the session cannot be saved: it uses {', '.join(sorted(unknown))}"
-            raise Failure(Code.USAGE, told)
+            except Unsaved as error:
+                self.left_out.append(f"input {number} {error}")
+                self._body.extend(f"# {line}" for line in entry.source.splitlines())
         lines = [*self._head(), "", "", *self._main()]
         return "\n".join(lines) + "\n"
 
@@ -150,7 +161,7 @@ class Program:
             if isinstance(tree, (ast.Import, ast.ImportFrom)):
                 self._imports.append(ast.unparse(tree))
             else:
-                kept.append(self._without_tools(each, entry.number))
+                kept.append(self._without_tools(each))
         return kept
 
     def _tree(self, statement: ast.stmt | str) -> ast.stmt:
@@ -161,11 +172,13 @@ class Program:
     def _look(self, tree: ast.stmt) -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name):
+                if node.id in ("_err", "help"):
+                    raise Unsaved(f"uses {node.id}, which only the REPL has")
                 self._uses.add(node.id)
             elif isinstance(node, ast.Global):
                 self._globals.update(node.names)
 
-    def _without_tools(self, statement: ast.stmt | str, number: int) -> ast.stmt | str:
+    def _without_tools(self, statement: ast.stmt | str) -> ast.stmt | str:
         """Puts the library's functions in place of those of ``px``."""
         tree = self._tree(statement)
         found = False
@@ -174,7 +187,7 @@ class Program:
                 case ast.Attribute(value=ast.Name(id="px") as owner, attr=name):
                     found = True
                     if name not in _TOOLS:
-                        raise refuse(number, f"uses px.{name}, which only the REPL has")
+                        raise Unsaved(f"uses px.{name}, which only the REPL has")
                     owner.id, node.attr = _TOOLS[name].split(".")
         return tree if found else statement
 
@@ -241,6 +254,8 @@ class Program:
             return [f'{rest} = getpass.getpass("{rest}: ")']
         if entry.is_done and name == "use":
             return [f"{self._session.name} = {rest.strip()}"]
+        if entry.is_done and name in _INLINE and rest.strip() not in ("", "on", "off"):
+            return self._lines(dataclasses.replace(entry, source=rest.strip(), is_command=False))
         if name in _RUNS:
             return [f"# {line}" for line in entry.source.splitlines()]
         return []
@@ -282,11 +297,15 @@ class Program:
         with_word = "with" if blocking_form else "async with"
         connects = [
             f"{library}.connect({place.address!r}{', token=TOKEN' * (place.token is not None)})"
-            f" as {name}_peer,"
+            f" as {name}_peer"
             for name, place in opened.items()
         ]
         body = [*self._bindings(), *_spaced(self._body)]
-        inner = [f"{with_word} (", *_indented(connects), "):", *_indented(body)]
+        if len(connects) == 1:
+            inner = [f"{with_word} {connects[0]}:", *_indented(body)]
+        else:
+            each_line = _indented(f"{connect}," for connect in connects)
+            inner = [f"{with_word} (", *each_line, "):", *_indented(body)]
         lines = ['TOKEN = os.environ["PROXYABLES_TOKEN"]', "", ""] if self._has_token() else []
         if ORDERING in self._uses:
             lines += [*_ORDERED.strip().splitlines(), "", ""]
