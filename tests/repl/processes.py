@@ -61,9 +61,9 @@ class API:
     def text(self):
         return "\\x1b[31mred"
     async def sleep(self, seconds=60.0, started=None):
-        if started is not None:
-            await started("go")
         try:
+            if started is not None:
+                await started("go")
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             self.cancelled += 1
