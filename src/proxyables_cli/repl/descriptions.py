@@ -31,6 +31,12 @@ async def description_of(value: UserValue) -> dict[str, Any]:
     }
 
 
+async def all_lines(value: UserValue, width: int) -> list[str]:
+    """What an object is, and what it has."""
+    told = await description_of(value)
+    return [*head_lines(told), *member_lines(told, width)]
+
+
 def head_lines(told: dict[str, Any]) -> Iterator[str]:
     """What an object is, and its documentation."""
     head = f"{told.get('name') or told.get('type') or '?'}{told.get('signature') or ''}"
@@ -52,4 +58,4 @@ def member_lines(told: dict[str, Any], width: int) -> Iterator[str]:
         yield "  … and more"
 
 
-__all__ = ["description_of", "head_lines", "member_lines"]
+__all__ = ["all_lines", "description_of", "head_lines", "member_lines"]

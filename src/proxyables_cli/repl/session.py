@@ -7,14 +7,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from proxyables.errors import ConnectionClosed
 from proxyables_cli import loops
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
-from proxyables_cli.repl import commands, descriptions, failures, scripts
+from proxyables_cli.repl import failures, scripts
 from proxyables_cli.repl.compiling import Cell, Compiler, Shows, dedented
 from proxyables_cli.repl.connections import Connections
 from proxyables_cli.repl.display import Display
@@ -293,6 +293,8 @@ class Session:
 
     async def command(self, line: str) -> None:
         """Runs one ``%`` line, given without its ``%``; raises what it raises."""
+        from proxyables_cli.repl import commands  # a script without any does not pay for them
+
         await commands.run(self, line)
 
     async def cell(self, source: str, *, shows: Shows, filename: str | None = None) -> None:
@@ -331,9 +333,9 @@ class Session:
         if subject is None:
             await self.command("help")
         elif is_remote(subject):
-            told = await descriptions.description_of(subject)
-            for line in (*descriptions.head_lines(told), *self.member_lines(told)):
-                self.write(line)
+            from proxyables_cli.repl import descriptions
+
+            self.write("\n".join(await descriptions.all_lines(subject, self.display.columns())))
         else:
             import pydoc  # slow to import
 
@@ -342,10 +344,6 @@ class Session:
             await self.more.begin(TextPages(text.rstrip(), SHOWN_CHARACTERS))
 
     # ---- telling
-
-    def member_lines(self, told: dict[str, Any]) -> Iterator[str]:
-        """The members of a description, in lines that fit on the screen."""
-        return descriptions.member_lines(told, self.display.columns())
 
     async def show(self, value: UserValue) -> None:
         """Displays a value, and keeps it as ``_``."""

@@ -6,7 +6,6 @@ without the trip between: known for a run of one message, and for that only.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ async def repeated(connections: Connections, work: Callable[[], Awaitable[None]]
 def summary(costs: list[Cost], trip: float | None) -> str:
     """Many runs in one line: the run in the middle, and the fastest."""
     seconds = sorted(cost.seconds for cost in costs)
-    middle = statistics.median_low(seconds)
+    middle = seconds[(len(seconds) - 1) // 2]
     typical = next(cost for cost in costs if cost.seconds == middle)
     best = duration_text(seconds[0])
     return f"{len(costs)} runs, the fastest {best}, half of them within {typical.text(trip)}"

@@ -22,17 +22,17 @@ LINE_CHARACTERS = 70
 
 async def _ls(session: Session, rest: str) -> None:
     told = await descriptions.description_of(await session.chain(rest or session.name))
-    for line in session.member_lines(told):
+    for line in descriptions.member_lines(told, session.display.columns()):
         session.write(line)
 
 
 async def _desc(session: Session, rest: str) -> None:
     """Asked with two question marks, tells the members too."""
-    source = rest.removeprefix("?")
-    told = await descriptions.description_of(await session.chain(source or session.name))
-    lines = [*descriptions.head_lines(told)]
+    value = await session.chain(rest.removeprefix("?") or session.name)
     if rest.startswith("?"):
-        lines += session.member_lines(told)
+        lines = await descriptions.all_lines(value, session.display.columns())
+    else:
+        lines = [*descriptions.head_lines(await descriptions.description_of(value))]
     session.write("\n".join(lines))
 
 
