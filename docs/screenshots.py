@@ -34,7 +34,7 @@ def menu(terminal: Terminal) -> None:
     terminal.enter("obj.name", "Shelf")
     terminal.enter("obj.books[0].title", "Emma")
     terminal.type("obj.s")
-    terminal.wait("stock")
+    terminal.until(lambda: "stock" in terminal.below, 10)
 
 
 def table(terminal: Terminal) -> None:

@@ -10,12 +10,14 @@ import pytest
 
 import proxyables
 from connections import connected, on_both_loops
-from proxyables.peer.brake import RATE
+from proxyables.peer import brake
 from proxyables.wire.instructions import CALL, EXECUTE, RETURN
 from proxyables.yamux.frames import DATA, HEADER, PING, RST, SYN, WINDOW_UPDATE
 from raw_peers import RawPeer, dialled
 
-MANY = 120_000
+MANY = 32_000
+RATE = 8_000
+"""Frames in a second that are free here: fewer than any machine sends, however busy it is."""
 BURST = RATE + 22_000
 """Frames that are free, and what the last read holds, whose time comes after it."""
 
@@ -53,8 +55,9 @@ def empty_data() -> bytes:
 @pytest.mark.parametrize("make", [pings, streams, credit_for_a_stream_that_ended, empty_data])
 @on_both_loops
 async def test_a_flood_is_read_slowly_and_others_as_ever(
-    make: Callable[[], bytes], caplog: pytest.LogCaptureFixture
+    make: Callable[[], bytes], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(brake, "RATE", RATE)
     serving = proxyables.serve(API(), "tcp://127.0.0.1:0")
     async with serving as server, dialled(server.addresses[0]) as raw:
         await raw.greet()

@@ -142,7 +142,7 @@ async def test_programs_that_do_not_run(tmp_path: Path) -> None:
         "no-such-program-anywhere": "not-found",
         str(no_program): "not-executable",
         f"{sys.executable} -c ''": "closed",
-        f"{sys.executable} -c 'print(10**40)'": "not-a-peer",
+        f"{sys.executable} -c 'print(10**40, flush=True); input()'": "not-a-peer",
     }.items():
         with pytest.raises(HandshakeFailed) as caught:
             await proxyables.connect(f"exec:{words}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from proxyables.yamux import (
     ACKED,
+    BARE,
     DATA_RECEIVED,
     DEAD,
     FINISHED,
@@ -296,7 +297,7 @@ class Link(asyncio.Protocol):
         elif kind == WENT_AWAY:
             self.went_away.append(payload)
         else:
-            assert kind in (FINISHED, WRITABLE, DEAD)
+            assert kind in (FINISHED, WRITABLE, DEAD, BARE)
         if stream is not None:
             stream.owner.changed.note()
 
