@@ -21,6 +21,8 @@ class Limits:
         max_message: Bytes of one message, either way (a length that promises gigabytes).
         max_depth: Nesting of values inside values (recursion until the stack ends). At the most
             64: decoding takes 40 KiB of the thread's own stack for each level.
+        max_containers: Lists, maps and extensions of one message that is received (a megabyte of
+            empty lists, which are 64 bytes each).
         max_steps: Steps of one chain (an instruction list of 100,000 steps).
         max_name: Characters of an attribute or keyword name.
         max_integer_bits: Bits of one integer (arithmetic that takes minutes).
@@ -55,6 +57,7 @@ class Limits:
 
     max_message: int = 16 * MIB
     max_depth: int = 32
+    max_containers: int = 1_000_000
     max_steps: int = 256
     max_name: int = 256
     max_integer_bits: int = 65_536

@@ -263,6 +263,28 @@ def test_many_begun_messages_take_no_longer_each_than_few(attack: Start) -> None
         assert_undisturbed(victim, dribble)
 
 
+CONTAINERS = {"lists": b"\x90", "maps": b"\x80", "sets": b"\xd4\x06\x90"}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_message_of_empty_containers_is_refused_half_way(attack: Start, kind: str) -> None:
+    allowed, many = 100_000, 4_000_000
+    head = b"\x93\x03\xc0\x92\xa5count\x92\x02\x91\xdd" + many.to_bytes(4, "big")
+    message = head + CONTAINERS[kind] * many
+    with attack(max_containers=allowed) as victim, victim.dial() as attacker:
+        attacker.greet()
+        # The list that was to hold them is there already, and so is the message, twice.
+        with victim.costs_at_most(allowed * 300 + 8 * many + 2 * len(message) + CONSTANT):
+            stream = attacker.session.open_stream()
+            attacker.session.send(stream, message)
+            attacker.flush()
+            while stream.parked:  # within the window
+                attacker.session.receive_data(attacker.socket.recv(65536))
+                attacker.flush()
+            victim.until_told("max_containers")
+            assert_undisturbed(victim)
+
+
 DEEP = {
     "lists": b"\x91" * 200_000 + b"\x01",
     "maps": b"\x81\x01" * 100_000 + b"\x01",

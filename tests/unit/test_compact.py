@@ -14,6 +14,7 @@ import pathlib
 import sys
 import uuid
 import zoneinfo
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgpack
@@ -519,3 +520,29 @@ def test_descriptions_take_no_more_than_a_message() -> None:
         told = msgpack.packb([number, number, {"doc": "x" * 300}])
         codec.decode(msgpack.packb([RETURN, msgpack.ExtType(1, told)]))
     assert [each.description is None for each in lender.borrowed] == [False] * 3 + [True] * 2
+
+
+CROWDS: dict[str, Callable[[int], Any]] = {
+    "lists": lambda many: [[] for _ in range(many)],
+    "maps": lambda many: [{} for _ in range(many)],
+    "extensions": lambda many: [set() for _ in range(many // 2)],
+    "inside of an extension": lambda many: ([[] for _ in range(many)],),
+    "inside of each other": lambda many: [[[], {"k": 1}] for _ in range(many // 3)],
+}
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_containers_are_counted(crowd: str) -> None:
+    codec = Compact(Lender(), Limits(max_containers=5000))
+    few = codec.encode_return([CROWDS[crowd](4900), "x" * 10_000])
+    many = codec.encode_return([CROWDS[crowd](5100), "x" * 10_000])
+    for _ in range(2):  # each message is counted by itself
+        assert len(codec.decode(few)) == 2
+        with pytest.raises(LimitExceeded, match="max_containers"):
+            codec.decode(many)
+        codec.count_references(many)
+
+
+def test_a_crowd_of_strings_is_none() -> None:
+    codec = Compact(Lender(), Limits(max_containers=100))
+    assert codec.decode(codec.encode_return(["ab"] * 5000))[1] == ["ab"] * 5000

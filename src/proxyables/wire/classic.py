@@ -17,6 +17,7 @@ from proxyables.errors import EncodingError, LimitExceeded, NotSupported
 from proxyables.limits import Limits
 from proxyables.muid import make_muid
 
+from .counting import Count
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import safe_text
 from .instructions import (
@@ -262,8 +263,12 @@ class Classic:
                 waiting += each.values()
 
     def _unpack(self, data: bytes) -> Any:
+        hooks: dict[str, Any] = {}
+        if len(data) > self._limits.max_containers:
+            count = Count(self._limits.max_containers)
+            hooks = {"list_hook": count, "object_hook": count}
         try:
-            return msgpack.unpackb(data, strict_map_key=False)
+            return msgpack.unpackb(data, strict_map_key=False, **hooks)
         except TypeError as error:  # a key that cannot be hashed
             raise Malformed(str(error)) from error
 

@@ -17,6 +17,7 @@ from msgpack import ExtType, Packer, unpackb
 from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound
 from proxyables.limits import KIB, Limits
 
+from .counting import Count
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
@@ -45,10 +46,6 @@ _SURROGATES = "surrogatepass"
 _BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
 
 
-def _nothing(_: object) -> None:
-    """Stands for every map."""
-
-
 class Compact:
     """The px dialect of one connection.
 
@@ -58,6 +55,7 @@ class Compact:
     """
 
     __slots__ = (
+        "_count",
         "_depth",
         "_described",
         "_hook",
@@ -67,6 +65,7 @@ class Compact:
         "_limits",
         "_packers",
         "_references",
+        "_uncounted",
         "_usual",
         "chains",
         "pack",
@@ -82,6 +81,9 @@ class Compact:
         self._packers: list[Any] = [self._make_packer()]
         self.pack = self._packers[0].pack
         self._hook = self._load  # bound once
+        self._uncounted = limits.max_containers
+        """Bytes of a message up to which it cannot hold too many containers."""
+        self._count: Count | None = None
         self.chains: list[Chain] = []
         self.largest = limits.max_message
 
@@ -274,10 +276,14 @@ class Compact:
             LimitExceeded: A value in it is over a limit.
             ReferenceNotFound: It names an object of ours that is not exported.
         """
-        try:  # as in `_unpack`, without the call
-            message: Message = unpackb(
-                data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
-            )
+        message: Message
+        try:
+            if len(data) > self._uncounted:
+                message = self._unpack_counted(data)
+            else:  # as in `_unpack`, without the call
+                message = unpackb(
+                    data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
+                )
         except (ValueError, ReferenceNotFound):
             raise
         except Exception as error:
@@ -290,32 +296,57 @@ class Compact:
 
     def _unpack(self, data: bytes) -> Any:
         # Not a partial: its keywords, which it merges for each call, take as long as the rest.
-        return unpackb(data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES)
+        if self._count is None:
+            return unpackb(
+                data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
+            )
+        return unpackb(
+            data,
+            ext_hook=self._hook,
+            list_hook=self._count,
+            object_hook=self._count,
+            strict_map_key=False,
+            unicode_errors=_SURROGATES,
+        )
+
+    def _unpack_counted(self, data: bytes) -> Any:
+        self._count = Count(self._uncounted)
+        try:
+            return self._unpack(data)
+        finally:
+            self._count = None
 
     def count_references(self, data: bytes) -> None:
         """Borrows everything that a message lends which cannot be decoded.
 
         Its sender counts all of it, so it has to be given back; what stands behind the fault, too.
         """
-        try:  # as pairs: maps would hash their keys
-            unpackb(
-                data,
-                ext_hook=self._count,
-                object_pairs_hook=_nothing,
-                strict_map_key=False,
-                unicode_errors=_SURROGATES,
-            )
-        except ValueError:
-            pass  # as far as it is MessagePack
+        with contextlib.suppress(ValueError):  # as far as it is MessagePack
+            self._borrow_all(data, Count(self._uncounted))
 
-    def _count(self, number: int, data: bytes) -> None:
-        if number == REFERENCE:
-            with contextlib.suppress(ValueError):  # not a reference, or one too many
-                self._load(number, data)
-        elif number != BIGINT and self._depth < self._limits.max_depth:
-            self._depth += 1
-            self.count_references(data)
-            self._depth -= 1
+    def _borrow_all(self, data: bytes, count: Count) -> None:
+        def look(number: int, payload: bytes) -> None:
+            count(None)
+            if number == REFERENCE:
+                with contextlib.suppress(ValueError):  # not a reference, or one too many
+                    self._load(number, payload)
+            elif number != BIGINT and self._depth < self._limits.max_depth:
+                self._depth += 1
+                try:
+                    with contextlib.suppress(ValueError):
+                        self._borrow_all(payload, count)
+                finally:
+                    self._depth -= 1
+
+        # As pairs: maps would hash their keys.
+        unpackb(
+            data,
+            ext_hook=look,
+            list_hook=count.drop,
+            object_pairs_hook=count.drop,
+            strict_map_key=False,
+            unicode_errors=_SURROGATES,
+        )
 
     @staticmethod
     def decode_plain(data: bytes) -> Message:
@@ -334,6 +365,8 @@ class Compact:
 
     def _load(self, number: int, data: bytes) -> Any:
         """Called by msgpack for each extension."""
+        if self._count is not None:
+            self._count(None)
         if number == REFERENCE:
             return self._load_reference(self._unpack_inside(data), len(data))
         if number == BIGINT:
