@@ -8,6 +8,7 @@ import gc
 import itertools
 import logging
 import socket
+import sys
 import threading
 import time
 import weakref
@@ -548,3 +549,35 @@ async def test_closing_ends_within_its_grace_whatever_is_still_asked() -> None:
         await server.wait_closed()
         assert now() - started < 0.3 + SLACK
         assert api.started == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the options have other names elsewhere")
+@on_both_loops
+async def test_the_system_probes_classic_peers_over_tcp() -> None:
+    limits = Limits(keepalive=20, keepalive_timeout=12)
+    async with proxyables.serve(API(), "tcp://127.0.0.1:0", limits=limits) as server:
+        address = server.addresses[0]
+        host, port = address.removeprefix("tcp://").split(":")
+        _reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(HEADER.pack(0, WINDOW_UPDATE, SYN, 1, 0))  # a px peer begins with a ping
+        async with proxyables.connect(address) as px:
+            while len(server.peers) < 2 or not all(peer.info for peer in server.peers):
+                await asyncio.sleep(0.001)
+            assert await px.ping() > 0
+            found = {}
+            for peer in server.peers:
+                sock = peer.writer.transport.get_extra_info("socket")
+                found[peer.is_classic] = [
+                    sock.getsockopt(level, name)
+                    for level, name in [
+                        (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+                        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+                        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+                        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+                    ]
+                ]
+            assert found[True] == [1, 20, 4, 3, 32_000]
+            assert found[False][0] == 0
+        writer.close()
+        await writer.wait_closed()

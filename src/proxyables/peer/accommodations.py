@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 from proxyables.yamux import ACKED, DATA_RECEIVED, INITIAL_WINDOW, OPENED, PONGED, Session
 
 from .portions import Portions
+from .probes import have_probed
 
 if TYPE_CHECKING:
     from .calls import Calls
@@ -71,6 +72,8 @@ class Accommodations:
         self._portions = peer.writer.portions = Portions(session)
         self._software = ""
         peer.most_streams = min(MOST_STREAMS, peer.limits.max_streams)
+        if peer.writer.transport is not None:
+            have_probed(peer.writer.transport.get_extra_info("socket"), peer.limits)
 
     def note(self, kind: int, payload: object) -> None:
         """Draws the conclusions from one event."""
