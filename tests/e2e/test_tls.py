@@ -6,6 +6,8 @@ import asyncio
 import os
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -396,3 +398,34 @@ def test_without_tls_there_is_no_subject(run: Run) -> None:
             assert peer.credentials == Credentials(host="127.0.0.1")
 
     run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_that_is_forked_from_a_connected_process_ends_well(files: Certificates) -> None:
+    """uvloop's own look-up of names starts threads that a forked child has not."""
+    code = f"""
+import os, sys
+import proxyables.sync
+
+class API:
+    def add(self, a, b):
+        return a + b
+
+with proxyables.sync.serve(API(), "tls://localhost:0?cert={files.server}") as server:
+    with proxyables.sync.connect(server.addresses[0] + "?ca={files.ca}") as peer:
+        assert peer.root.add(1, 2) == 3
+        child = os.fork()
+        if child == 0:
+            sys.exit(0)
+        print(os.waitpid(child, 0)[1])
+        assert peer.root.add(1, 2) == 3
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout == "0\n", done.stderr
