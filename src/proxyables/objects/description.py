@@ -81,6 +81,8 @@ def describe_type(cls: type, policy: Policy) -> dict[str, object]:
     }
     for ability, special in _ABILITIES.items():
         description[ability] = any(policy.offers(cls, method) for method in special)
+    if policy.introspection == "names":
+        description["doc"] = ""
     return description
 
 
@@ -114,7 +116,17 @@ def describe(obj: object, policy: Policy) -> dict[str, object]:
     }
     if type(obj) in _COUNTED:
         description["len"] = len(obj)  # type: ignore[arg-type]  # one of the builtin containers
+    if policy.introspection == "names":
+        _strip(description)
     return description
+
+
+def _strip(description: dict[str, Any]) -> None:
+    """Leaves the names of a description, and what kind of thing each is."""
+    for row in (description, *description["members"]):
+        row |= {"doc": "", "signature": None, "async": False}
+    for member in description["members"]:
+        member.pop("type", None)
 
 
 def _rows(obj: object, kind: Kind, members: Iterable[tuple[str, object]]) -> list[dict[str, Any]]:

@@ -365,6 +365,7 @@ class Executor:
         if type(name) is not str or type(args) is not list:
             raise ProxyError("malformed chain: OPERATE takes a name and a list of arguments")
         if name == "dir" and not args:
+            self._policy.check_description()
             return self._policy.visible_names(value)
         operation = OPERATIONS.get(name)
         if operation is None:
@@ -404,6 +405,7 @@ class Executor:
         return ByReference(value)
 
     def _describe(self, value: Any, step: Step) -> Any:
+        self._policy.check_description()
         return describe(value, self._policy)
 
     def _stream(self, value: Any, steps: list[Step], place: int) -> Iteration:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from proxyables.errors import AccessDenied
 
@@ -57,6 +57,8 @@ _CALLABLE_REASONS: Mapping[Kind, Callable[[Any], str | None]] = MappingProxyType
 )
 _UNBOUND: Any = object()
 
+Introspection = Literal["full", "names", "off"]
+
 
 class Policy:
     """What a peer may touch.
@@ -78,9 +80,16 @@ class Policy:
         strict: Lend only what is marked by `expose`: a name whose nearest definition is marked,
             or that a marked class defines (its instances' own attributes included). Builtin
             containers and values, once reached, are lent.
+        introspection: What a peer may ask about this side. ``"full"``: what objects offer, with
+            signatures and documentation; of a server also its connections, the calls that run, and
+            a trace of them (`Peer.status`, `Peer.trace`). ``"names"``: the names of members and
+            nothing else. ``"off"``: nothing; objects can be used by those who know them.
+        show_arguments: Let a peer that may trace this server see the arguments of everybody's
+            calls. Those that are named like secrets are left out.
 
     Raises:
         TypeError: `allow` or `deny` is not a collection of text.
+        ValueError: `introspection` is none of the three.
     """
 
     __slots__ = (
@@ -93,7 +102,9 @@ class Policy:
         "_root",
         "_strict",
         "harmless",
+        "introspection",
         "passed",
+        "show_arguments",
     )
 
     def __init__(
@@ -103,7 +114,15 @@ class Policy:
         deny: Iterable[str] = (),
         read_only: bool = False,
         strict: bool = False,
+        introspection: Introspection = "full",
+        show_arguments: bool = False,
     ) -> None:
+        if introspection not in ("full", "names", "off"):
+            raise ValueError(
+                f"introspection takes 'full', 'names' or 'off', got {introspection!r:.80}"
+            )
+        self.introspection = introspection
+        self.show_arguments = show_arguments
         self._allow = Patterns("allow", allow)
         self._deny = Patterns("deny", deny)
         self._read_only = read_only
@@ -121,6 +140,8 @@ class Policy:
             "deny": list(self._deny),
             "read_only": self._read_only,
             "strict": self._strict,
+            "introspection": "" if self.introspection == "full" else self.introspection,
+            "show_arguments": self.show_arguments,
         }
         return f"Policy({', '.join(f'{name}={value!r}' for name, value in given.items() if value)})"
 
@@ -132,7 +153,12 @@ class Policy:
         and classes. The caches are shared where no decision depends on the root.
         """
         bound = Policy(
-            allow=self._allow, deny=self._deny, read_only=self._read_only, strict=self._strict
+            allow=self._allow,
+            deny=self._deny,
+            read_only=self._read_only,
+            strict=self._strict,
+            introspection=self.introspection,
+            show_arguments=self.show_arguments,
         )
         bound._root = root
         bound._kinds = self._kinds
@@ -262,6 +288,24 @@ class Policy:
             _remember(self.harmless, cls)
 
     # -- what may be told -------------------------------------------------------------------------
+
+    def check_description(self) -> None:
+        """Refuses, or lets an object be described, if only by its names.
+
+        Raises:
+            AccessDenied: The same for every object.
+        """
+        if self.introspection == "off":
+            raise _denied(None, "introspection is off")
+
+    def check_inspection(self) -> None:
+        """Refuses, or lets a peer see what this side does for others.
+
+        Raises:
+            AccessDenied: Not for this peer.
+        """
+        if self.introspection != "full":
+            raise _denied(None, f"introspection is {self.introspection}")
 
     def visible_names(self, target: object) -> list[str]:
         """Returns, sorted, the names that `dir`, descriptions and completions may tell.
@@ -535,4 +579,4 @@ def _remember(known: set[Any], entry: object) -> None:
     known.add(entry)
 
 
-__all__ = ["Policy"]
+__all__ = ["Introspection", "Policy"]

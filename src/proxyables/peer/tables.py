@@ -73,7 +73,12 @@ class Tables:
         return reference
 
     def tell_type(self, value: object) -> list[Any]:
-        """Returns ``[type number]``, and the type's description behind it until it was sent."""
+        """Returns ``[type number]``, and the type's description behind it until it was sent.
+
+        The number is 0 for types that are not described.
+        """
+        if self._policy.introspection == "off":
+            return [0]
         kind = type(value)
         number = self._type_numbers.get(kind)
         if number is None:

@@ -48,6 +48,7 @@ def make_server(
         deny=options.deny,
         read_only=options.read_only,
         strict=options.strict,
+        introspection=options.introspection,
     )
     try:
         return proxyables.serve(

@@ -120,6 +120,14 @@ class ServeOptions(Common):
         "--read-only", text="Refuse assignments, deletions, and what changes containers."
     )
     strict: bool = switch("--strict", text="Lend only what is marked with @expose.")
+    introspection: Literal["full", "names", "off"] = value(
+        "--introspection",
+        metavar="WHAT",
+        text="What peers may ask about the object and the server: full (the default), names of"
+        " members only, or off.",
+        convert=Choice("full", "names", "off"),
+        default="full",
+    )
     max_connections: int | None = value(
         "--max-connections",
         metavar="N",
