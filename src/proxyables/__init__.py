@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from proxyables.peer.deadlines import deadline
     from proxyables.peer.peer import Peer, current_peer
     from proxyables.peer.pool import StreamPool
+    from proxyables.peer.reports import Status, TraceEvent
     from proxyables.proxies.cursor import ProxyCursor
     from proxyables.proxies.functions import (
         assign,
@@ -95,6 +96,7 @@ _PLACES = {
     "peer.deadlines": "deadline",
     "peer.peer": "Peer current_peer",
     "peer.pool": "StreamPool",
+    "peer.reports": "Status TraceEvent",
     "proxies.cursor": "ProxyCursor",
     "proxies.functions": """assign construct contains copy delete describe is_settled peer_of
         perform ref release run""",
@@ -137,7 +139,9 @@ __all__ = [
     "RemoteError",
     "RemoteFrame",
     "Server",
+    "Status",
     "StreamPool",
+    "TraceEvent",
     "__version__",
     "assign",
     "by_reference",

@@ -104,7 +104,10 @@ class EncodingError(ProxyError, TypeError):
 
 
 class NotSupported(ProxyError):
-    """The peer speaks the classic dialect, which has no form for this. Nothing was sent."""
+    """The peer has no form for this: it speaks the classic dialect, or is no server, or is older.
+
+    Nothing was sent.
+    """
 
 
 class LimitExceeded(ProxyError, ValueError):

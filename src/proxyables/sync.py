@@ -39,9 +39,11 @@ from proxyables.net.serving import Server as AsyncServer
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING
 from proxyables.peer.peer import Peer as AsyncPeer
+from proxyables.peer.reports import Status
 from proxyables.peer.workers import current_job
 from proxyables.proxies.blocking import BlockingProxy, copy, describe, ref, release
 from proxyables.proxies.typed import ApiClass, BlockingApi, Root, T, check_class, compare
+from proxyables.watch.access import AccessLog
 from proxyables.wire.hello import Hello
 
 _EXIT_SECONDS = 0.5
@@ -103,6 +105,8 @@ def serve(
     by_reference: tuple[type, ...] = (),
     insecure: bool = False,
     origins: Sequence[str] = (),
+    access_log: AccessLog = "off",
+    watchdog: float = 0.0,
 ) -> Server:
     """Serves an object from the background thread; returns when every address is listened on.
 
@@ -110,7 +114,7 @@ def serve(
         threads: How many worker threads run synchronous methods; 0 runs them on the background
             loop, where they get cursors and must not block.
         obj, where, instance, factory, policy, limits, token, ssl, name, by_reference, insecure,
-            origins: See `proxyables.serve`, which also says what is raised.
+            origins, access_log, watchdog: See `proxyables.serve`, which also says what is raised.
     """
     server = serve_async(
         obj,
@@ -126,6 +130,8 @@ def serve(
         by_reference=by_reference,
         insecure=insecure,
         origins=origins,
+        access_log=access_log,
+        watchdog=watchdog,
     )
 
     async def start() -> AsyncServer:
@@ -179,6 +185,15 @@ class Peer(Generic[Root]):
         """Returns the seconds that a round trip takes; raises `ConnectionClosed`."""
         seconds: float = self._peer.desk.run(self._peer.ping)
         return seconds
+
+    def status(self) -> Status:
+        """Returns what the server on the other side tells of itself; see `proxyables.Peer.status`.
+
+        Raises:
+            NotSupported, AccessDenied, ConnectionClosed: As there.
+        """
+        told: Status = self._peer.desk.run(self._peer.status)
+        return told
 
     def statistics(self) -> dict[str, int]:
         """Returns the counts of this connection: calls, bytes, streams, references."""

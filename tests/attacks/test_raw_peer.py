@@ -484,7 +484,7 @@ async def test_the_log_tells_why_and_the_peer_is_not_told(
 FORGED: dict[str, Any] = {
     "never lent": 1,
     "far off": 10**6,
-    "negative": -1,
+    "negative": -2,
     "the largest": (1 << 64) - 1,
     "a big integer": Ext(4, b"\x7f" * 5000),
     "a text": "1",

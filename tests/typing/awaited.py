@@ -33,6 +33,14 @@ async def other_ways(peer: proxyables.Peer, stream: object) -> None:
         assert_type(entered, proxyables.Peer[Any])
 
 
+async def looking_inside(peer: proxyables.Peer) -> None:
+    told = await peer.status()
+    assert_type(told, proxyables.Status)
+    assert_type(told["rates"]["p99"], float | None)
+    async for event in peer.trace("shop.*", errors_only=True):
+        assert_type(event, proxyables.TraceEvent)
+
+
 async def using(shop: Shop) -> None:
     assert_type(await shop.add(1, b=2), int)
     assert_type(await shop.count, int)

@@ -36,6 +36,9 @@ from proxyables.objects.policy import Policy
 from proxyables.peer.attempts import Attempts
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import Workers, make_workers
+from proxyables.watch.access import AccessLog, check_access_log
+from proxyables.watch.watch import Watch
+from proxyables.watch.watchdog import Watchdog, check_seconds
 
 MOST_REFUSED = 64
 """Connections that are being told that there are too many; one more is closed without a word."""
@@ -59,6 +62,8 @@ def serve(
     unix_mode: int | None = None,
     unix_group: str | int | None = None,
     sockets: Sequence[Sequence[socket.socket]] = (),
+    access_log: AccessLog = "off",
+    watchdog: float = 0.0,
 ) -> Server:
     """Serves an object: ``async with serve(…) as server:``, or ``server = await serve(…)``.
 
@@ -91,6 +96,11 @@ def serve(
         sockets: For each address, in their order, the sockets that listen for it already: the
             server takes them over, and binds none for this address. Socket files stay when it
             ends. See `Server.bind`.
+        access_log: ``"calls"``: the logger ``proxyables.access`` is told of each call when it has
+            ended, as info: who called, what, how long it took, how it ended. ``"args"``: with the
+            arguments, clipped, and without what is named like a secret.
+        watchdog: Seconds after which a thread of its own warns that the event loop is blocked, and
+            logs by what; 0 for never.
 
     Raises:
         ValueError, TypeError: At once, for arguments that make no sense, and for files of TLS
@@ -108,11 +118,14 @@ def serve(
     if (factory or instance == "connection") and not callable(obj):
         raise TypeError(f"expected a class or a function that makes objects, got {obj!r:.200}")
     _check_max_connections(max_connections)
+    check_access_log(access_log)
     access = understand_access(unix_mode, unix_group)
     if sockets and len(sockets) != len(where):
         raise ValueError(f"sockets are for {len(where)} addresses, got {len(sockets)}")
     limits = Limits() if limits is None else limits
+    check_seconds(watchdog)
     workers = make_workers(threads, limits)
+    watch = Watch(name, workers, threads=threads, access_log=access_log)
     make_peer = functools.partial(
         Peer,
         client=False,
@@ -125,6 +138,7 @@ def serve(
         instance=secrets.token_hex(8),
         threads=threads,
         workers=workers,
+        overseer=watch,
     )
     addresses = [encryption.secured(understand(each, listening=True), ssl) for each in where]
     for each in addresses:
@@ -146,6 +160,8 @@ def serve(
         make_peer,
         obj,
         workers,
+        watch,
+        watchdog=watchdog,
         is_made_once=factory and instance == "shared",
         is_made_for_each=instance == "connection",
         max_connections=max_connections,
@@ -165,7 +181,9 @@ class Server:
         make_peer: Callable[..., Peer],
         obj: Any,
         workers: Workers,
+        watch: Watch,
         *,
+        watchdog: float,
         is_made_once: bool,
         is_made_for_each: bool,
         max_connections: int | None,
@@ -174,6 +192,9 @@ class Server:
         self._make_peer = make_peer
         self._obj = obj
         self._workers = workers
+        self._watch = watch
+        self._patience = watchdog
+        self._watchdog: Watchdog | None = None
         self._is_made_once = is_made_once
         self._is_made_for_each = is_made_for_each
         self._max_connections = max_connections
@@ -259,6 +280,7 @@ class Server:
         self._is_closing = True
         self._bindings.close()
         self._arrivals.cancel()
+        self._watch.close()
         for peer in [*self._peers, *self._refused]:
             peer.close()
         self._end_if_done()
@@ -312,6 +334,10 @@ class Server:
             self.close()
             await self._ended.wait()
             raise
+        self._watch.addresses = self.addresses
+        if self._patience:
+            self._watchdog = Watchdog(self._patience)
+            self._watchdog.start()
         self._bindings.start(self._on_accept)
         self._is_open = True
         self._end_if_done()
@@ -376,6 +402,7 @@ class Server:
     def _on_peer_closed(self, peer: Peer) -> None:
         self._refused.discard(peer)
         self._peers.discard(peer)
+        self._watch.leave(peer)
         self._tell_change()
         self._end_if_done()
 
@@ -388,6 +415,8 @@ class Server:
             return
         if self._is_closing:
             self._workers.close()
+            if self._watchdog is not None:
+                self._watchdog.stop()
             self._ended.set()
             self._tell_change()
         elif self._is_open and not self._bindings.is_listening:

@@ -150,9 +150,13 @@ class Items:
         self._inbox.buffer.clear()
         return chunk
 
-    async def aclose(self) -> None:
+    def stop(self) -> None:
         """Has the producer stopped; what it has sent already is dropped. Safe to call twice."""
         self._inbox.stop()
+
+    async def aclose(self) -> None:
+        """As `stop`; generators have it."""
+        self.stop()
 
     def __del__(self) -> None:
         inbox = self._inbox

@@ -17,7 +17,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Generator
+import weakref
+from collections.abc import Callable, Generator
 from typing import Any, Final, Generic, NoReturn, Self, TypeAlias, cast
 
 from proxyables.errors import (
@@ -59,9 +60,12 @@ from .credentials import Credentials, read_credentials
 from .ending import Ending
 from .handshake import Handshake, Stage
 from .heartbeat import Heartbeat
+from .inspection import Overseer, Trace, status
 from .introduction import Introduction
+from .items import Items
 from .pings import Pings
 from .reader import Reader
+from .reports import FEATURE, Status
 from .resolver import Resolver
 from .service import Service
 from .tables import Tables
@@ -97,6 +101,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         threads: How many workers run synchronous methods; 0 runs them on the loop, but for those
             that are marked with ``expose(run="thread")``.
         workers: Whose these are; without it, the peer has its own.
+        overseer: Who tells the other side about the server that the connection belongs to.
         refusal: Why the other side, which dialled, is told to go away.
         on_introduced: Called once, when both sides know each other and calls may come.
         on_closed: Called once, when the connection has ended.
@@ -111,6 +116,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         received: Bytes that have arrived so far.
         credentials: Who is at the other end, as the kernel and TLS tell it.
         request: Runs a chain over there; see `Calls.request`. Cursors call it.
+        traces: Those that this side reads.
         drains_at_eof: Whether calls in flight may end after the other side's end of file.
     """
 
@@ -129,6 +135,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         address: str = "",
         threads: int = 0,
         workers: Workers | None = None,
+        overseer: Overseer | None = None,
         refusal: ProxyError | None = None,
         on_introduced: Callable[[Peer], None] | None = None,
         on_closed: Callable[[Peer], None] | None = None,
@@ -161,7 +168,11 @@ class Peer(asyncio.Protocol, Generic[Root]):
             self, self._session, self._tables, self._executor, self._workers, by_reference
         )
         secret = token.encode() if isinstance(token, str) else token
-        hello = self._make_hello(instance, name, demands="" if token is None else "token")
+        features: tuple[str, ...] = ()
+        if overseer is not None and refusal is None:
+            features = (FEATURE,)
+            self._tables.inspect = overseer.join(self, self._service)
+        hello = self._make_hello(instance, name, features, demands="" if token is None else "token")
         self._handshake = Handshake(
             hello, client=client, token=secret, attempts=attempts, refusal=refusal
         )
@@ -194,6 +205,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._ended: asyncio.Future[None] = self.loop.create_future()
         self.root = cast(Root, ProxyCursor(self, None, []))
         self.desk = Desk(self, self._calls, self._tables)
+        self.traces: weakref.WeakSet[Trace] = weakref.WeakSet()
 
     def _make_tables(self, policy: Policy, *, on_workers: bool) -> None:
         """Makes what holds, and what runs, the objects of the two sides."""
@@ -210,12 +222,15 @@ class Peer(asyncio.Protocol, Generic[Root]):
             self._executor.consider(type(export))
         tables.on_lent = self._executor.consider
 
-    def _make_hello(self, instance: str, name: str, demands: str) -> Hello:
+    def _make_hello(
+        self, instance: str, name: str, features: tuple[str, ...], demands: str
+    ) -> Hello:
         return Hello(
             instance=instance or secrets.token_hex(8),
             root=name,
             max_message=self.limits.max_message,
             max_streams=self.limits.max_streams,
+            features=features,
             demands=demands,
         )
 
@@ -251,9 +266,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
             else functools.partial(traced, self, self._calls, listener)
         )
 
-    def iterate(
-        self, reference: Reference | None, steps: list[Step], owner: object
-    ) -> AsyncIterator[Any]:
+    def iterate(self, reference: Reference | None, steps: list[Step], owner: object) -> Items:
         """Returns the iterator over what a chain that ends with STREAM gives; cursors call it."""
         if self.on_call is not None:
             self.on_call(Call(path_text(self, reference, steps)))
@@ -276,6 +289,41 @@ class Peer(asyncio.Protocol, Generic[Root]):
         """
         await self.until_ready()
         return await self._pings.ping()
+
+    async def status(self) -> Status:
+        """Returns what the server on the other side tells of itself.
+
+        Who is connected, which calls run, since when and where, how many there are in a second and
+        how long they take. It runs none of the server's user's code, and is answered while all of
+        the server's worker threads are busy.
+
+        Raises:
+            NotSupported: The other side is no server, or one of another implementation, or older.
+            AccessDenied: Its policy does not let this side look (see `Policy`).
+            ConnectionClosed: The connection ended before the answer came.
+        """
+        return await status(self)
+
+    def trace(
+        self, pattern: str = "*", *, errors_only: bool = False, arguments: bool = False
+    ) -> Trace:
+        """Returns an asynchronous iterator over the calls that the server serves, as they happen.
+
+        Of all its connections. The first event is a ``start``. A reader that is too slow misses
+        events, and is told how many in one called ``lost``; the server waits for nobody. Ends with
+        the connection, or when it is closed or dropped.
+
+        Args:
+            pattern: An `fnmatch` pattern for paths such as ``shop.add``, with or without the
+                object's name before the first dot.
+            errors_only: Only the ends of calls that raised.
+            arguments: Tell the arguments too; the server's policy must allow it.
+
+        Raises:
+            NotSupported, AccessDenied, ConnectionClosed: From the first iteration; as `status`.
+            LimitExceeded: As many traces are running as the server takes.
+        """
+        return Trace(self, pattern, errors_only=errors_only, arguments=arguments)
 
     def snapshot(self) -> dict[str, int]:
         """Returns ``{"entries": objects exported, "retains": occurrences that are out}``."""
@@ -326,6 +374,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
         Safe to call twice. `wait_closed` tells when it is over.
         """
         self._calls.is_ready = False
+        for trace in list(self.traces):
+            trace.stop()  # they would go on for ever, and are no calls to wait for
         self._ending.begin()
 
     async def wait_closed(self) -> None:

@@ -93,7 +93,7 @@ class Pump:
                 pace.note(len(chunk), self._send(stream, chunk))
             if len(chunk) < wanted:
                 return
-            await self._drained(stream)
+            await self.drained(stream)
 
     async def _run_feed(self, stream: Stream, iteration: Iteration) -> None:
         """As `run`, with the iterable advanced on workers."""
@@ -105,7 +105,7 @@ class Pump:
                 pace.note(len(chunk), self._send(stream, chunk))
                 if feed.error is not None:
                     raise feed.error
-                await self._drained(stream)
+                await self.drained(stream)
         except asyncio.CancelledError:
             if stream.dead or not stream.remote_closed:
                 raise
@@ -135,7 +135,7 @@ class Pump:
                 # Items that come one at a time are sent by the loop; it cannot wait for the stream.
                 if len(chunk) >= pace.size or stream.parked or self._writer.is_paused:
                     send()
-                    await self._drained(stream)
+                    await self.drained(stream)
                 elif len(chunk) == 1:
                     self._loop.call_soon(send_or_stop)
         except asyncio.CancelledError:
@@ -161,7 +161,7 @@ class Pump:
         self._service.send(stream, data, items)
         return len(data)
 
-    async def _drained(self, stream: Stream) -> None:
+    async def drained(self, stream: Stream) -> None:
         """Lets the loop turn, and waits until what was sent has left."""
         if stream.parked and not stream.dead:
             self._blocked[stream] = blocked = self._loop.create_future()

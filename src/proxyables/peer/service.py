@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
 from proxyables.limits import KIB
@@ -29,6 +30,7 @@ from proxyables.yamux import Session, Stream
 
 from .cancelling import cancel_begun
 from .deadlines import load_deadline, until
+from .inspection import is_inspection
 from .pump import Pump
 from .refusals import Refusals
 from .substitution import Substitution
@@ -41,6 +43,31 @@ if TYPE_CHECKING:
 _LARGE = 256 * KIB
 """Bytes of an answer that leaves at once."""
 _UNFINISHED = frozenset({Suspended, Iteration})
+
+
+class Serving(NamedTuple):
+    """A request that is being served.
+
+    Attributes:
+        message: What was asked.
+        begun: When, on `time.monotonic`'s clock.
+        coroutine: What serves it.
+    """
+
+    message: Message
+    begun: float
+    coroutine: Any
+
+
+class Tap(Protocol):
+    """Sees what is asked of a connection; see `Service.watch`."""
+
+    def on_request(self, stream: Stream, message: Message) -> None:
+        """Takes a message in the place of `Service.on_request`, which it calls."""
+
+    def on_failure(self, stream: Stream, error: BaseException) -> None:
+        """Learns what the request on a stream is answered with."""
+
 
 current: contextvars.ContextVar[Peer] = contextvars.ContextVar("proxyables.current_peer")
 
@@ -93,11 +120,43 @@ class Service:
         """Requests answered so far."""
         self.failed = 0
         """Those of them that were answered with an exception."""
+        self._tap: Tap | None = None
 
     @property
     def running(self) -> int:
         """Requests that are being served."""
         return len(self._tasks)
+
+    def serving(self) -> list[Serving]:
+        """Returns what is being served, the oldest first.
+
+        Read from what the tasks' coroutines were called with, so that a call keeps nothing for it.
+        """
+        found: list[Serving] = []
+        for task in self._tasks.values():
+            coroutine: Any = task.get_coro()
+            given = inspect.getcoroutinelocals(coroutine)
+            if given:
+                found.append(Serving(given["message"], given["begun"], coroutine))
+        return found
+
+    def find(self, reference: object) -> object | None:
+        """Returns what a request with this target starts from; None if there is no such thing."""
+        try:
+            return self._tables.own(0 if reference is None else reference)  # type: ignore[arg-type]
+        except ProxyError:
+            return None
+
+    def watch(self, tap: Tap | None) -> None:
+        """Has every request pass through `tap`, or, with None, goes on without.
+
+        It shadows the method of this instance: where nobody watches, no call pays for being asked.
+        """
+        self._tap = tap
+        if tap is None:
+            self.__dict__.pop("on_request", None)
+        else:
+            self.on_request = tap.on_request  # type: ignore[method-assign]
 
     # -- requests -------------------------------------------------------------------------------
 
@@ -123,13 +182,13 @@ class Service:
             if self.dialect.chains:
                 chains, self.dialect.chains = self.dialect.chains, []
                 work = self._serve_chains(stream, message, chains)
-                self._start_task(stream, steps, work, context, seconds)
+                self._start_task(stream, message, work, context, seconds)
                 return
             source = executor.root() if target is None else executor.find(target)
             result = context.run(executor.run, source, steps)
             if type(result) in _UNFINISHED:
                 work = self._outcome(stream, steps, result)
-                self._start_task(stream, steps, work, context, seconds)
+                self._start_task(stream, message, work, context, seconds)
                 return
         except BaseException as error:  # the seam to exported code: SystemExit must not end us
             self._fail(stream, error)
@@ -188,18 +247,18 @@ class Service:
     def _start_task(
         self,
         stream: Stream,
-        steps: list[Step],
+        message: Message,
         work: Coroutine[Any, Any, Any],
         context: contextvars.Context,
         seconds: float | None,
     ) -> None:
         allowed = self._limits.call_timeout
-        if allowed and (seconds is None or allowed < seconds):
+        if allowed and (seconds is None or allowed < seconds) and not is_inspection(message):
             context.run(until.set, time.monotonic() + allowed)  # what it calls ends with it
             work = _within(allowed, work, f"the call took longer than {allowed:g} s (call_timeout)")
         elif seconds is not None:
             work = _within(seconds, work, "the caller's deadline is over")
-        serving = self._finish(stream, steps, work)
+        serving = self._finish(stream, message, work, time.monotonic())
         if sys.version_info >= (3, 12):
             # What does not wait after all is answered in this turn.
             task = asyncio.Task(serving, loop=self._peer.loop, eager_start=True, context=context)
@@ -209,9 +268,9 @@ class Service:
             self._tasks[stream] = stream.owner = task
 
     async def _finish(
-        self, stream: Stream, steps: list[Step], work: Coroutine[Any, Any, Any]
+        self, stream: Stream, message: Message, work: Coroutine[Any, Any, Any], begun: float
     ) -> None:
-        """Awaits the outcome of a chain, and answers."""
+        """Awaits the outcome of a chain, and answers. `serving` reads its arguments, by name."""
         try:
             result = await work
         except BaseException as error:  # the seam to exported code
@@ -219,7 +278,7 @@ class Service:
             return
         self._end_task(stream, None)
         if not stream.dead:
-            self._answer(stream, result, steps)
+            self._answer(stream, result, message[2])
 
     async def _serve_chains(self, stream: Stream, message: Message, chains: list[Chain]) -> Any:
         """Serves a request whose arguments are to be fetched over here first."""
@@ -244,8 +303,12 @@ class Service:
         self._let_go(stream)
         self._pump.streams.discard(stream)
         stream.owner = None
-        if error is not None and not stream.dead:
+        if error is None:
+            return
+        if not stream.dead:
             self._fail(stream, error.error if type(error) is Stopped else error)
+        elif self._tap is not None:
+            self._tap.on_failure(stream, error)
 
     # -- answers --------------------------------------------------------------------------------
 
@@ -270,6 +333,8 @@ class Service:
         self.served += 1
         self.failed += 1
         self._refusals.note(error)
+        if self._tap is not None:
+            self._tap.on_failure(stream, error)
         data: bytes | None
         try:
             data = self.dialect.encode_throw(error)

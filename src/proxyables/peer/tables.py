@@ -18,6 +18,8 @@ from proxyables.proxies.cursor import Caller, ProxyCursor, extend
 from proxyables.wire.dialect import Reference
 from proxyables.wire.instructions import Step
 
+from .reports import INSPECTOR
+
 _MAX_TYPES = 4096
 
 
@@ -55,6 +57,8 @@ class Tables:
         """Cursors given to decoded messages so far, at the least."""
         self.on_lent: Callable[[object], None] = _ignore
         """Told of each type, and of each function, that is lent."""
+        self.inspect: Callable[[Policy], object] | None = None
+        """Returns what the other side may ask about this one, if there is such a thing."""
         self.untold: set[int] = set()
         """Types whose description is in a message that has not left yet."""
         self._type_numbers: dict[type, int] = {}
@@ -112,6 +116,9 @@ class Tables:
             if found is not None or reference in self.registry:
                 self.handed += type(found) is ProxyCursor  # of another connection
                 return found
+            if reference == INSPECTOR and self.inspect is not None:
+                self._policy.check_inspection()
+                return self.inspect(self._policy)
         raise ReferenceNotFound(
             f"no object is exported under the reference {shown(reference)}: "
             "it was released, or never existed in this session"

@@ -55,6 +55,7 @@ class Job:
 
     Attributes:
         must_run: Whether closing the workers leaves it in the queue.
+        thread: Which thread makes the call, as `threading.get_ident` tells it; 0 before.
         is_cancelled: Whether the next wait of the job is to raise `CancelledError`.
         waiter: What the job waits for, while it does.
     """
@@ -68,6 +69,7 @@ class Job:
         "_value",
         "is_cancelled",
         "must_run",
+        "thread",
         "waiter",
         "workers",
     )
@@ -81,6 +83,7 @@ class Job:
         self._value: Any = None
         self._error: BaseException | None = None
         self.must_run = False
+        self.thread = 0
         self.is_cancelled = False
         self.waiter: Interruptible | None = None
 
@@ -117,6 +120,7 @@ class Job:
         """Makes the call; for workers only."""
         assert self._function is not None
         _here.job = self
+        self.thread = threading.get_ident()
         context = contextvars.Context() if self._context is None else self._context
         try:
             self._value = context.run(self._function, *self._args)
@@ -212,6 +216,15 @@ class Workers:
     def threads(self) -> int:
         """How many threads there are."""
         return self._threads
+
+    def counts(self) -> dict[str, int]:
+        """Returns how many places there are and are taken, and how many jobs and threads."""
+        return {
+            "limit": self._limit,
+            "running": self._running,
+            "queued": len(self._queue),
+            "alive": self._threads,
+        }
 
     def submit(self, job: Job) -> None:
         """Puts a job at the end of the queue; raises RuntimeError if the workers are closed."""

@@ -1,0 +1,150 @@
+"""What is told of one connection of a server, and of the calls that it serves."""
+
+from __future__ import annotations
+
+from types import FrameType
+from typing import Any
+
+from proxyables.peer.inspection import is_inspection
+from proxyables.peer.peer import Peer
+from proxyables.peer.pump import Pump
+from proxyables.peer.reports import CallReport, ConnectionReport, Place
+from proxyables.peer.service import Service, Serving
+from proxyables.peer.workers import Job
+
+from . import places
+from .paths import path_of
+from .tap import Tap
+
+_DRAINING = Pump.drained.__code__
+_JOB = Job.run.__code__
+
+
+class Connection:
+    """One connection.
+
+    Args:
+        number: Counts the connections of the server from 1.
+        peer: Our end of it.
+        service: What serves its calls.
+        tap: What measures them.
+        now: Seconds on the clock that `note` is told of.
+    """
+
+    def __init__(
+        self, number: int, peer: Peer[Any], service: Service, tap: Tap, now: float
+    ) -> None:
+        self.number = number
+        self.peer = peer
+        self.service = service
+        self.tap = tap
+        self.asked = 0
+        """Inspections, which are no calls of anybody's object."""
+        self._since = self._used_at = now
+        self._used = 0
+
+    def note(self, now: float) -> bool:
+        """Looks whether there were calls since it last did."""
+        counts = self.peer.statistics()
+        if not self._is_used(counts):
+            return False
+        self._used, self._used_at = _made(counts), now
+        return True
+
+    def _is_used(self, counts: dict[str, int]) -> bool:
+        under_way = counts["calls_running"] or counts["calls_waiting"]
+        return bool(under_way) or _made(counts) != self._used
+
+    @property
+    def served(self) -> int:
+        """Calls answered so far."""
+        return self.service.served - self.asked
+
+    def serving(self) -> list[Serving]:
+        """Returns the calls that are being served."""
+        return [each for each in self.service.serving() if not is_inspection(each.message)]
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the other side does not take yet."""
+        transport = self.peer.writer.transport
+        waiting = 0 if transport is None else transport.get_write_buffer_size()
+        return waiting + self.peer.writer.held_back
+
+    def report(self, now: float, *, is_yours: bool) -> ConnectionReport:
+        """Tells about the connection."""
+        counts, info = self.peer.statistics(), self.peer.info
+        return {
+            "id": self.number,
+            "you": is_yours,
+            "address": self.peer.address,
+            "credentials": _credentials(self.peer),
+            "dialect": "" if info is None else info.dialect,
+            "software": "" if info is None else info.software,
+            "age": now - self._since,
+            "idle": 0.0 if self._is_used(counts) else now - self._used_at,
+            "received": counts["bytes_received"],
+            "sent": counts["bytes_sent"],
+            "exports": counts["exports"],
+            "imports": counts["imports"],
+            "calls": self.served,
+            "errors": counts["calls_failed"],
+            "running": len(self.serving()),
+            "waiting": counts["calls_waiting"],
+            "unsent": self.unsent,
+        }
+
+    def call_report(self, serving: Serving, root: str, now: float) -> CallReport:
+        """Tells about a call that is being served."""
+        state, where = _stand(serving.coroutine)
+        target = self.service.find(serving.message[1])
+        return {
+            "connection": self.number,
+            "path": path_of(root, target, serving.message),
+            "age": now - serving.begun,
+            "state": state,
+            "where": where,
+        }
+
+
+def _made(counts: dict[str, int]) -> int:
+    return counts["calls_made"] + counts["calls_served"]
+
+
+def _credentials(peer: Peer[Any]) -> dict[str, str | int | list[str]]:
+    known = peer.credentials
+    told = {
+        "host": known.host,
+        "pid": known.pid,
+        "uid": known.uid,
+        "gid": known.gid,
+        "subject": known.subject,
+        "names": list(known.names) or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _stand(coroutine: Any) -> tuple[Any, Place | None]:
+    """Returns the state of a call, and the user's own line that it stands at."""
+    frames: list[FrameType] = []
+    for link in places.awaited(coroutine):
+        frame = places.frame_of(link)
+        if frame is None:
+            continue
+        if frame.f_code is _DRAINING:
+            return "sending", places.innermost(frames)
+        job = frame.f_locals.get("self") if frame.f_code is Job.__await__.__code__ else None
+        if type(job) is Job:
+            return _stand_of(job)
+        frames.insert(0, frame)
+    return "waiting", places.innermost(frames)
+
+
+def _stand_of(job: Job) -> tuple[Any, Place | None]:
+    if not job.thread:
+        return "queued", None
+    state = "running" if job.waiter is None else "calling"
+    return state, places.innermost(places.thread_frames(job.thread, outer=_JOB))
+
+
+__all__ = ["Connection"]
