@@ -21,6 +21,8 @@ NOTICES = "proxyables.notice"
 """The logger of what is told to whoever started the server, whatever the level is."""
 CHILDREN = "proxyables.child"
 """The logger of what child processes say on their standard error."""
+ACCESS = "proxyables.access"
+"""The logger of the calls that were served; see ``access_log`` of `proxyables.serve`."""
 
 # The priorities of sd-daemon(3).
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
@@ -55,7 +57,8 @@ class Text(Form):
         self._is_for_file = is_for_file
 
     def lines(self, record: logging.LogRecord) -> Iterator[str]:
-        name = f"{_time_of(record)} " if self._is_for_file else "proxyables: "
+        is_timed = self._is_for_file or record.name == ACCESS
+        name = f"{_time_of(record)} " if is_timed else "proxyables: "
         if record.name == CHILDREN:
             name = name if self._is_for_file else ""
         if self._shows_traceback:
@@ -64,7 +67,7 @@ class Text(Form):
 
     def _told(self, record: logging.LogRecord) -> str:
         told = record.getMessage()
-        if record.name not in (CHILDREN, NOTICES):
+        if record.name not in (CHILDREN, NOTICES, ACCESS):
             told = f"{record.levelname.lower()}: {told}"
         error = _error_of(record)
         return f"{told}: {error}" if error and not self._shows_traceback else told
@@ -137,6 +140,8 @@ def _fields(record: logging.LogRecord, *, shows_traceback: bool) -> dict[str, ob
         "pid": os.getpid(),
         "message": record.getMessage(),
     }
+    # What a message is made of is there for programs as well.
+    fields |= getattr(record, "proxyables_fields", {})
     if error := _error_of(record):
         fields["error"] = error
     if shows_traceback and (lines := _traceback_of(record)):
@@ -166,4 +171,4 @@ def _traceback_of(record: logging.LogRecord) -> list[str]:
     return "".join(traceback.format_exception(record.exc_info[1])).splitlines()
 
 
-__all__ = ["CHILDREN", "NOTICES", "Form", "make_form"]
+__all__ = ["ACCESS", "CHILDREN", "NOTICES", "Form", "make_form"]

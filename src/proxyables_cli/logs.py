@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from proxyables_cli.exits import Code, Failure, printable, talk
-from proxyables_cli.log_forms import CHILDREN, NOTICES, Form, make_form
+from proxyables_cli.log_forms import ACCESS, CHILDREN, NOTICES, Form, make_form
 from proxyables_cli.options import Common
 
 _LEVELS = {
@@ -98,6 +98,7 @@ def configure(
     usual = logging.ERROR if options.quiet else logging.WARNING
     _set(CHILDREN, _LEVELS.get(options.log_level or "", usual), written)
     _set(NOTICES, logging.ERROR if options.quiet else logging.INFO, *{spoken, written})
+    _set(ACCESS, logging.INFO, written)  # who asks for it wants it, however quiet the rest is
     return None if opened is None else opened.reopen
 
 

@@ -12,7 +12,7 @@ import pytest
 import proxyables
 from connections import on_both_loops
 
-SECONDS = 0.1
+SECONDS = 0.2
 
 
 class Ears(logging.Handler):
@@ -25,7 +25,8 @@ class Ears(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
-        self.heard.set()
+        if "blocked" in self.lines[-1]:
+            self.heard.set()
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ class Api:
     def block_inside(self) -> str:
         self._ears.heard.clear()
         assert self._ears.heard.wait(60)
-        return self._ears.lines[-1]
+        return next(line for line in self._ears.lines if "blocked" in line)
 
 
 @on_both_loops

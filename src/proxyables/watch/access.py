@@ -34,7 +34,14 @@ def write(call: Measured) -> None:
         arguments if arguments[:1] == "(" else f" {arguments}".rstrip(),
         call.duration * 1000,
         outcome,
+        extra={"proxyables_fields": _fields(call)},
     )
+
+
+def _fields(call: Measured) -> dict[str, object]:
+    """Returns what a line is made of, for handlers that write more than lines."""
+    fields = {**call.told, "duration": round(call.duration, 6), "outcome": call.outcome}
+    return fields | ({"error": call.error} if call.outcome == "error" else {})
 
 
 __all__ = ["AccessLog", "check_access_log", "write"]

@@ -1,8 +1,9 @@
 """What one server knows of its connections and calls, for those who may look.
 
 How it works. Counts are those that each connection keeps anyway. How long calls take is measured on
-a sample: once in a second, the next few calls of each connection that is used pass through its
-`Tap`, which is then taken away again. While there are traces or an access log, all calls do.
+a sample: at first, and once in a second, the next few calls of each connection that is used pass
+through its `Tap`, which is then taken away again. While there are traces or an access log, all
+calls do.
 """
 
 from __future__ import annotations
@@ -95,8 +96,7 @@ class Watch:
         tap = Tap(service, number, peer.address, self)
         self._mark()
         self._connections[peer] = Connection(number, peer, service, tap, time.monotonic())
-        if self._is_watched:
-            tap.open()
+        tap.open(None if self._is_watched else _SAMPLE)
         if self._timer is None:
             self._timer = peer.loop.call_later(_INTERVAL, self._tick)
         return lambda policy: Inspector(self, peer, policy)

@@ -40,7 +40,7 @@ class Watchdog:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._ended = threading.Event()
-        self._is_answered = True
+        self._answered_at: float | None = 0.0  # None while it is waited for
         self._thread = threading.Thread(target=self._run, name="proxyables-watchdog", daemon=True)
 
     def start(self) -> None:
@@ -53,7 +53,7 @@ class Watchdog:
         self._thread.join()
 
     def _answer(self) -> None:
-        self._is_answered = True
+        self._answered_at = time.monotonic()
 
     def _run(self) -> None:
         interval = self._seconds / _LOOKS
@@ -64,10 +64,11 @@ class Watchdog:
             pause, looked_at = now - looked_at, now
             if pause > self._seconds:
                 log.warning("the whole process stood still for %.1f s", pause)
-                asked_at = max(asked_at, now - interval)
-            if self._is_answered:
+                if not is_told:
+                    asked_at = max(asked_at, now - interval)
+            if self._answered_at is not None:
                 if is_told:
-                    log.warning("the event loop goes on after %.1f s", now - asked_at)
+                    self._tell_end(asked_at)
                 is_told, asked_at = False, now
                 if not self._ask():
                     return
@@ -76,9 +77,15 @@ class Watchdog:
                 log.warning(
                     "the event loop has been blocked for %.1f s: %s", now - asked_at, self._stack()
                 )
+        if is_told:
+            self._tell_end(asked_at)
+
+    def _tell_end(self, asked_at: float) -> None:
+        if self._answered_at is not None:
+            log.warning("the event loop goes on after %.1f s", self._answered_at - asked_at)
 
     def _ask(self) -> bool:
-        self._is_answered = False
+        self._answered_at = None
         try:
             self._loop.call_soon_threadsafe(self._answer)
         except RuntimeError:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Opened = TypeVar("Opened")
 
+_WATCHDOG_SECONDS = 1.0
+"""How long the event loop may be blocked before that is worth a line."""
 _BOUNDS = ("max_message", "max_streams", "keepalive", "idle_timeout", "call_timeout")
 
 
@@ -49,6 +51,7 @@ def make_server(
         read_only=options.read_only,
         strict=options.strict,
         introspection=options.introspection,
+        show_arguments=options.show_arguments,
     )
     try:
         return proxyables.serve(
@@ -68,6 +71,8 @@ def make_server(
             unix_mode=options.unix_mode,
             unix_group=options.unix_group,
             sockets=sockets,
+            access_log=options.access_log,
+            watchdog=_WATCHDOG_SECONDS,
         )
     except (ValueError, proxyables.NotSupported) as error:
         raise Failure(Code.USAGE, str(error)) from None

@@ -128,6 +128,16 @@ class ServeOptions(Common):
         convert=Choice("full", "names", "off"),
         default="full",
     )
+    show_arguments: bool = switch(
+        "--show-arguments", text="Let trace --args show the arguments of everybody's calls."
+    )
+    access_log: Literal["off", "calls", "args"] = value(
+        "--access-log",
+        metavar="WHAT",
+        text="Log a line for each call: off (the default), calls, or args with the arguments.",
+        convert=Choice("off", "calls", "args"),
+        default="off",
+    )
     max_connections: int | None = value(
         "--max-connections",
         metavar="N",
