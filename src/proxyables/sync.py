@@ -113,8 +113,9 @@ def serve(
     Args:
         threads: How many worker threads run synchronous methods; 0 runs them on the background
             loop, where they get cursors and must not block.
-        obj, where, instance, factory, policy, limits, token, ssl, name, by_reference, insecure,
-            origins, access_log, watchdog: See `proxyables.serve`, which also says what is raised.
+        obj, where, instance, factory, policy, limits, token, ssl, name: See `proxyables.serve`,
+            which also says what is raised.
+        by_reference, insecure, origins, access_log, watchdog: See there as well.
     """
     server = serve_async(
         obj,

@@ -30,6 +30,7 @@ DOCUMENTS = (
     "docs/tutorial/repl.md",
     "docs/how-to/typed-objects.md",
     "docs/how-to/run-a-server.md",
+    "docs/how-to/look-inside.md",
     "docs/reference/configuration.md",
     "docs/reference/transports.md",
 )
