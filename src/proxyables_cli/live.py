@@ -147,6 +147,6 @@ class View:
 _SHOWN_PARTS = 2
 """Of the path of a file: the name at its end is what must not be cut off."""
 # Which columns take the room that is left; the others are as wide as what is in them.
-_RATIOS = {"WHERE": 3, "CALL": 2, "ADDRESS": 2, "CALLER": 1}
+_RATIOS = {"WHERE": 3, "CALL": 2, "ADDRESS": 3, "CALLER": 2}
 
 __all__ = ["View"]

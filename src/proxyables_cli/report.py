@@ -18,6 +18,8 @@ CONNECTION_TITLES = (
 )
 CALL_TITLES = ("CALL", "STATE", "AGE", "ID", "WHERE")
 
+_MOST_ROWS = 500
+
 # By what connections can be sorted: the word, and the key of the report. The first is the default.
 ORDERS = {
     "age": "age",
@@ -39,9 +41,10 @@ def part(told: object, *keys: str) -> Any:
 
 
 def rows(told: object, key: str) -> list[Mapping[str, Any]]:
-    """Returns the maps of a list in a report."""
+    """Returns the maps of a list in a report; no more than any server of ours tells."""
     found = part(told, key)
-    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
+    kept = found[:_MOST_ROWS] if isinstance(found, list) else []
+    return [row for row in kept if isinstance(row, Mapping)]
 
 
 def headlines(told: object, rates: Mapping[str, float] | None = None) -> Iterator[str]:

@@ -196,9 +196,9 @@ async def test_who_stops_reading_costs_nothing_afterwards() -> None:
         (connection, _) = _overseer(peer, address)._connections.values()
         service = connection.service
         async for _ in watcher.trace():
-            assert "on_request" in vars(service)
+            assert service.take == connection.tap.on_request
             break
-        await until(lambda: "on_request" not in vars(service))
+        await until(lambda: service.take == service.on_request)
 
 
 def _overseer(peer: Peer[Any], address: str) -> Any:

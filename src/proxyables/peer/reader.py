@@ -112,7 +112,7 @@ class Reader:
                 calls.on_answer(stream, message)
                 answered += 1
                 continue
-            service.on_request(stream, message)
+            service.take(stream, message)
             if stream.owner is not None:
                 service.hold(stream, len(payload))
             handled += 1
@@ -176,7 +176,7 @@ class Reader:
         if stream.is_ours:
             self._calls.on_answer(stream, message)
         else:
-            self._service.on_request(stream, message)
+            self._service.take(stream, message)
             if stream.owner is not None:
                 self._service.hold(stream, len(data))
 

@@ -63,7 +63,7 @@ class Tap(Protocol):
     """Sees what is asked of a connection; see `Service.watch`."""
 
     def on_request(self, stream: Stream, message: Message) -> None:
-        """Takes a message in the place of `Service.on_request`, which it calls."""
+        """Takes a message before `Service.on_request`, which it calls."""
 
     def on_failure(self, stream: Stream, error: BaseException) -> None:
         """Learns what the request on a stream is answered with."""
@@ -120,6 +120,8 @@ class Service:
         """Requests answered so far."""
         self.failed = 0
         """Those of them that were answered with an exception."""
+        self.take = self.on_request
+        """Takes a whole message that arrived; whoever watches stands before `on_request` here."""
         self._tap: Tap | None = None
 
     @property
@@ -148,15 +150,9 @@ class Service:
             return None
 
     def watch(self, tap: Tap | None) -> None:
-        """Has every request pass through `tap`, or, with None, goes on without.
-
-        It shadows the method of this instance: where nobody watches, no call pays for being asked.
-        """
+        """Has every request pass through `tap`, or, with None, goes on without."""
         self._tap = tap
-        if tap is None:
-            self.__dict__.pop("on_request", None)
-        else:
-            self.on_request = tap.on_request  # type: ignore[method-assign]
+        self.take = self.on_request if tap is None else tap.on_request
 
     # -- requests -------------------------------------------------------------------------------
 

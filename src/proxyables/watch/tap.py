@@ -107,10 +107,10 @@ class Tap:
             self.close()
 
     def on_request(self, stream: Stream, message: Message) -> None:
-        """Takes a message in the place of the service's own method."""
-        serve = type(self._service).on_request
+        """Takes a message before the service's own method does."""
+        serve = self._service.on_request
         if message[0] != EXECUTE or len(message) < 3 or is_inspection(message):
-            serve(self._service, stream, message)
+            serve(stream, message)
             return
         if self._left is not None:
             self._left -= 1
@@ -121,7 +121,7 @@ class Tap:
         self._listener.on_begin(call)
         self._now = call
         try:
-            serve(self._service, stream, message)
+            serve(stream, message)
         finally:
             self._now = None
         task: asyncio.Task[None] | None = stream.owner
