@@ -329,6 +329,11 @@ class Peer(asyncio.Protocol, Generic[Root]):
         """Returns ``{"entries": objects exported, "retains": occurrences that are out}``."""
         return self._tables.registry.snapshot()
 
+    @property
+    def calls(self) -> int:
+        """Calls so far, in either direction: while it stays the same, nobody begins or ends one."""
+        return self._calls.made + self._service.served
+
     def statistics(self) -> dict[str, int]:
         """Returns the counts of this connection: calls, bytes, streams, references."""
         imports, exports = self._tables.imports.snapshot(), self.snapshot()

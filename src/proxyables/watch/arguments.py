@@ -32,6 +32,7 @@ _LONGEST_TEXT = 60
 _MOST_ITEMS = 6
 _DEEPEST = 3
 _LARGE_BITS = 256
+_METHODS = frozenset({FunctionType, classmethod, staticmethod})
 _PLAIN = frozenset({type(None), bool, float, complex})
 _BRACKETS: dict[type, str] = {
     list: "[{}]",
@@ -167,11 +168,10 @@ def _after(owner: Any, kind: object, key: Any) -> Any:
     defined = find(type(owner), key)
     if defined is None:
         return None
-    if type(defined.raw) is FunctionType:
-        return MethodType(defined.raw, owner)
-    if type(defined.raw) is classmethod:
-        return MethodType(wrapped_function(defined.raw), type(owner))  # type: ignore[arg-type]
-    return wrapped_function(defined.raw) if type(defined.raw) is staticmethod else None
+    function = wrapped_function(defined.raw)
+    if type(function) is not FunctionType or type(defined.raw) not in _METHODS:
+        return None
+    return function if type(defined.raw) is staticmethod else MethodType(function, owner)
 
 
 __all__ = ["arguments_of", "shown"]

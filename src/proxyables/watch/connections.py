@@ -31,6 +31,8 @@ class Connection:
         now: Seconds on the clock that `note` is told of.
     """
 
+    __slots__ = ("_since", "_used", "_used_at", "asked", "number", "peer", "service", "tap")
+
     def __init__(
         self, number: int, peer: Peer[Any], service: Service, tap: Tap, now: float
     ) -> None:
@@ -45,15 +47,11 @@ class Connection:
 
     def note(self, now: float) -> bool:
         """Looks whether there were calls since it last did."""
-        counts = self.peer.statistics()
-        if not self._is_used(counts):
+        used = self.peer.calls
+        if used == self._used:
             return False
-        self._used, self._used_at = _made(counts), now
+        self._used, self._used_at = used, now
         return True
-
-    def _is_used(self, counts: dict[str, int]) -> bool:
-        under_way = counts["calls_running"] or counts["calls_waiting"]
-        return bool(under_way) or _made(counts) != self._used
 
     @property
     def served(self) -> int:
@@ -74,6 +72,9 @@ class Connection:
     def report(self, now: float, *, is_yours: bool) -> ConnectionReport:
         """Tells about the connection."""
         counts, info = self.peer.statistics(), self.peer.info
+        is_used = bool(
+            counts["calls_running"] or counts["calls_waiting"] or self.peer.calls != self._used
+        )
         return {
             "id": self.number,
             "you": is_yours,
@@ -82,7 +83,7 @@ class Connection:
             "dialect": "" if info is None else info.dialect,
             "software": "" if info is None else info.software,
             "age": now - self._since,
-            "idle": 0.0 if self._is_used(counts) else now - self._used_at,
+            "idle": 0.0 if is_used else now - self._used_at,
             "received": counts["bytes_received"],
             "sent": counts["bytes_sent"],
             "exports": counts["exports"],
@@ -105,10 +106,6 @@ class Connection:
             "state": state,
             "where": where,
         }
-
-
-def _made(counts: dict[str, int]) -> int:
-    return counts["calls_made"] + counts["calls_served"]
 
 
 def _credentials(peer: Peer[Any]) -> dict[str, str | int | list[str]]:

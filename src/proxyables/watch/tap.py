@@ -16,6 +16,8 @@ from proxyables.peer.service import Service
 from proxyables.wire.instructions import EXECUTE, Message
 from proxyables.yamux import Stream
 
+_LONGEST = 80
+
 Outcome = Literal["ok", "error", "cancelled"]
 
 
@@ -81,6 +83,17 @@ class Tap:
         listener: Learns of each call.
     """
 
+    __slots__ = (
+        "_calls",
+        "_connection",
+        "_is_left",
+        "_left",
+        "_listener",
+        "_now",
+        "_peer",
+        "_service",
+    )
+
     def __init__(self, service: Service, connection: int, peer: str, listener: Listener) -> None:
         self._service = service
         self._connection = connection
@@ -136,7 +149,7 @@ class Tap:
         call = self._calls.get(stream, self._now)
         if call is not None:
             call.outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
-            call.error = type(error).__name__
+            call.error = type(error).__name__[:_LONGEST]
 
     def _on_done(self, stream: Stream, call: Measured, task: asyncio.Task[None]) -> None:
         if self._calls.get(stream) is call:  # else the next one is there already

@@ -81,7 +81,7 @@ class Watch:
         self._traces: set[Trace] = set()
         self._is_closed = False
         self._served = self._failed = 0  # on connections that have ended
-        self._marks: deque[tuple[float, int, int]] = deque()
+        self._marks = deque([(self._started, 0, 0)])
         """How many calls there were, and errors, at some times; the first is the one that the rates
         begin at."""
         self._recent, self._before = Histogram(), Histogram()
@@ -94,7 +94,8 @@ class Watch:
         """Takes a new connection; returns what makes the object that its peer may ask."""
         number = next(self._numbers)
         tap = Tap(service, number, peer.address, self)
-        self._mark()
+        if self._timer is None:
+            self._mark()
         self._connections[peer] = Connection(number, peer, service, tap, time.monotonic())
         tap.open(None if self._is_watched else _SAMPLE)
         if self._timer is None:
@@ -109,8 +110,8 @@ class Watch:
         connection.tap.leave()
         self._served += connection.served
         self._failed += connection.service.failed
-        self._mark()
         if not self._connections and self._timer is not None:
+            self._mark()
             self._timer.cancel()
             self._timer = None
 
@@ -239,13 +240,18 @@ class Watch:
         return served, failed
 
     def _mark(self) -> None:
+        """Notes the counts, but not for each of many short connections in a row."""
         now = time.monotonic()
-        self._marks.append((now, *self._counts()))
+        if now - self._marks[-1][0] >= _INTERVAL / 2:
+            self._marks.append((now, *self._counts()))
+        self._forget_marks(now)
+
+    def _forget_marks(self, now: float) -> None:
         while len(self._marks) > 1 and self._marks[1][0] <= now - _WINDOW:
             self._marks.popleft()
 
     def _rates(self, now: float) -> Rates:
-        self._mark()
+        self._forget_marks(now)
         served, failed = self._counts()
         since, served_then, failed_then = self._marks[0]
         # The first mark may be much older: then nothing was counted for long, and it holds still.
