@@ -74,12 +74,13 @@ async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
         await asyncio.sleep(0.005)
 
 
-async def running(peer: Any, count: int) -> list[dict[str, Any]]:
-    """Waits until a server has so many calls in flight; returns what it tells of them."""
+async def running(peer: Any, *states: str) -> list[dict[str, Any]]:
+    """Waits until a server's calls are in these states; returns what it tells of them."""
     end = time.monotonic() + 20
     while True:
         calls: list[dict[str, Any]] = (await peer.status())["calls"]
-        if len(calls) == count:
+        have_begun = all(call["where"] for call in calls if call["state"] == "waiting")
+        if tuple(call["state"] for call in calls) == states and have_begun:
             return calls
         assert time.monotonic() < end, calls
         await asyncio.sleep(0.005)

@@ -26,7 +26,7 @@ import os
 import ssl as tls
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, cast
 
@@ -39,7 +39,7 @@ from proxyables.net.serving import Server as AsyncServer
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING
 from proxyables.peer.peer import Peer as AsyncPeer
-from proxyables.peer.reports import Status
+from proxyables.peer.reports import Status, TraceEvent
 from proxyables.peer.workers import current_job
 from proxyables.proxies.blocking import BlockingProxy, copy, describe, ref, release
 from proxyables.proxies.typed import ApiClass, BlockingApi, Root, T, check_class, compare
@@ -195,6 +195,20 @@ class Peer(Generic[Root]):
         """
         told: Status = self._peer.desk.run(self._peer.status)
         return told
+
+    def trace(
+        self, pattern: str = "*", *, errors_only: bool = False, arguments: bool = False
+    ) -> Iterator[TraceEvent]:
+        """Yields the calls that the server serves, as they happen; see `proxyables.Peer.trace`.
+
+        Dropping the iterator ends the trace.
+
+        Raises:
+            NotSupported, AccessDenied, LimitExceeded, ConnectionClosed: From the first iteration.
+        """
+        events = self._peer.trace(pattern, errors_only=errors_only, arguments=arguments)
+        while chunk := self._peer.desk.run(events.take):
+            yield from chunk
 
     def statistics(self) -> dict[str, int]:
         """Returns the counts of this connection: calls, bytes, streams, references."""

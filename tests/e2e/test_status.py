@@ -87,7 +87,7 @@ async def test_where_coroutines_wait() -> None:
         Started() as start,
     ):
         start(peer.root.wait_inside())
-        (call,) = await running(peer, 1)
+        (call,) = await running(peer, "waiting")
         assert (call["path"], call["state"], call["connection"]) == (
             "shop.wait_inside",
             "waiting",
@@ -114,7 +114,7 @@ async def test_where_a_stream_waits() -> None:
                 pass
 
         start(read())
-        (call,) = await running(peer, 1)
+        (call,) = await running(peer, "waiting")
         assert (call["path"], call["state"]) == ("shop.numbers", "waiting")
         assert call["where"]["function"] == "Shop.numbers"
 
@@ -123,9 +123,7 @@ async def test_where_a_stream_waits() -> None:
 async def test_a_stream_whose_reader_is_slow_is_being_sent() -> None:
     async with served() as (address, _), proxyables.connect(address) as peer:
         async for _ in peer.root.flood():
-            (call,) = await running(peer, 1)
-            while call["state"] != "sending":
-                (call,) = await running(peer, 1)
+            (call,) = await running(peer, "sending")
             assert call["path"] == "shop.flood"
             break
 
@@ -138,16 +136,16 @@ async def test_where_workers_stand_and_who_waits_for_them() -> None:
         Started() as start,
     ):
         first = start(peer.root.block())
-        await running(peer, 1)
+        await running(peer, "running")
         second = start(peer.root.add(1, 2))
-        blocked, queued = await running(peer, 2)
-        assert (blocked["path"], blocked["state"]) == ("shop.block", "running")
+        blocked, queued = await running(peer, "running", "queued")
+        assert blocked["path"] == "shop.block"
         assert blocked["where"] == {
             "file": str(HERE),
             "line": line_of("self.gate.wait(60)"),
             "function": "Shop.block",
         }
-        assert (queued["path"], queued["state"], queued["where"]) == ("shop.add", "queued", None)
+        assert (queued["path"], queued["where"]) == ("shop.add", None)
         told = await peer.status()
         assert told["server"]["threads"] == {"limit": 1, "running": 1, "queued": 1, "alive": 1}
         assert told["totals"]["running"] == told["connections"][0]["running"] == 2
@@ -172,8 +170,8 @@ async def test_a_worker_that_waits_for_its_caller() -> None:
     ):
         called = start(peer.root.call_back(callback))
         await asked.wait()
-        (call,) = await running(peer, 1)
-        assert (call["state"], call["where"]["function"]) == ("calling", "Shop.call_back")
+        (call,) = await running(peer, "calling")
+        assert call["where"]["function"] == "Shop.call_back"
         assert (await peer.status())["connections"][0]["waiting"] == 1
         may_answer.set()
         assert await called == "answer"
@@ -241,6 +239,11 @@ def test_the_blocking_face() -> None:
         proxyables.sync.connect(server.addresses[0]) as peer,
     ):
         assert peer.root.add(1, 2) == 3
+        events = peer.trace("add")
+        assert next(events)["event"] == "start"
+        peer.root.add(1, 2)
+        assert [next(events)["event"] for _ in range(2)] == ["begin", "end"]
+        del events
         told = peer.status()
         assert told["server"]["name"] == "shop"
         assert told["rates"]["calls"] >= 1  # to read the method may be one of its own

@@ -64,11 +64,18 @@ class Trace(AsyncIterator[TraceEvent]):
         return self
 
     async def __anext__(self) -> TraceEvent:
+        return cast(TraceEvent, await (await self._begin()).__anext__())
+
+    async def take(self) -> list[TraceEvent]:
+        """Returns the events that have arrived, at least one; nothing at the end."""
+        return await (await self._begin()).take()
+
+    async def _begin(self) -> Items:
         if self._items is None:
             await _check(self._peer)
             self._items = self._peer.iterate(_TARGET, self._steps, self._peer)
             self._peer.traces.add(self)
-        return cast(TraceEvent, await self._items.__anext__())
+        return self._items
 
     def stop(self) -> None:
         """Ends the trace. Safe to call twice."""
