@@ -215,6 +215,12 @@ def test_the_end_of_standard_input_ends_the_server(cli: Cli) -> None:
     assert b"importing" not in result.bytes
 
 
+@pytest.mark.parametrize("words", [["--once"], ["--exit-when-idle"]])
+def test_it_ends_however_else_it_was_to_end(cli: Cli, words: list[str]) -> None:
+    assert cli("serve", "shop:shop", "--stdio", *words, stdin=b"").code == 0
+    assert cli("call", exec_address("shop:shop", *words), "add", "2", "3").out == "5\n"
+
+
 @pytest.mark.parametrize(
     ("loop", "redirection"),
     [

@@ -299,7 +299,9 @@ class Server:
         What `peers` says now holds until the first await, so a loop that looks, and then waits
         for this, misses nothing.
         """
-        if not self._ended.is_set():
+        if self._ended.is_set():
+            await asyncio.sleep(0)  # a loop that waits for this leaves others their turn
+        else:
             await self._change.wait()
 
     async def wait_closed(self) -> None:

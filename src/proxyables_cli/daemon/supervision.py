@@ -166,9 +166,10 @@ def notify(state: str) -> None:
 
 async def tell_status(server: Server) -> None:
     """Keeps systemd's ``STATUS=`` up to date with how many connections there are; for ever."""
-    where = ", ".join(server.addresses)
+    where, count = ", ".join(server.addresses), 0
     while True:
-        await server.changed()
+        while len(server.peers) == count:
+            await server.changed()
         count = len(server.peers)
         told = "1 connection" if count == 1 else f"{count} connections"
         notify(f"STATUS=serving on {where}, {told}")
