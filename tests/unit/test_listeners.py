@@ -528,6 +528,21 @@ def test_a_listener_that_rests_can_be_closed(run: Run) -> None:
 # --- who may connect, and who has what is wanted -------------------------------------------------
 
 
+def test_a_place_that_everybody_could_take(run: Run, tmp_path: Path) -> None:
+    address = UnixAddress(str(tmp_path / "p.sock"))
+
+    async def main() -> None:
+        os.chmod(tmp_path, 0o777)
+        with pytest.raises(AuthenticationFailed, match="put another socket in its place"):
+            await listen_unix(address)
+        assert os.listdir(tmp_path) == []
+        (await listen_unix(address, is_safe=True)).close()
+        os.chmod(tmp_path, 0o1777)  # as /tmp is
+        (await listen_unix(address)).close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("mask", [0o000, 0o077])
 def test_a_mode_is_exactly_what_was_asked_for(run: Run, tmp_path: Path, mask: int) -> None:
     path = tmp_path / "p.sock"

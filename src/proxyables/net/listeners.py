@@ -28,7 +28,7 @@ from proxyables.net.addresses import (
 )
 from proxyables.net.holders import who_has_port, who_has_socket
 from proxyables.net.hosts import Place, look_up
-from proxyables.net.socket_files import Access, SocketFile, bound_file
+from proxyables.net.socket_files import Access, SocketFile, bound_file, is_open_to_all
 from proxyables.net.transports import drive_socket
 
 Attach: TypeAlias = Callable[[socket.socket, asyncio.Protocol], Awaitable[object]]
@@ -228,16 +228,13 @@ async def listen_unix(
         is_safe: Whether every user of this machine may: there is a secret, or it is wanted so.
 
     Raises:
-        AuthenticationFailed: It is not safe, and every user could.
+        AuthenticationFailed: It is not safe, and every user could, or could take its place.
         FileExistsError: There is a file, or another user's socket, at the path.
         OSError: Somebody listens on it, or the socket cannot be had; the message says why.
     """
     access = Access() if access is None else access
-    if access.is_for_everybody and not is_safe and not address.is_abstract:
-        raise AuthenticationFailed(
-            f"{address}: with mode {access.mode:04o} every user of this machine can reach it; set "
-            "a token, or say that this is meant (insecure)"
-        )
+    if not is_safe and not address.is_abstract:
+        _refuse_everybody(address, access)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -254,6 +251,18 @@ async def listen_unix(
         raise
     is_short = len(os.fsencode(file.path)) <= MAX_SOCKET_PATH
     return Listener(sock, f"unix:{file.path if is_short else address.path}", file)
+
+
+def _refuse_everybody(address: UnixAddress, access: Access) -> None:
+    danger = ""
+    if access.is_for_everybody:
+        danger = f"with mode {access.mode:04o} every user of this machine can reach it"
+    elif is_open_to_all(os.path.dirname(address.path) or "."):
+        danger = "every user of this machine can put another socket in its place"
+    if danger:
+        raise AuthenticationFailed(
+            f"{address}: {danger}; set a token, or say that this is meant (insecure)"
+        )
 
 
 # --- inherited sockets ---------------------------------------------------------------------------

@@ -92,6 +92,15 @@ class SocketFile:
             log.warning("cannot remove %s: %s", self.path, error)
 
 
+def is_open_to_all(directory: str) -> bool:
+    """Whether every user may remove what others have in a directory; False if there is none."""
+    try:
+        mode = os.stat(directory).st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+
+
 @asynccontextmanager
 async def bound_file(sock: socket.socket, path: str, access: Access) -> AsyncIterator[SocketFile]:
     """Binds a socket to a path. It has to listen before the block ends.
@@ -204,4 +213,10 @@ async def _lock_directory(path: str) -> int | None:
     return None
 
 
-__all__ = ["PRIVATE_MODE", "Access", "SocketFile", "bound_file", "understand_access"]
+__all__ = [
+    "Access",
+    "SocketFile",
+    "bound_file",
+    "is_open_to_all",
+    "understand_access",
+]
