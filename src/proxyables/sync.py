@@ -107,15 +107,17 @@ def serve(
     origins: Sequence[str] = (),
     access_log: AccessLog = "off",
     watchdog: float = 0.0,
+    max_connections: int | None = None,
+    unix_mode: int | None = None,
+    unix_group: str | int | None = None,
 ) -> Server:
     """Serves an object from the background thread; returns when every address is listened on.
 
     Args:
         threads: How many worker threads run synchronous methods; 0 runs them on the background
             loop, where they get cursors and must not block.
-        obj, where, instance, factory, policy, limits, token, ssl, name: See `proxyables.serve`,
-            which also says what is raised.
-        by_reference, insecure, origins, access_log, watchdog: See there as well.
+
+    All other arguments are those of `proxyables.serve`, which also says what is raised.
     """
     server = serve_async(
         obj,
@@ -133,6 +135,9 @@ def serve(
         origins=origins,
         access_log=access_log,
         watchdog=watchdog,
+        max_connections=max_connections,
+        unix_mode=unix_mode,
+        unix_group=unix_group,
     )
 
     async def start() -> AsyncServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -38,7 +39,9 @@ class Adder:
 
 
 @pytest.mark.parametrize("instance", ["shared", "connection"])
-def test_one_connection_more_is_told_so(run: Run, instance: Any) -> None:
+def test_one_connection_more_is_told_so(
+    run: Run, instance: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> None:
         Adder.made = 0
         what = Adder() if instance == "shared" else Adder
@@ -58,6 +61,12 @@ def test_one_connection_more_is_told_so(run: Run, instance: Any) -> None:
                 assert await again.root.add(2, 3) == 5
 
     run(main())
+    told = {(each.levelno, each.getMessage().partition(": ")[2]) for each in caplog.records}
+    why = "connections: 3 is over the limit max_connections=2"
+    assert told == {
+        (logging.WARNING, f"'turned away: {why}'"),
+        (logging.WARNING, f"'the peer is busy: {why}'"),
+    }
 
 
 def test_whoever_comes_at_once_is_counted_before_its_object_is_made(run: Run) -> None:

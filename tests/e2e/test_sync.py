@@ -9,6 +9,7 @@ import os
 import pydoc
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import textwrap
@@ -707,3 +708,13 @@ def test_an_object_in_a_child_process(tmp_path: Path) -> None:
         with proxyables.sync.connect(command + options, timeout=30) as peer:
             assert peer.root.add(2, 3) == 5
             assert peer.root.where() == thread
+
+
+def test_the_blocking_face_has_the_same_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "p.sock"
+    with proxyables.sync.serve(Shop(), str(path), max_connections=1, unix_mode=0o660) as server:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with proxyables.sync.connect(server.addresses[0]) as peer:
+            with pytest.raises(HandshakeFailed, match="max_connections=1"):
+                proxyables.sync.connect(server.addresses[0])
+            assert peer.root.add(2, 3) == 5

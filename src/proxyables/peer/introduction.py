@@ -118,6 +118,8 @@ class Introduction:
             answer = self._handshake.on_request(message)
         except ProxyError as error:
             self._session.send(stream, self._dialect.encode_throw(error))
+            if error is self._handshake.refusal:
+                raise HandshakeFailed(f"turned away: {error}", reason="busy") from None
             raise
         self._session.send(stream, self._dialect.encode_plain(answer))
         if self._handshake.stage is Stage.DONE:
