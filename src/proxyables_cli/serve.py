@@ -107,7 +107,7 @@ async def _serve_supervised(
     server = make_server(exported, handed.addresses, options, token, sockets)
     async with server:
         handed.tell_ready()
-        await signals.wait()
+        await first(signals.wait(), handed.keep_telling())
     return Code.OK
 
 

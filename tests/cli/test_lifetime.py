@@ -82,6 +82,10 @@ def test_one_connection_too_many_is_refused(cli: Cli, serve: Starter) -> None:
             assert "max_connections=1" in refused.line
 
     asyncio.run(main())
+    told = server.stop().err.splitlines()[2:]
+    assert len(told) == 1
+    assert "warning: " in told[0]
+    assert "turned away" in told[0]
 
 
 def test_a_call_that_takes_too_long(cli: Cli, serve: Starter) -> None:
@@ -128,10 +132,17 @@ def test_what_makes_no_sense_is_bad_usage(cli: Cli, words: list[str], says: str)
 # -- signals --------------------------------------------------------------------------------------
 
 
-def test_two_hundred_calls_in_flight_are_answered(cli: Cli, serve: Starter) -> None:
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [("add", []), ("add_slowly", []), ("add", ["--workers", "2"])],
+    ids=["async", "sync", "processes"],
+)
+def test_two_hundred_calls_in_flight_are_answered(
+    cli: Cli, serve: Starter, method: str, words: list[str]
+) -> None:
     path = cli.directory / "p.sock"
     (cli.directory / "gate.py").write_text(
-        "import asyncio\n"
+        "import asyncio, time\n"
         "class Gate:\n"
         "    def __init__(self):\n"
         "        self.count = 0\n"
@@ -141,13 +152,19 @@ def test_two_hundred_calls_in_flight_are_answered(cli: Cli, serve: Starter) -> N
         "            print('all', flush=True)\n"
         "        await asyncio.sleep(0.5)\n"
         "        return number + 1\n"
+        "    def add_slowly(self, number):\n"
+        "        if number == 0:\n"
+        "            print('all', flush=True)\n"  # the others wait for the one worker
+        "        time.sleep(0.003)\n"
+        "        return number + 1\n"
         "gate = Gate()\n"
     )
-    server = serve("gate:gate", "--unix", "p.sock", "--grace", f"{PATIENCE}s")
+    server = serve("gate:gate", "--unix", "p.sock", "--grace", f"{PATIENCE}s", *words)
 
     async def main() -> list[Any]:
         async with proxyables.connect(server.address) as peer:
-            calls = [asyncio.ensure_future(proxyables.run(peer.root.add(n))) for n in range(200)]
+            add = getattr(peer.root, method)
+            calls = [asyncio.ensure_future(proxyables.run(add(n))) for n in range(200)]
             assert server.process.stdout is not None
             line = await asyncio.to_thread(server.process.stdout.readline)
             assert line == b"all\n"  # every call is there

@@ -13,7 +13,7 @@ import proxyables
 from cli.processes import PATIENCE, Cli, Server, Starter, until
 
 PROCESS = """
-import asyncio, os
+import asyncio, os, time
 class Process:
     def __init__(self):
         self.count = 0
@@ -31,6 +31,8 @@ class Process:
         await asyncio.Event().wait()
     def die(self):
         os._exit(3)
+    async def block_the_loop(self):
+        time.sleep(3600)
 process = Process()
 """
 
@@ -128,6 +130,25 @@ def test_a_process_that_dies_is_started_again(pair: Server) -> None:
     result = pair.stop()
     assert result.code == 0
     assert "ended with status 3; starting it again in 0.1 s" in result.err
+
+
+def test_a_process_that_is_stuck_is_killed_where_systemd_watches(cli: Cli, serve: Starter) -> None:
+    (cli.directory / "process.py").write_text(PROCESS)
+    cli.env["WATCHDOG_USEC"] = "1000000"
+    server = serve("process:process", "--unix", "p.sock", "--workers", "1")
+
+    async def main() -> None:
+        async with proxyables.connect(server.address) as peer:
+            victim = await peer.root.pid()
+            with pytest.raises(proxyables.ConnectionClosed):
+                await peer.root.block_the_loop()
+        async with proxyables.connect(server.address, timeout=PATIENCE) as peer:
+            assert await peer.root.pid() != victim
+
+    asyncio.run(main())
+    result = server.stop()
+    assert result.code == 0
+    assert "has been stuck for 1 s, and is killed" in result.err
 
 
 @pytest.mark.parametrize("how", ["a second signal", "its death"])

@@ -40,6 +40,17 @@ class ServingProcess:
         self.is_ready = await self._reader.readline() == handover.READY
         return self.is_ready
 
+    async def until_silent(self, seconds: float) -> None:
+        """Waits until it has said nothing for so long; for ever if it has ended, or for 0."""
+        line = handover.ALIVE
+        while seconds and line:
+            try:
+                async with asyncio.timeout(seconds):
+                    line = await self._reader.readline()
+            except TimeoutError:
+                return
+        await asyncio.Event().wait()
+
     async def wait(self) -> int:
         """Waits for its end; returns its exit code, 128 + N if signal N ended it."""
         code = await self._process.wait()
@@ -84,12 +95,18 @@ class Children:
         addresses: Where they serve.
         sockets: Those that listen for each address, which they all share.
         grace: Seconds that calls in flight get at the end.
+        patience: Seconds of silence after which one is taken for stuck; 0 if that is not watched.
     """
 
     def __init__(
-        self, addresses: Sequence[str], sockets: Sequence[Sequence[socket.socket]], grace: float
+        self,
+        addresses: Sequence[str],
+        sockets: Sequence[Sequence[socket.socket]],
+        grace: float,
+        patience: float = 0.0,
     ) -> None:
         self.sockets = sockets
+        self.patience = patience
         self._addresses = addresses
         self._grace = grace
         self._all: set[ServingProcess] = set()
@@ -103,7 +120,7 @@ class Children:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     *sys.orig_argv[1:],
-                    env=handover.environment(self._addresses, self.sockets, theirs),
+                    env=handover.environment(self._addresses, self.sockets, theirs, self.patience),
                     pass_fds=[sock.fileno() for each in [*self.sockets, [theirs]] for sock in each],
                 )
                 reader, writer = await asyncio.open_unix_connection(sock=ours)

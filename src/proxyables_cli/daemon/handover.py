@@ -1,8 +1,8 @@
 """What a supervising process hands to the processes that serve: listening sockets, and a line.
 
 The child is started with the supervisor's own command line, and this, in one environment variable,
-says what is different. Over the line, a socket, the child says that it accepts; its end, from
-either side, says that the other is to stop or has ended.
+says what is different. Over the line, a socket, the child says that it accepts, and then that it
+is alive; its end, from either side, says that the other is to stop or has ended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from proxyables_cli.exits import Code, Failure
 
 VARIABLE = "PROXYABLES_HANDOVER"
-READY = b"ready\n"
+READY, ALIVE = b"ready\n", b"alive\n"
 # What concerns the supervisor alone: its supervisor, and the sockets that it was given.
 _NOT_FOR_CHILDREN = (
     "NOTIFY_SOCKET",
@@ -38,11 +38,14 @@ class Handover:
         addresses: What the sockets are for.
         descriptors: Those of the sockets of each address, in their order.
         line: The descriptor of that to the supervisor, which stays open to the end.
+        patience: Seconds of silence after which the supervisor takes this process for stuck; 0
+            if it does not care.
     """
 
     addresses: list[str]
     descriptors: list[list[int]]
     line: int
+    patience: float
 
     def open_sockets(self) -> list[list[socket.socket]]:
         """Makes the sockets, which are the caller's; once."""
@@ -50,10 +53,21 @@ class Handover:
 
     def tell_ready(self) -> None:
         """Tells the supervisor that every listener accepts."""
+        self._tell(READY)
+
+    async def keep_telling(self) -> None:
+        """Tells the supervisor that the loop still turns; for ever."""
+        if not self.patience:
+            await asyncio.Event().wait()
+        while True:
+            self._tell(ALIVE)
+            await asyncio.sleep(self.patience / 2)
+
+    def _tell(self, what: bytes) -> None:
         try:
-            os.write(self.line, READY)
+            os.write(self.line, what)
         except OSError:
-            pass  # it has ended, which `watch` notices
+            pass  # it has ended, which `watch` notices, or does not listen now
 
     def watch(self, ask: Callable[[], None]) -> None:
         """Calls `ask` when the supervisor wants this process to stop, or has ended."""
@@ -65,15 +79,19 @@ class Handover:
 
 
 def environment(
-    addresses: Sequence[str], sockets: Sequence[Sequence[socket.socket]], line: socket.socket
+    addresses: Sequence[str],
+    sockets: Sequence[Sequence[socket.socket]],
+    line: socket.socket,
+    patience: float,
 ) -> dict[str, str]:
-    """Returns the environment of a child that these are handed to."""
+    """Returns the environment of a child that these are handed to; see `Handover`."""
     kept = {name: text for name, text in os.environ.items() if name not in _NOT_FOR_CHILDREN}
     told = {
         "from": os.getpid(),
         "addresses": list(addresses),
         "sockets": [[sock.fileno() for sock in each] for each in sockets],
         "line": line.fileno(),
+        "patience": patience,
     }
     return kept | {VARIABLE: json.dumps(told)}
 
@@ -93,7 +111,8 @@ def take() -> Handover | None:
         told = json.loads(text)
         if told["from"] != os.getppid():
             raise Failure(Code.LOST, "the process that was to supervise this one has ended")
-        handed = Handover(told["addresses"], told["sockets"], told["line"])
+        handed = Handover(told["addresses"], told["sockets"], told["line"], told["patience"])
+        os.set_blocking(handed.line, False)
         for number in [handed.line, *itertools.chain(*handed.descriptors)]:
             os.set_inheritable(number, False)
         return handed

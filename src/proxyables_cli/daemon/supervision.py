@@ -176,17 +176,23 @@ async def tell_status(server: Server) -> None:
         await asyncio.sleep(_STATUS_PAUSE)
 
 
+def allowed_silence() -> float:
+    """Returns how many seconds systemd waits for word of this process; 0 for any."""
+    if os.environ.get("WATCHDOG_PID") not in (None, str(os.getpid())):
+        return 0.0
+    try:
+        return max(int(os.environ.get("WATCHDOG_USEC", "")) / 1e6, 0.0)
+    except ValueError:
+        return 0.0
+
+
 async def watchdog() -> None:
     """Sends ``WATCHDOG=1`` twice within the time that systemd allows; for ever.
 
     It runs on the event loop, so a loop that is blocked is noticed, and not one that is idle.
     """
-    try:
-        allowed = int(os.environ.get("WATCHDOG_USEC", "")) / 1e6
-    except ValueError:
-        allowed = 0.0
-    ours = os.environ.get("WATCHDOG_PID") in (None, str(os.getpid()))
-    if allowed <= 0 or not ours:
+    allowed = allowed_silence()
+    if not allowed:
         await asyncio.Event().wait()
     while True:
         notify("WATCHDOG=1")
@@ -194,6 +200,7 @@ async def watchdog() -> None:
 
 
 __all__ = [
+    "allowed_silence",
     "announce",
     "claim",
     "notify",

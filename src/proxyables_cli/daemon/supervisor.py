@@ -37,7 +37,8 @@ async def supervise(
     edits = Edits(options) if options.reload else None
     binder = make_server(_nothing, addresses, options, token)
     await opened(binder.bind())
-    children = Children(addresses, binder.sockets, options.grace)
+    patience = supervision.allowed_silence() if options.workers else 0.0
+    children = Children(addresses, binder.sockets, options.grace, patience)
     signals = StopSignals(asyncio.get_running_loop(), on_end=children.kill_all)
     signals.heed_hang_up(reopen and functools.partial(_reopen_all, reopen, children))
     try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from proxyables_cli.daemon.children import Children, ServingProcess
+from proxyables_cli.daemon.signals import first
 from proxyables_cli.exits import Code
 
 log = logging.getLogger("proxyables")
@@ -56,7 +57,7 @@ class Workers:
         pause = FIRST_PAUSE
         while True:
             started = time.monotonic()
-            code = await self._children.wait(child)
+            code = await self._end_of(number, child)
             if time.monotonic() - started > STEADY:
                 pause = FIRST_PAUSE
             told = "worker %d (process %d) ended with status %d; starting it again in %g s"
@@ -68,6 +69,17 @@ class Workers:
                 again = await self._start(number)
             child = again
             await child.until_ready()
+
+    async def _end_of(self, number: int, child: ServingProcess) -> int:
+        """Waits for the end of one, which is brought about if its loop is stuck."""
+        patience = self._children.patience
+        code: int | None = await first(self._children.wait(child), child.until_silent(patience))
+        if code is not None:
+            return code
+        told = "worker %d (process %d) has been stuck for %g s, and is killed"
+        log.warning(told, number, child.pid, patience)
+        child.kill()
+        return await self._children.wait(child)
 
     async def _start(self, number: int) -> ServingProcess | None:
         """Starts one, unless the system has no room for it now."""
