@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.5
+# Why nobody could be met who may be met later: one that closes at once may be starting again.
+_PASSING = ("unreachable", "busy", "closed")
 """Seconds between two attempts to reach a server that is coming up, at first and at the most."""
 
 
@@ -58,7 +60,7 @@ class Connecting(Common):
     wait: float | None = value(
         "--wait",
         metavar="DURATION",
-        text="If nobody is there, try again for this long: the server may be coming up.",
+        text="If nobody is there, or it is busy, try again for this long: a server may come up.",
         convert=duration,
     )
     token_file: str | None = value(
@@ -153,7 +155,7 @@ async def _dial(
         except (ValueError, proxyables.NotSupported) as error:
             raise Failure(Code.USAGE, str(error)) from None
         except proxyables.HandshakeFailed as error:
-            if error.reason != "unreachable" or now() >= end:
+            if error.reason not in _PASSING or now() >= end:
                 raise
         clock.reschedule(None)
         await asyncio.sleep(min(pause, max(end - now(), 0.0)))

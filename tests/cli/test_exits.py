@@ -44,6 +44,7 @@ def meeting(reason: errors.Reason) -> BaseException:
         (meeting("version"), 76),
         (meeting("malformed"), 76),
         (meeting("refused"), 76),
+        (meeting("busy"), 69),
         (meeting("not-found"), 127),
         (meeting("not-executable"), 126),
         (errors.ConnectionClosed("no"), 74),

@@ -112,11 +112,12 @@ def test_a_server_that_dies_waits_for_an_edit(cli: Cli, serve: Starter) -> None:
     async def main() -> None:
         await read_until(server, "warning: the server ended with status 3; waiting for an edit")
         assert cli("call", server.address, "version").code == 69
+        waiting = cli.start("call", server.address, "version", "--wait", f"{PATIENCE}s")
         source.write_text(SOURCE.format(version=1))
         await read_until(server, "serving again")
+        assert waiting.communicate(timeout=PATIENCE)[0] == b"1\n"
 
     asyncio.run(main())
-    assert cli("call", server.address, "version").out == "1\n"
     assert server.stop().code == 0
 
 

@@ -74,6 +74,13 @@ async def refuse(raw: RawPeer) -> None:
     await raw.until_over()
 
 
+async def be_busy(raw: RawPeer) -> None:
+    await begin(raw)
+    refusal = {"type": "LimitExceeded", "message": "too many"}
+    await raw.send(raw.session.streams[1], [THROW, refusal])
+    await raw.until_over()
+
+
 async def give_up(raw: RawPeer) -> None:
     await begin(raw)
     raw.session.reset(raw.session.streams[1])
@@ -98,6 +105,7 @@ MEETINGS: dict[Callable[[RawPeer], Awaitable[None]], Reason] = {
     answer_with_garbage: "malformed",
     answer_with_auth: "malformed",
     refuse: "refused",
+    be_busy: "busy",
     give_up: "closed",
 }
 
