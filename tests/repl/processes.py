@@ -179,7 +179,9 @@ class Terminal:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.execve(words[0], list(words), environment(**{"TERM": "xterm-256color", **changes}))
-        ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self.received = bytearray()
+        """All that the process has written."""
+        self.resize(columns)
         self.exit_code: int | None = None
 
     def __enter__(self) -> Terminal:
@@ -207,6 +209,16 @@ class Terminal:
     @staticmethod
     def _text_of(lines: list[str]) -> str:
         return "\n".join(line.rstrip() for line in lines).rstrip()
+
+    def resize(self, columns: int) -> None:
+        """Changes the width of the window; the process is told."""
+        self.screen.resize(40, columns)
+        ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+    @property
+    def modes(self) -> list[Any]:
+        """How the terminal is set."""
+        return termios.tcgetattr(self._fd)
 
     def type(self, text: str) -> None:
         os.write(self._fd, text.encode())
@@ -256,6 +268,7 @@ class Terminal:
                 return False
             if not data:
                 return False
+            self.received += data
             self._stream.feed(data)
             if b"\x1b[6n" in data:  # prompt_toolkit asks where the cursor is
                 row, column = self.screen.cursor.y + 1, self.screen.cursor.x + 1
@@ -275,3 +288,9 @@ class Terminal:
         if self.exit_code is None:
             _, status = os.waitpid(self.pid, 0)
             self.exit_code = os.waitstatus_to_exitcode(status)
+
+
+def leave(terminal: Terminal) -> None:
+    """Ends a session that is at its prompt, by Ctrl-D."""
+    terminal.type("\x04")
+    assert terminal.finish() == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from repl.processes import Terminal, command, serving
+from repl.processes import Terminal, command, leave, serving
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,6 @@ def terminal(address: str, tmp_path: Path) -> Iterator[Terminal]:
     with Terminal(command(address), XDG_STATE_HOME=str(tmp_path)) as terminal:
         terminal.wait_prompt()
         yield terminal
-
-
-def leave(terminal: Terminal) -> None:
-    terminal.type("\x04")
-    assert terminal.finish() == 0
 
 
 def test_a_session(terminal: Terminal, tmp_path: Path) -> None:
@@ -61,39 +56,6 @@ def test_blocks_and_pastes(terminal: Terminal) -> None:
     terminal.wait("y = x + 1")
     terminal.enter("", ">>>")
     terminal.enter("x, y", "(1, 2)")
-    leave(terminal)
-
-
-def test_ctrl_c_cancels_the_call_over_there(terminal: Terminal) -> None:
-    before = terminal.enter("print('n', obj.cancelled)", "n ")
-    terminal.type("obj.sleep(60, print)\r")
-    terminal.wait("\ngo")  # said from over there: the call runs
-    terminal.type("\x03")
-    terminal.wait("cancelled after")
-    terminal.wait_prompt()
-    after = terminal.enter("print('n', obj.cancelled)", "n ")
-    assert before != after
-    leave(terminal)
-
-
-@pytest.mark.parametrize("source", ["import time; time.sleep(60)", "[0 for _ in iter(int, 1)]"])
-def test_ctrl_c_in_local_code(terminal: Terminal, source: str) -> None:
-    terminal.type(f"print('go'); {source}\r")
-    terminal.wait("\ngo")
-    terminal.type("\x03")
-    terminal.wait("KeyboardInterrupt")
-    terminal.wait_prompt()
-    assert "proxyables_cli" not in terminal.text
-    terminal.enter("obj.add(1, 1)", "\n2")
-    leave(terminal)
-
-
-def test_ctrl_c_at_the_prompt_clears_the_line(terminal: Terminal) -> None:
-    terminal.type("some text")
-    terminal.wait("some text")
-    terminal.type("\x03")
-    terminal.wait_prompt()
-    terminal.enter("obj.add(1, 1)", "\n2")
     leave(terminal)
 
 
@@ -229,19 +191,3 @@ def test_ways_out(address: str, tmp_path: Path, word: str) -> None:
         terminal.wait_prompt()
         terminal.type(f"{word}\r")
         assert terminal.finish() == 0
-
-
-def test_a_dumb_terminal(address: str) -> None:
-    with Terminal(command(address), TERM="dumb") as terminal:
-        terminal.wait_prompt()
-        terminal.enter("obj.add(2, 3)", "\n5")
-        terminal.type("half a li")
-        terminal.wait("half a li")
-        terminal.type("\x03")
-        terminal.wait_prompt()
-        terminal.type("print('go'); obj.sleep()\r")
-        terminal.wait("\ngo")
-        terminal.type("\x03")
-        terminal.wait("cancelled after")
-        terminal.wait_prompt()
-        leave(terminal)

@@ -38,7 +38,7 @@ def depth(color: str) -> ColorDepth | None:
     """
     if color == "never" or (color == "auto" and os.environ.get("NO_COLOR")):
         return ColorDepth.MONOCHROME
-    return None
+    return ColorDepth.DEPTH_4_BIT if color == "always" else None  # all that `STYLE` needs
 
 
 __all__ = ["STYLE", "depth"]

@@ -39,15 +39,7 @@ def interruptible(task: asyncio.Task[Any], abandoned: asyncio.Future[None]) -> I
 
 @contextmanager
 def listening(on_interrupt: Callable[[], None]) -> Iterator[None]:
-    """Has Ctrl-C call a function, on the loop, inside the block."""
-    loop = asyncio.get_running_loop()
-    with _handling(lambda number, frame: _discard(loop.call_soon_threadsafe(on_interrupt))):
-        yield
-
-
-@contextmanager
-def pressing(press: Callable[[], None]) -> Iterator[None]:
-    """Has Ctrl-C call a function, on the loop, inside the block, while somebody types there.
+    """Has Ctrl-C call a function, on the loop, inside the block, where no cell runs.
 
     Should the loop not come to it, because a callback or a job holds it with synchronous code, the
     next Ctrl-C interrupts that code.
@@ -58,7 +50,7 @@ def pressing(press: Callable[[], None]) -> Iterator[None]:
     def deliver() -> None:
         nonlocal waiting
         waiting = False
-        press()
+        on_interrupt()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -120,4 +112,4 @@ def _discard(_: object) -> None:
     """Makes a statement's value None."""
 
 
-__all__ = ["PATIENCE", "interruptible", "listening", "pressing"]
+__all__ = ["PATIENCE", "interruptible", "listening"]

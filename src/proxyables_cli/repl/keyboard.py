@@ -29,16 +29,31 @@ class Keyboard(Vt100Input):
     def raw_mode(self) -> AbstractContextManager[None]:
         return _with_interrupt(super().raw_mode(), self.fileno())
 
+    def cooked_mode(self) -> AbstractContextManager[None]:
+        return _blocking(super().cooked_mode(), self.fileno())
+
 
 @contextmanager
 def _with_interrupt(raw: AbstractContextManager[None], descriptor: int) -> Iterator[None]:
-    with raw:  # puts everything back at its end
-        modes = termios.tcgetattr(descriptor)
-        modes[_LOCAL_MODES] |= termios.ISIG
-        off = os.fpathconf(descriptor, "PC_VDISABLE").to_bytes(1, "little")
-        for key in _KEYS:
-            modes[_CHARACTERS][key] = off
-        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+    try:
+        with raw:  # puts the modes back at its end
+            modes = termios.tcgetattr(descriptor)
+            modes[_LOCAL_MODES] |= termios.ISIG
+            off = os.fpathconf(descriptor, "PC_VDISABLE").to_bytes(1, "little")
+            for key in _KEYS:
+                modes[_CHARACTERS][key] = off
+            termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+            yield
+    finally:
+        os.set_blocking(descriptor, True)
+
+
+@contextmanager
+def _blocking(cooked: AbstractContextManager[None], descriptor: int) -> Iterator[None]:
+    """Undoes what uvloop does to what it reads from: `input`, an editor, and the shell that started
+    us, whose terminal it is too, expect reads that wait."""
+    with cooked:
+        os.set_blocking(descriptor, True)
         yield
 
 

@@ -24,7 +24,7 @@ from proxyables_cli.repl import colours, keys
 from proxyables_cli.repl.commands import COMMANDS
 from proxyables_cli.repl.completion import Arguments, Completer, Descriptions
 from proxyables_cli.repl.history import open_history
-from proxyables_cli.repl.interrupts import pressing
+from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.keyboard import Keyboard, press_interrupt
 from proxyables_cli.repl.menu import Menu
 from proxyables_cli.repl.remoting import is_remote
@@ -97,7 +97,7 @@ class Terminal:
             if not connection.peer.closed:
                 self._descriptions.prefetch(connection.peer.root)
         # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back.
-        with patch_stdout(), pressing(lambda: press_interrupt(prompt.app)):
+        with patch_stdout(), listening(lambda: press_interrupt(prompt.app)):
             return await prompt.prompt_async(
                 handle_sigint=False, refresh_interval=TICK if self._toolbar.is_moving else 0
             )

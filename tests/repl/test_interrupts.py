@@ -1,0 +1,162 @@
+"""Ctrl-C in a real terminal, on both event loops: what it ends, and that it ends nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repl.processes import Terminal, command, leave, serving
+
+CONTROL_C = "\x03"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving() as (address, _):
+        yield address
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def terminal(address: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    words = command(address, loop=request.param)
+    with Terminal(words, XDG_STATE_HOME=str(tmp_path)) as terminal:
+        terminal.wait_prompt()
+        yield terminal
+        assert "proxyables_cli" not in terminal.text
+        assert "asyncio/" not in terminal.text
+
+
+def begin(terminal: Terminal, line: str) -> None:
+    """Types a line, and waits for the "go" that it says."""
+    terminal.type(f"{line}\r")
+    terminal.wait("\ngo")
+
+
+def press_until(terminal: Terminal, text: str) -> None:
+    """Presses Ctrl-C until it shows an effect: two that come too fast for the system are one."""
+    for _ in range(20):
+        terminal.type(CONTROL_C)
+        with contextlib.suppress(AssertionError):
+            terminal.wait(text, timeout=0.5)
+            return
+    terminal.wait(text)
+
+
+def goes_on(terminal: Terminal) -> None:
+    """Sees that the session does its work, and ends it."""
+    terminal.wait_prompt()
+    terminal.enter("obj.add(20, 3)", "\n23")
+    leave(terminal)
+
+
+def test_a_call_is_cancelled_over_there(terminal: Terminal) -> None:
+    before = terminal.enter("print('n', obj.cancelled)", "n ")
+    begin(terminal, "obj.sleep(60, print)")  # said from over there: the call runs
+    terminal.type(CONTROL_C)
+    terminal.wait("cancelled after ")
+    terminal.wait_prompt()
+    assert before != terminal.enter("print('n', obj.cancelled)", "n ")
+    goes_on(terminal)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time; time.sleep(60)",
+        "[0 for _ in iter(int, 1)]",
+        "while True: pass\r",
+        "import subprocess; subprocess.run(['sleep', '60'])",
+    ],
+)
+def test_local_code_is_interrupted(terminal: Terminal, source: str) -> None:
+    begin(
+        terminal,
+        f"exec({source!r}, print('go'))" if "while" in source else f"print('go'); {source}",
+    )
+    terminal.type(CONTROL_C)
+    terminal.wait("KeyboardInterrupt")
+    goes_on(terminal)
+
+
+def test_code_that_swallows_it_once(terminal: Terminal) -> None:
+    lines = (
+        "async def stubborn():",
+        "    try:",
+        "        await obj.sleep(60, print)",
+        "    except BaseException:",
+        "        await obj.sleep(60, lambda word: print('aga' 'in'))",
+    )
+    terminal.type(f"\x1b[200~{chr(10).join(lines)}\n\x1b[201~")
+    terminal.enter("", ">>>")
+    begin(terminal, "await stubborn()")
+    terminal.type(CONTROL_C)
+    terminal.wait("again")
+    terminal.type(CONTROL_C)
+    terminal.wait("cancelled after ")
+    goes_on(terminal)
+
+
+def test_twice_at_once(terminal: Terminal) -> None:
+    begin(terminal, "obj.sleep(60, print)")
+    terminal.type(CONTROL_C * 2)
+    terminal.wait("cancelled after ")
+    goes_on(terminal)
+
+
+def test_a_callback_that_does_not_end_while_a_call_waits(terminal: Terminal) -> None:
+    terminal.enter("def stuck(word): print('go'); [0 for _ in iter(int, 1)]\r", ">>>")
+    begin(terminal, "obj.sleep(60, stuck)")
+    press_until(terminal, "cancelled after ")
+    goes_on(terminal)
+
+
+def test_text_at_the_prompt_is_cleared(terminal: Terminal) -> None:
+    terminal.type("some text")
+    terminal.wait("some text")
+    terminal.type(CONTROL_C)
+    terminal.wait_prompt()
+    for count in (3, 4):
+        terminal.type(CONTROL_C)
+        terminal.until(lambda count=count: terminal.text.count(">>>") == count, 10)
+    goes_on(terminal)
+
+
+def test_a_callback_that_does_not_end_while_somebody_types(terminal: Terminal) -> None:
+    terminal.enter("def stuck(word): print('go', flush=True); [0 for _ in iter(int, 1)]\r", ">>>")
+    terminal.enter("obj.later(stuck, 0.1)", "registered")
+    # Nothing can be drawn by now, so what it prints is not waited for.
+    terminal.until(lambda: _is_busy(terminal.pid), 10)
+    press_until(terminal, "\ngo")
+    goes_on(terminal)
+
+
+def test_a_job_that_does_not_end(terminal: Terminal) -> None:
+    terminal.type("%bg [0 for _ in iter(int, 1)]\r")
+    terminal.until(lambda: _is_busy(terminal.pid), 10)
+    press_until(terminal, "KeyboardInterrupt")
+    goes_on(terminal)
+
+
+def _is_busy(pid: int) -> bool:
+    """Whether a process has used a good deal of processor time."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) > 150
+
+
+def test_a_dumb_terminal(address: str) -> None:
+    with Terminal(command(address), TERM="dumb") as terminal:
+        terminal.wait_prompt()
+        terminal.enter("obj.add(2, 3)", "\n5")
+        terminal.type("half a li")
+        terminal.wait("half a li")
+        terminal.type(CONTROL_C)
+        terminal.wait_prompt()
+        begin(terminal, "print('go'); obj.sleep()")
+        terminal.type(CONTROL_C)
+        terminal.wait("cancelled after ")
+        terminal.wait_prompt()
+        assert b"\x1b" not in terminal.received
+        leave(terminal)
