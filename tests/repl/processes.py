@@ -259,6 +259,10 @@ class Terminal:
                 self._reap()
                 raise AssertionError(f"the process ended; the screen:\n{self.text}")
 
+    def poll(self) -> None:
+        """Draws what has come, without waiting."""
+        self._read(0)
+
     def _read(self, timeout: float) -> bool:
         readable, _, _ = select.select([self._fd], [], [], timeout)
         if readable:

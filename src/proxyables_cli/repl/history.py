@@ -23,7 +23,7 @@ MAX_INPUT = 64 << 10
 """Characters of the longest input that is kept."""
 
 _SECRET = re.compile(
-    r"""(token|secret|passw(or)?d|passphrase|api_?key|private_?key|credentials?)["']?\s*[=:](?!=)
+    r"""(token|secret|passw(or)?d|passphrase|api_?key|private_?key|credentials?)["']?\]?\s*[=:](?!=)
     |%secret\b|-----BEGIN|://[^/\s:@]+:[^/\s@]+@|\bBearer\s""",
     re.IGNORECASE | re.VERBOSE,
 )
