@@ -138,6 +138,18 @@ def test_tb_shows_what_lies_between(type_: Type) -> None:
     assert told.endswith("ValueError: x\n")
 
 
+def test_commands_on_expressions_show_what_was_typed(type_: Type) -> None:
+    told = type_("%table obj.fail('x')")
+    assert told.startswith(
+        'Traceback (here):\n  File "<repl:1>", line 1, in <module>\n    obj.fail('
+    )
+    assert "__px" not in told
+    assert type_("%json x = 1") == "'x = 1' is no expression\n"
+    assert type_("%json [obj.value]  # a comment") == "[\n  1\n]\n"
+    assert type_("%table 5") == "5\n"
+    assert type_("%copy obj.accounts[0].notes") == "{'opened': 2024}\n"
+
+
 def test_history_and_suggestions(type_: Type) -> None:
     assert type_("1", "%conn", "%history") == "1\n%conn\n%history\n"
     assert type_("1", "2", "%history 2") == "2\n%history 2\n"

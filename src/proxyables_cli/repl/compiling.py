@@ -82,14 +82,20 @@ class Compiler:
         return self._cells
 
     def compile(
-        self, source: str, *, filename: str | None = None, shows: Shows = Shows.LAST
+        self,
+        source: str,
+        *,
+        filename: str | None = None,
+        shows: Shows = Shows.LAST,
+        display: str = DISPLAY,
     ) -> Cell:
         """Compiles one cell.
 
         Args:
             source: Complete Python source; ``await`` may stand at the top level.
             filename: The file that it comes from; without, it becomes the next ``<repl:N>``.
-            shows: Which values the cell hands to the function named `DISPLAY`.
+            shows: Which values the cell hands to the function named `display`.
+            display: A coroutine function among the names that the cell sees.
 
         Raises:
             SyntaxError: It is not Python. `ValueError`, `OverflowError` and `RecursionError` come
@@ -107,7 +113,7 @@ class Compiler:
             warnings.simplefilter("ignore", SyntaxWarning)
             if self.auto_await:
                 tree = rewrite(tree, cell=self._cells)
-            _show(tree, shows)
+            _show(tree, shows, display)
             code = compile(tree, filename, "exec", flags=self._flags, dont_inherit=True)
         self._flags |= code.co_flags & _FUTURE_FLAGS
         return Cell(code, filename, temporary_prefix(self._cells))
@@ -184,11 +190,11 @@ def with_commands(source: str) -> str:
     return "\n".join(lines)
 
 
-def _show(tree: ast.Module, shows: Shows) -> None:
+def _show(tree: ast.Module, shows: Shows, display: str) -> None:
     wanted = tree.body[-1:] if shows is Shows.LAST else tree.body
     for statement in wanted if shows is not Shows.NOTHING else ():
         if isinstance(statement, ast.Expr) and not _is_command(statement.value):
-            function = ast.Name(DISPLAY, ast.Load())
+            function = ast.Name(display, ast.Load())
             call = ast.Await(ast.Call(function, [statement.value], []))
             statement.value = ast.copy_location(call, statement.value)
     ast.fix_missing_locations(tree)

@@ -140,16 +140,20 @@ class Resolver:
             return await self._items(value)
         for builtin, operation in _OPERATIONS.items():
             if callee is builtin:
-                self._note(site, operation)
-                return Answer(await self._remoting.perform(value, operation))
+                return await self._answer(value, operation, site)
         return value
+
+    async def _answer(self, value: UserValue, operation: str, site: FrameType) -> UserValue:
+        if operation in ("str", "repr") and not self._remoting.pipelines(value):
+            return value  # a classic peer cannot be asked, so the cursor tells what it knows
+        self._note(site, operation)
+        return Answer(await self._remoting.perform(value, operation))
 
     async def text(self, value: UserValue, operation: str) -> UserValue:
         """What an f-string gets for a value: the text that a remote object has over there."""
         if not self.is_remote(value):
             return value
-        self._note(sys._getframe(1), operation)
-        return Answer(await self._remoting.perform(value, operation))
+        return await self._answer(value, operation, sys._getframe(1))
 
     def ordering(self, callee: UserValue) -> UserValue:
         """What to call in place of `sorted`, `min` and `max`; any other function is itself."""

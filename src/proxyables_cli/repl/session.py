@@ -304,12 +304,17 @@ class Session:
     async def value(self, source: str) -> UserValue:
         """The value of an expression, awaited as in a cell; raises what it raises."""
         taken: list[UserValue] = []
-        self.scope.names[_TAKE] = taken.append
+
+        async def take(value: UserValue) -> None:
+            taken.append(value)
+
+        self.scope.names[_TAKE] = take
         try:
-            # The line end closes a comment; a statement is a syntax error.
-            await self.cell(f"{_TAKE}(({source}\n))", shows=Shows.NOTHING)
+            await self.evaluator.execute(self.evaluator.compiler.compile(source, display=_TAKE))
         finally:
             del self.scope.names[_TAKE]
+        if not taken:
+            raise Failure(Code.USAGE, f"{source!r} is no expression")
         return taken[0]
 
     async def chain(self, source: str) -> UserValue:
