@@ -55,11 +55,23 @@ def test_side_by_side() -> None:
 
 
 def test_one_below_the_other_where_it_is_narrow() -> None:
-    assert list(tables.table_of([{"name": "ada", "age": 36}], 16)) == [
-        "── 1 ───────────",
-        "name  ada",
+    row = {"name": "ada lovelace", "age": 36, "born": "10 December 1815"}
+    assert list(tables.table_of([row], 26)) == [
+        "── 1 ─────────────────────",
+        "name  ada lovelace",
         " age  36",
+        "born  10 December 1815",
     ]
+    assert list(tables.table_of([row], 27)) == [
+        "name        age  born",
+        "──────────  ───  ──────────",
+        "ada lovel…   36  10 Decemb…",
+    ]
+
+
+def test_many_narrow_columns_stay_side_by_side() -> None:
+    row = {f"c{number}": number for number in range(9)}
+    assert len(list(tables.table_of([row, row], 9 * 2 + 8 * 2))) == 4
 
 
 def test_missing_values_stay_empty_and_too_many_rows_are_counted() -> None:

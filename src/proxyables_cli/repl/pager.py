@@ -55,7 +55,10 @@ async def _run(words: Sequence[str], text: str | None) -> int:
     sys.stdout.flush()
     try:
         process = await asyncio.create_subprocess_exec(
-            *words, stdin=None if text is None else asyncio.subprocess.PIPE
+            *words,
+            stdin=None if text is None else asyncio.subprocess.PIPE,
+            # As git has it: what fits on the screen is only written there.
+            env={"LESS": "FRX", **os.environ},
         )
     except OSError as error:
         why = (error.strerror or str(error)).lower()

@@ -12,7 +12,7 @@ from proxyables_cli.repl.resolution import UserValue
 MAX_ROWS = 100
 _MAX_COLUMNS = 64
 _LEAST_COLUMN = 10
-"""Characters that each column must get, or the rows are shown one below the other."""
+"""Characters that a column must get if it has them, or the rows are shown one below the other."""
 _CELL = 500
 _GAP = "  "
 
@@ -59,7 +59,9 @@ def table_of(
         for row in rows[:MAX_ROWS]
     ]
     headings = [_cell(name, text_of) for name in names]
-    if len(names) * _LEAST_COLUMN > width:
+    columns = zip(headings, *shown, strict=True)
+    least = [min(max(map(_size, column)), _LEAST_COLUMN) for column in columns]
+    if sum(least) + len(_GAP) * (len(least) - 1) > width:
         yield from _one_below_the_other(headings, shown, width)
     else:
         right = [_is_number(name, rows) for name in names]

@@ -20,6 +20,8 @@ LEAST_SECONDS = 0.5
 LEAST_RUNS = 3
 MOST_RUNS = 10_000
 _PINGS = 3
+_LEAST_SHARE = 0.1
+"""Of the time here; what is left over there below that is lost in the differences between trips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Cost:
             trip: Seconds that a round trip takes; None if unknown.
         """
         parts = [duration_text(self.seconds)]
-        if self.messages == 1 and trip is not None:
-            there = max(self.seconds - trip, 0.0)
+        there = 0.0 if trip is None or self.messages != 1 else self.seconds - trip
+        if there > _LEAST_SHARE * self.seconds:
             parts[0] += f", about {duration_text(there)} of it over there"
         return "; ".join([*parts, self.traffic_text()])
 
