@@ -14,6 +14,9 @@ html_theme = "furo"
 html_title = f"proxyables {release}"
 exclude_patterns = ["_build", "requirements.txt"]
 
+# What is typed at our prompt is not all Python: commands, and names with a question mark.
+suppress_warnings = ["misc.highlighting_failure"]
+
 myst_heading_anchors = 4
 default_role = "code"
 autodoc_typehints = "description"

@@ -13,10 +13,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pyte
 
-from repl.processes import SOURCES, Terminal
+from repl.processes import SOURCES, Terminal, serving_target
 
 CHECKOUT = str(SOURCES)
-COLUMNS = 92
+COLUMNS, ROWS = 92, 24
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE = 8.4, 18, 14
 MARGIN, BAR = 14, 30
 BACKGROUND, FOREGROUND = "#1e2128", "#d7dae0"
@@ -57,11 +57,13 @@ SCENES: dict[str, Callable[[Terminal], None]] = {
 
 
 def picture(screen: pyte.Screen, title: str) -> str:
-    """Draws a screen, as far down as something is on it."""
-    lines = [row for row in range(screen.lines) if screen.display[row].strip()]
-    rows = max(lines, default=0) + 1
+    """Draws a screen: its lines down to the last one, of several blank ones in a row the first."""
+    filled = [bool(text.strip()) for text in screen.display]
+    rows = [row for row in range(screen.lines) if filled[row] or (row and filled[row - 1])]
+    if rows and not filled[rows[-1]]:
+        rows.pop()
     width = 2 * MARGIN + screen.columns * CELL_WIDTH
-    height = BAR + rows * CELL_HEIGHT + MARGIN
+    height = BAR + len(rows) * CELL_HEIGHT + MARGIN
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" role="img" aria-label={quoteattr(title)} '
@@ -70,12 +72,12 @@ def picture(screen: pyte.Screen, title: str) -> str:
     ]
     for place, colour in enumerate(("#e06c75", "#e5c07b", "#98c379")):
         drawn.append(f'<circle cx="{MARGIN + 6 + 20 * place}" cy="17" r="6" fill="{colour}"/>')
-    for row in range(rows):
-        drawn += line(screen, row)
+    for place, row in enumerate(rows):
+        drawn += line(screen, row, place)
     return "\n".join([*drawn, "</svg>", ""])
 
 
-def line(screen: pyte.Screen, row: int) -> list[str]:
+def line(screen: pyte.Screen, row: int, place: int) -> list[str]:
     """Draws one line: a rectangle where the background differs, and a text for each style."""
     cells = [screen.buffer[row][column] for column in range(screen.columns)]
     drawn: list[str] = []
@@ -83,9 +85,8 @@ def line(screen: pyte.Screen, row: int) -> list[str]:
     for end in range(1, len(cells) + 1):
         if end < len(cells) and style(cells[end]) == style(cells[start]):
             continue
-        # Where this checkout is says nothing to readers.
         text = "".join(cell.data for cell in cells[start:end]).replace(CHECKOUT, "/srv/shop")
-        drawn += run(text, style(cells[start]), start, row)
+        drawn += run(text, style(cells[start]), start, place)
         start = end
     return drawn
 
@@ -128,19 +129,26 @@ def main(directory: Path) -> None:
     """Plays each scene in a REPL of its own, and writes its picture."""
     directory.mkdir(exist_ok=True)
     for name, scene in SCENES.items():
-        with (
-            tempfile.TemporaryDirectory() as state,
-            Terminal(
-                [sys.executable, "-m", "proxyables_cli", "-q", "demo"],
-                columns=COLUMNS,
-                XDG_STATE_HOME=state,
-            ) as terminal,
-        ):
-            terminal.wait_prompt()
-            scene(terminal)
-            text = picture(terminal.screen, str(scene.__doc__))
+        with serving_target("proxyables.demo:obj") as address:
+            text = played(scene, address)
+        # Which port it was, and where this checkout is, says nothing to readers.
+        port = address.rpartition(":")[2]
+        text = text.replace(f":{port}", ":9000")
         (directory / f"{name}.svg").write_text(text)
         print(directory / f"{name}.svg")
+
+
+def played(scene: Callable[[Terminal], None], address: str) -> str:
+    """Plays one scene; gives its picture."""
+    words = [sys.executable, "-m", "proxyables_cli", "repl", address]
+    with (
+        tempfile.TemporaryDirectory() as state,
+        Terminal(words, columns=COLUMNS, rows=ROWS, XDG_STATE_HOME=state) as terminal,
+    ):
+        terminal.wait_prompt()
+        scene(terminal)
+        terminal.until(lambda: "tcp:" in terminal.below, 10)
+        return picture(terminal.screen, str(scene.__doc__))
 
 
 if __name__ == "__main__":

@@ -170,18 +170,21 @@ class Terminal:
     Args:
         words: The program.
         columns: The width of the screen.
+        rows: Its height.
         changes: Changes to the environment.
     """
 
-    def __init__(self, words: Sequence[str], *, columns: int = 100, **changes: str) -> None:
-        self.screen = pyte.HistoryScreen(columns, 40, history=1000)
+    def __init__(
+        self, words: Sequence[str], *, columns: int = 100, rows: int = 40, **changes: str
+    ) -> None:
+        self.screen = pyte.HistoryScreen(columns, rows, history=1000)
         self._stream = pyte.ByteStream(self.screen)
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             os.execve(words[0], list(words), environment(**{"TERM": "xterm-256color", **changes}))
         self.received = bytearray()
         """All that the process has written."""
-        self.resize(columns)
+        self.resize(columns, rows)
         self.exit_code: int | None = None
 
     def __enter__(self) -> Terminal:
@@ -210,10 +213,10 @@ class Terminal:
     def _text_of(lines: list[str]) -> str:
         return "\n".join(line.rstrip() for line in lines).rstrip()
 
-    def resize(self, columns: int) -> None:
-        """Changes the width of the window; the process is told."""
-        self.screen.resize(40, columns)
-        ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    def resize(self, columns: int, rows: int = 40) -> None:
+        """Changes the size of the window; the process is told."""
+        self.screen.resize(rows, columns)
+        ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     @property
     def modes(self) -> list[Any]:
