@@ -9,7 +9,7 @@ import ast
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CodeType, FrameType
 
 from proxyables_cli.repl.evaluation import Ending, Outcome
 from proxyables_cli.repl.faces import UserValue
@@ -31,7 +31,9 @@ class Entry:
         is_command: Whether it is a ``%`` line, or asks about a name.
         number: The number of the cell that it is, or that it compiled first.
         auto_await: Whether remote chains were awaited in it.
-        outcome: How it ended; None until then.
+        is_done: Whether it has ended as it should.
+        raised: The type of what it raised, if anything. The error itself would keep alive whatever
+            its frames hold, remote objects too.
         shown: The value that it showed, as Python; None if it has no such form.
         shows: Whether it showed a value that is not None.
         streams: Whether it showed the items of an iterator.
@@ -42,16 +44,12 @@ class Entry:
     is_command: bool
     number: int
     auto_await: bool
-    outcome: Outcome | None = None
+    is_done: bool = False
+    raised: type[BaseException] | None = None
     shown: str | None = None
     shows: bool = False
     streams: bool = False
     is_reference: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it ended as it should."""
-        return self.outcome is not None and self.outcome.ending is Ending.DONE
 
 
 @dataclass(slots=True)
@@ -61,6 +59,7 @@ class Record:
     entries: list[Entry] = field(default_factory=list)
     places: dict[Place, set[str]] = field(default_factory=dict)
     _running: Entry | None = None
+    _noted: dict[tuple[int, int, str], CodeType] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
@@ -74,7 +73,8 @@ class Record:
 
     def end(self, entry: Entry, outcome: Outcome) -> None:
         """Takes what became of it."""
-        entry.outcome = outcome
+        entry.is_done = outcome.ending is Ending.DONE
+        entry.raised = None if outcome.error is None else type(outcome.error)
         self._running = None
 
     def show(self, value: UserValue, *, streams: bool, is_reference: bool) -> None:
@@ -88,8 +88,10 @@ class Record:
     def note(self, frame: FrameType, done: str) -> None:
         """Takes what was done at the place in the code where a frame waits; see `Resolver`."""
         code = frame.f_code
-        if not code.co_filename.startswith("<repl:"):
+        key = (id(code), frame.f_lasti, done)
+        if key in self._noted or not code.co_filename.startswith("<repl:"):
             return
+        self._noted[key] = code  # a loop comes here often; and while it is kept, its id is its own
         instruction = frame.f_lasti // 2  # each takes two bytes, its caches among them
         position = next(itertools.islice(code.co_positions(), instruction, None), None)
         if position is not None:

@@ -235,17 +235,16 @@ class Program:
 
     def _failed_lines(self, entry: Entry) -> list[str]:
         """What failed is left out, but for a test, where it should fail again."""
-        outcome = entry.outcome
-        error = outcome.error if outcome is not None else None
-        if self._form is not Form.TEST or not isinstance(error, Exception):
-            return [] if error is None else [f"# {line}" for line in entry.source.splitlines()]
-        kinds = [each for each in type(error).__mro__ if vars(builtins).get(each.__name__) is each]
+        kind = entry.raised
+        if self._form is not Form.TEST or kind is None or not issubclass(kind, Exception):
+            return [] if kind is None else [f"# {line}" for line in entry.source.splitlines()]
+        kinds = [each for each in kind.__mro__ if vars(builtins).get(each.__name__) is each]
         lines = [line for each in self._statements(entry) for line in self._text(each).splitlines()]
         self._imports.append("import pytest")
-        kind = kinds[0].__name__
-        if kind == "Exception" and isinstance(error, proxyables.RemoteError):
-            kind = "proxyables.RemoteError"
-        return [f"with pytest.raises({kind}):", *(_INDENT + line for line in lines)]
+        name = kinds[0].__name__
+        if name == "Exception" and issubclass(kind, proxyables.RemoteError):
+            name = "proxyables.RemoteError"
+        return [f"with pytest.raises({name}):", *(_INDENT + line for line in lines)]
 
     def _command_lines(self, entry: Entry) -> list[str]:
         name, _, rest = entry.source.removeprefix("%").partition(" ")
