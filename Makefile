@@ -1,5 +1,5 @@
 # Each target works as the only command: what it needs is made first, in virtual environments here.
-.PHONY: demo test check test-all bench docs screenshots man original interop-tools fuzz soak clean
+.PHONY: demo test check test-all bench bench-startup docs screenshots man original interop-tools fuzz soak clean
 .DELETE_ON_ERROR:
 .PRECIOUS: .venv-%/.installed
 
@@ -37,6 +37,9 @@ soak: $(VENV)
 bench: .venv/.bench original
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.idle
+
+bench-startup: $(VENV)
+	$(BIN)/python -m benchmarks.startup
 
 docs: .venv-docs/.installed
 	.venv-docs/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -7,7 +7,6 @@ never one of ours.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, cast
 
+from proxyables_cli.configuration import nearest
 from proxyables_cli.exits import Code, Failure
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -210,9 +210,8 @@ def _modules_in(directory: str) -> list[str]:
 def _did_you_mean(name: str, candidates: Iterable[str], owner: object) -> str:
     """Suggests a near name; for a module, else, the objects that it defines itself."""
     public = [candidate for candidate in candidates if not candidate.startswith("_")]
-    near = difflib.get_close_matches(name, public, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
+    if near := nearest(name, public):
+        return near
     if not isinstance(owner, ModuleType):
         return ""
     own = [

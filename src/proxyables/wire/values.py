@@ -14,8 +14,8 @@ import enum
 import fractions
 import pathlib
 import struct
+import sys
 import uuid
-import zoneinfo
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -95,7 +95,10 @@ def _dump_zone(zone: datetime.tzinfo | None, moment: Any) -> Any:
         return None
     offset = moment.utcoffset()
     seconds = None if offset is None else offset.total_seconds()
-    key = getattr(zone, "key", None) if isinstance(zone, zoneinfo.ZoneInfo) else None
+    # Dear to import; where nobody has, nobody has made one.
+    zoneinfo = sys.modules.get("zoneinfo")
+    is_named = zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo)
+    key = getattr(zone, "key", None) if is_named else None
     return seconds if key is None else [key, seconds]
 
 
@@ -105,6 +108,8 @@ def _load_zone(value: Any) -> datetime.tzinfo | None:
         key, value = fields(value, 2, "time zone")
         want(isinstance(key, str) and len(key) <= 64, "time zone")
     if key is not None:
+        import zoneinfo  # dear, and seldom needed
+
         try:
             return zoneinfo.ZoneInfo(key)
         except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
