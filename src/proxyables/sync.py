@@ -35,7 +35,7 @@ from proxyables.limits import Limits
 from proxyables.net.addresses import Address
 from proxyables.net.endpoints import connect as connect_async
 from proxyables.net.endpoints import serve as serve_async
-from proxyables.net.serving import Server as AsyncServer
+from proxyables.net.server import Server as AsyncServer
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING
 from proxyables.peer.peer import Peer as AsyncPeer

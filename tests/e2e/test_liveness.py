@@ -27,7 +27,7 @@ from proxyables import (
     HandshakeFailed,
     Limits,
 )
-from proxyables.net.serving import Server
+from proxyables.net.server import Server
 from proxyables.wire.hello import PING
 from proxyables.wire.instructions import CALL, EXECUTE, GET
 from proxyables.yamux import PINGED, WENT_AWAY

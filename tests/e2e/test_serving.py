@@ -16,7 +16,6 @@ import proxyables
 import recording
 from proxyables.errors import HandshakeFailed, RemoteError
 from proxyables.limits import Limits
-from proxyables.net import serving
 from proxyables.net.endpoints import connect, serve
 from recording import Run, eventually
 
@@ -95,7 +94,7 @@ def test_whoever_comes_at_once_is_counted_before_its_object_is_made(run: Run) ->
 def test_silent_strangers_over_the_limit_cost_little(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "MOST_REFUSED", 2)
+    monkeypatch.setattr("proxyables.net.server.MOST_REFUSED", 2)
 
     async def main() -> None:
         async with serve(Adder(), ":0", max_connections=1) as server:
