@@ -57,7 +57,7 @@ class Limits:
 
     max_message: int = 16 * MIB
     max_depth: int = 32
-    max_containers: int = 1_000_000
+    max_containers: int = 1 << 20
     max_steps: int = 256
     max_name: int = 256
     max_integer_bits: int = 65_536

@@ -1,5 +1,5 @@
 """Floods, promises and silence against a server process: its memory stays within the bounds that
-the security page states, its log says why a connection was ended, and others do not notice.
+the page of limits states, its log says why a connection was ended, and others do not notice.
 """
 
 from __future__ import annotations
