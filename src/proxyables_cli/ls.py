@@ -6,19 +6,17 @@ sockets in the directory where those are made that nobody named.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from proxyables_cli import connecting, paths, runtime, stdout
+from proxyables_cli import connecting, paths, servers, stdout
 from proxyables_cli.connecting import Connecting
+from proxyables_cli.descent import DEEPEST, MOST_OBJECTS, Descent, Member
 from proxyables_cli.exits import printable, talk
-from proxyables_cli.options import Command, word
-
-_PATIENCE = 1.0
-"""Seconds that a server of this machine gets to say who it is."""
+from proxyables_cli.figures import age, count
+from proxyables_cli.options import Command, switch, word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +30,16 @@ class LsOptions(Connecting):
         required=False,
     )
     path: str = word("PATH", text="What to look into. Else the exported object.", required=False)
+    long: bool = switch(
+        "-l",
+        "--long",
+        text="Cut nothing off, and tell types too; of servers, what they do at the moment.",
+    )
+    recursive: bool = switch(
+        "-R",
+        "--recursive",
+        text="Look into the objects that attributes hold as well, each once.",
+    )
 
 
 def run(options: LsOptions) -> int:
@@ -45,56 +53,100 @@ def run(options: LsOptions) -> int:
         import proxyables
 
         async with connecting.connected(place, options.timeout, options.wait) as peer:
-            found = await proxyables.describe(paths.walk(peer.root, steps))
-        _show(found, options)
+            if options.recursive:
+                path = "" if options.path == "." else options.path
+                await _descend(paths.walk(peer.root, steps), path, options)
+            else:
+                found = await proxyables.describe(paths.walk(peer.root, steps))
+                _show(found["members"], options)
+                _tell_more(found, "", options)
         return 0
 
     return connecting.run(work(), options)
 
 
-def _show(found: dict[str, Any], options: LsOptions) -> None:
-    members: list[dict[str, Any]] = found["members"]
+async def _descend(start: Any, path: str, options: LsOptions) -> None:
+    """Prints what an object offers, and then what those offer that it holds."""
+    descent = Descent()
+    is_for_a_reader = _is_for_a_reader(options)
+    rows: list[Member] = []
+    async for level in descent.levels(start, path):
+        if is_for_a_reader:
+            stdout.line(f"{level.path}:")
+            _show(level.members, options)
+            stdout.line("")
+        else:
+            below = "" if level.path == "." else f"{level.path}."
+            rows += [{"path": f"{below}{row['name']}", **row} for row in level.members]
+            if options.printer.format == "json":
+                _show(rows, options)  # as they come
+                rows.clear()
+        _tell_more({"members": level.members, "truncated": level.is_truncated}, level.path, options)
+        if level.is_deepest and not options.quiet:
+            talk(f"{level.path} is not looked into: it lies {DEEPEST} levels down")
+    if rows:
+        _show(rows, options)
+    if descent.is_cut and not options.quiet:
+        talk(f"there are more objects than these {MOST_OBJECTS}")
+
+
+def _is_for_a_reader(options: LsOptions) -> bool:
+    return options.printer.format == "pretty" and options.output == "auto"
+
+
+def _show(members: list[Member], options: LsOptions) -> None:
     printer = options.printer
     if printer.format == "json":
         for member in members:
             printer.value(member)
-    elif printer.format == "pretty" and options.output == "auto":
-        for text in columns(members, shutil.get_terminal_size().columns):
+    elif _is_for_a_reader(options):
+        lines = long_lines(members) if options.long else columns(members, _width())
+        for text in lines:
             stdout.line(text)
     else:
         printer.value(members)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
+
+
+def _tell_more(found: dict[str, Any], path: str, options: LsOptions) -> None:
     if found.get("truncated") and not options.quiet:
-        talk(f"there are more members than these {len(members)}")
+        where = f"{path}: " if path else ""
+        talk(f"{where}there are more members than these {len(found['members'])}")
 
 
 async def _servers(options: LsOptions) -> int:
-    """Asks each socket of the directory, all at once, who is there; prints those that answer."""
-    seconds = _PATIENCE if options.timeout is None else options.timeout
-    answers = await asyncio.gather(*(_ask(path, seconds) for path in runtime.sockets()))
-    servers = [answer for answer in answers if answer is not None]
-    if not servers and not options.quiet:
+    """Prints the servers that say who they are."""
+    seconds = servers.PATIENCE if options.timeout is None else options.timeout
+    found = await servers.running(seconds, with_status=options.long)
+    if not found and not options.quiet:
         talk("no server of yours on sockets without a name; start one: proxyables serve TARGET")
-    printer = options.printer
-    if printer.format != "pretty" or options.output != "auto":
-        for server in servers:
-            printer.value(server)
+    if not _is_for_a_reader(options):
+        for server in found:
+            options.printer.value(server)
         return 0
-    first = max((len(server["address"]) for server in servers), default=0)
-    for server in servers:
+    first = max((len(server["address"]) for server in found), default=0)
+    for server in found:
         told = f"{server.get('object', '')}  pid {server.get('pid', '?')}"
+        if "uptime" in server:
+            told += f"  up {age(server['uptime'])}  connections {count(server['connections'])}"
+            told += f"  running {count(server['running'])}"
         stdout.line(printable(f"{server['address']:{first}}  {told}"))
     return 0
 
 
-async def _ask(path: str, seconds: float) -> dict[str, Any] | None:
-    import proxyables
-
-    address = f"unix:{path}"
-    try:
-        async with proxyables.connect(address, timeout=max(seconds, 0.001)) as peer:
-            return {"address": address, **connecting.identity(peer.info)}
-    except (proxyables.ProxyError, OSError, TimeoutError):
-        return None  # a socket that a dead server has left, or nobody of ours
+def long_lines(members: list[Member]) -> Iterator[str]:
+    """Lays members out as lines that nothing is cut from, with the type of each attribute."""
+    table = []
+    for member in members:
+        written, kind, _ = cells(member)
+        told = _elsewhere(member) or str(member.get("doc") or "")
+        table.append(tuple(map(printable, (kind, written, str(member.get("type") or "-"), told))))
+    wide = [max((len(row[place]) for row in table), default=0) for place in range(3)]
+    for kind, written, type_name, told in table:
+        yield f"{kind:{wide[0]}}  {written:{wide[1]}}  {type_name:{wide[2]}}  {told}".rstrip()
 
 
 def columns(members: list[dict[str, Any]], width: int) -> Iterator[str]:
@@ -116,7 +168,11 @@ def cells(member: dict[str, Any]) -> tuple[str, str, str]:
     """Returns how to write a member, what it is, and a line of help, as the other side told it."""
     kind = f"async {member['kind']}" if member.get("async") else str(member["kind"])
     written = f"{member['name']}{member.get('signature') or ''}"
-    return written, kind, str(member.get("doc") or member.get("type") or "")
+    return written, kind, _elsewhere(member) or str(member.get("doc") or member.get("type") or "")
+
+
+def _elsewhere(member: Member) -> str:
+    return f"the same object as {member['same_as']}" if "same_as" in member else ""
 
 
 COMMANDS = (
@@ -130,4 +186,4 @@ COMMANDS = (
     ),
 )
 
-__all__ = ["COMMANDS", "LsOptions", "cells", "columns", "run"]
+__all__ = ["COMMANDS", "LsOptions", "cells", "columns", "long_lines", "run"]
