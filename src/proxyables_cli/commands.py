@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import configuration
+from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command, build, configurable
 from proxyables_cli.settings import Settings
 
@@ -31,6 +32,7 @@ _MODULES = {
     "config": "config",
     "completion": "completion",
     "man": "man",
+    "doctor": "doctor",
 }
 
 
@@ -60,7 +62,12 @@ def understand(command: Command, typed: Mapping[str, Any]) -> Invocation:
     file = configuration.find(typed.get("config"), os.environ)
     keys = [row.key for row in configurable(command.options)]
     settings = Settings(command.name, keys, os.environ, file)
-    return Invocation(command, build(command.options, typed, settings))
+    try:
+        return Invocation(command, build(command.options, typed, settings))
+    except Failure as failure:
+        if command.needs_settings or failure.code != Code.CONFIGURATION:
+            raise
+    return Invocation(command, build(command.options, typed))
 
 
 def find(name: str) -> Command | None:

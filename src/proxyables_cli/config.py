@@ -77,7 +77,7 @@ def run(options: ConfigOptions) -> int:
     elif action == "edit":
         return _edit(file)
     elif action == "check":
-        _check(file)
+        check(file)
         if not options.quiet:
             told = "is right" if os.path.exists(file.path) else "does not exist, which is right"
             talk(f"{file.path} {told}")
@@ -159,7 +159,7 @@ def _shown(content: object) -> str:
     return str(content)
 
 
-def _check(file: Configuration) -> None:
+def check(file: Configuration) -> None:
     """Looks at every table and every value.
 
     Raises:
@@ -204,7 +204,7 @@ def _edit(file: Configuration) -> int:
         ) from None
     if code != 0:
         raise Failure(Code.RAISED, f"the editor {editor!r} ended with code {code}")
-    _check(file)
+    check(file)
     return 0
 
 
@@ -215,7 +215,8 @@ COMMANDS = (
         run,
         help="Show what options are set to when nothing is typed, and where it was said.",
         epilog="Example: proxyables config show serve",
+        needs_settings=False,
     ),
 )
 
-__all__ = ["COMMANDS", "ConfigOptions", "run"]
+__all__ = ["COMMANDS", "ConfigOptions", "check", "run"]

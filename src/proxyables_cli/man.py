@@ -31,12 +31,17 @@ class ManOptions(Common):
 def run(options: ManOptions) -> int:
     """Shows one page as ``man`` does."""
     path = find(options.page)
-    for program, flag in _READERS:
-        if reader := shutil.which(program):
-            return subprocess.call([reader, flag, str(path)])  # it has its own pager and its own ^C
+    if words := reader():
+        return subprocess.call([*words, str(path)])  # it has its own pager and its own ^C
     raise Failure(
         Code.NOT_FOUND, "there is neither man nor mandoc here to show it", f"the page is {path}"
     )
+
+
+def reader() -> tuple[str, str] | None:
+    """Returns the words that a page's path is put behind to show it, if there are any."""
+    found = ((shutil.which(program), flag) for program, flag in _READERS)
+    return next(((program, flag) for program, flag in found if program), None)
 
 
 def find(page: str) -> Path:
@@ -90,4 +95,4 @@ COMMANDS = (
     ),
 )
 
-__all__ = ["COMMANDS", "ManOptions", "find", "pages", "run"]
+__all__ = ["COMMANDS", "ManOptions", "find", "pages", "reader", "run"]

@@ -203,6 +203,8 @@ class Command:
         run: What it does; returns the exit code.
         help: Its help text, the first sentence of which stands in the list of commands.
         epilog: What follows the options in the help, such as an example.
+        needs_settings: False for what looks at the configuration itself, or mends it: that has
+            to run if it is wrong as well, and then knows only what was typed.
     """
 
     name: str
@@ -210,6 +212,7 @@ class Command:
     run: Callable[[Any], int]
     help: str
     epilog: str = ""
+    needs_settings: bool = True
 
 
 def rows(options: type[Any]) -> list[tuple[str, Row]]:

@@ -7,6 +7,8 @@ import stat
 
 from proxyables_cli.exits import Code, Failure
 
+_HINT = "name a listener, such as --unix PATH or --tcp :9000"
+
 
 def socket_path(label: str) -> str:
     """Tells where the socket of a server with this name goes, and makes its directory.
@@ -63,22 +65,33 @@ def directory() -> str:
         Failure: It cannot be made or must not be used.
     """
     path = _path()
-    hint = "name a listener, such as --unix PATH or --tcp :9000"
     try:
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass  # ours from before, or a stranger's: the look at it below decides
-        found = os.lstat(path)
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass  # ours from before, or a stranger's: the look at it decides
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise Failure(
-            Code.CANNOT_LISTEN, f"cannot make the directory {path}: {why}", hint
-        ) from None
+        raise _unusable(path, error) from None
+    checked()
+    return path
+
+
+def checked() -> str | None:
+    """Looks at the directory without making it; returns it, or None if it is not there.
+
+    Raises:
+        Failure: It must not be used; the line says what to do.
+    """
+    path = _path()
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(path, error) from None
     if not stat.S_ISDIR(found.st_mode):
-        raise Failure(Code.REFUSED, f"{path} is not a directory", hint)
+        raise Failure(Code.REFUSED, f"{path} is not a directory", _HINT)
     if found.st_uid != os.geteuid():
-        raise Failure(Code.REFUSED, f"the directory {path} belongs to another user", hint)
+        raise Failure(Code.REFUSED, f"the directory {path} belongs to another user", _HINT)
     if found.st_mode & 0o077:
         raise Failure(
             Code.REFUSED, f"other users may enter the directory {path}", f"chmod 700 {path}"
@@ -86,4 +99,9 @@ def directory() -> str:
     return path
 
 
-__all__ = ["directory", "socket_path", "sockets"]
+def _unusable(path: str, error: OSError) -> Failure:
+    why = (error.strerror or str(error)).lower()
+    return Failure(Code.CANNOT_LISTEN, f"cannot make the directory {path}: {why}", _HINT)
+
+
+__all__ = ["checked", "directory", "socket_path", "sockets"]

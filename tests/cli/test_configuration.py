@@ -181,6 +181,18 @@ def test_edit_opens_the_editor_and_checks(cli: Cli, tmp_path: Path) -> None:
     assert cli("config", "path", env=env).out == f"{tmp_path}/proxyables/config.toml\n"
 
 
+def test_a_file_that_is_wrong_can_be_mended(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "proxyables" / "config.toml"
+    path.parent.mkdir()
+    env = {"XDG_CONFIG_HOME": str(tmp_path), "EDITOR": "sh -c 'echo [serve] >$0'"}
+    for wrong in ("[serve", "[config]\nnonsense = 1"):
+        path.write_text(wrong)
+        assert cli("config", "path", env=env).out == f"{path}\n"
+        assert cli("config", "check", env=env).code == Code.CONFIGURATION
+        assert cli("config", "edit", env=env).code == 0
+        assert path.read_text() == "[serve]\n"
+
+
 @pytest.mark.parametrize("words", [["shw"], ["path", "serve"], ["show", "srve"]])
 def test_bad_usage_of_config(cli: Cli, words: list[str]) -> None:
     result = cli("config", *words)

@@ -1,0 +1,72 @@
+"""``doctor``: whether everything here is as it should be, and what to do where it is not."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+
+from proxyables_cli import checks, configuration, stdout
+from proxyables_cli.checks import Finding
+from proxyables_cli.exits import Code, printable
+from proxyables_cli.options import Choice, Command, Common, value
+from proxyables_cli.output import FORMATS, Printer, wants_color
+
+_COLORS = {"ok": "32", "warn": "33", "fail": "31"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions(Common):
+    """The command line of ``doctor``."""
+
+    output: str = value(
+        "-o",
+        "--output",
+        metavar="FORMAT",
+        text=f"One of {', '.join(FORMATS)}; auto is the default.",
+        convert=Choice(*FORMATS),
+        default="auto",
+    )
+
+
+def run(options: DoctorOptions) -> int:
+    """Prints a line for each thing that was looked at, as it is found."""
+    file = configuration.find(options.config, os.environ)
+    printer = Printer(options.output, options.color)
+    is_for_a_reader = printer.format == "pretty" and options.output == "auto"
+    found = []
+    for finding in checks.everything(file):
+        if not (options.quiet and finding.level == "ok"):
+            found.append(finding)
+            if is_for_a_reader:
+                _print(finding, is_colored=wants_color(options.color))
+            elif printer.format == "json":
+                printer.value(asdict(finding))
+    if not is_for_a_reader and printer.format != "json":
+        printer.value([asdict(finding) for finding in found])
+    is_broken = any(finding.level == "fail" for finding in found)
+    return Code.CONFIGURATION if is_broken else Code.OK
+
+
+def _print(finding: Finding, *, is_colored: bool) -> None:
+    level = f"{finding.level:4}"
+    if is_colored:
+        level = f"\x1b[{_COLORS[finding.level]}m{level}\x1b[0m"
+    told = printable(f"  {finding.subject:14}  {finding.message}", clip=1000)
+    stdout.write(f"{level}{told}\n".encode("utf-8", "replace"))
+    if finding.hint:
+        stdout.line(f"{'':20}  -> {finding.hint}")
+
+
+COMMANDS = (
+    Command(
+        "doctor",
+        DoctorOptions,
+        run,
+        help="Look at what is installed, set and running here, and say what to do where something"
+        " is wrong.",
+        epilog="Example: proxyables doctor -q",
+        needs_settings=False,
+    ),
+)
+
+__all__ = ["COMMANDS", "DoctorOptions", "run"]
