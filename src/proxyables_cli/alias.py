@@ -23,7 +23,7 @@ from proxyables_cli.output import FORMATS, Printer
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-_ACTIONS = {"list": 0, "add": 2, "remove": 1}
+ACTIONS = {"list": 0, "add": 2, "remove": 1}
 """How many words each takes."""
 
 
@@ -53,10 +53,10 @@ class AliasOptions(Common):
 def run(options: AliasOptions) -> int:
     """Lists, adds or removes names."""
     action = options.action or "list"
-    if action not in _ACTIONS:
-        hint = nearest(action, _ACTIONS) or f"it takes {', '.join(_ACTIONS)}"
+    if action not in ACTIONS:
+        hint = nearest(action, ACTIONS) or f"it takes {', '.join(ACTIONS)}"
         raise Failure(Code.USAGE, f"alias has no action {action!r}", hint)
-    if len(options.words) != _ACTIONS[action]:
+    if len(options.words) != ACTIONS[action]:
         written = {"list": "alias list", "add": "alias add NAME ADDRESS"}
         hint = written.get(action, "alias remove NAME")
         raise Failure(Code.USAGE, f"alias {action} got {len(options.words)} words", hint)
@@ -177,4 +177,4 @@ COMMANDS = (
     ),
 )
 
-__all__ = ["COMMANDS", "AliasOptions", "run"]
+__all__ = ["ACTIONS", "COMMANDS", "AliasOptions", "run"]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from proxyables_cli import commands, configuration, man, runtime
+from proxyables_cli import alias, commands, config, configuration, man, runtime
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Failure
 from proxyables_cli.options import Choice, Common, Row, rows
@@ -52,9 +52,13 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
         return _fitting(_flags(command.options), current)
     positional = [row for _, row in table if not row.names]
     given = _positional(after, flags)
-    if len(given) >= len(positional):
+    if len(given) < len(positional):
+        row = positional[len(given)]
+    elif positional and positional[-1].many:
+        row = positional[-1]
+    else:
         return []
-    return _fitting(_words(positional[len(given)].metavar, given, current), current)
+    return _fitting(_words(name, row.metavar, given, current), current)
 
 
 def _fitting(found: Iterable[Candidate], current: str) -> list[Candidate]:
@@ -95,8 +99,20 @@ def _values(row: Row, current: str) -> Iterator[Candidate]:
         yield from files(current)
 
 
-def _words(metavar: str, given: Sequence[str], current: str) -> Iterator[Candidate]:
-    if "ADDRESS" in metavar:
+def _words(command: str, metavar: str, given: Sequence[str], current: str) -> Iterator[Candidate]:
+    if metavar == "[NAME=]ADDRESS":
+        name, equals, written = current.rpartition("=")
+        yield from ((f"{name}{equals}{each}", told) for each, told in addresses(written))
+    elif metavar == "ADDRESS":
+        yield from addresses(current)
+    elif metavar == "ACTION":
+        actions: Iterable[str] = alias.ACTIONS if command == "alias" else config.ACTIONS
+        yield from ((action, "") for action in actions)
+    elif metavar == "COMMAND" and given == ["show"]:
+        yield from _commands()
+    elif metavar == "WORD" and given == ["remove"]:
+        yield from ((name.removeprefix("@"), told) for name, told in _aliases())
+    elif metavar == "WORD" and given[:1] == ["add"] and len(given) == 2:
         yield from addresses(current)
     elif metavar == "TARGET":
         yield from _targets(current)
@@ -115,15 +131,18 @@ def addresses(current: str) -> Iterator[Candidate]:
     if current.startswith(("/", "./", "../", "~/")):  # else a path is no address
         yield from files(current)
         return
-    try:
-        aliases = configuration.find(None, os.environ).aliases()
-    except Failure:
-        aliases = {}  # the command itself will say what is wrong with it
-    for alias in aliases.values():
-        yield f"@{alias.name}", alias.address
+    yield from _aliases()
     for path in runtime.sockets():
         yield f"unix:{path}", "a server of yours"
     yield from ((scheme, "") for scheme in _SCHEMES)
+
+
+def _aliases() -> Iterator[Candidate]:
+    try:
+        named = configuration.find(None, os.environ).aliases()
+    except Failure:
+        return  # the command itself will say what is wrong with it
+    yield from ((f"@{each.name}", each.address) for each in named.values())
 
 
 def files(current: str, suffix: str = "") -> Iterator[Candidate]:

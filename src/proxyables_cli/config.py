@@ -17,7 +17,7 @@ from proxyables_cli.options import Choice, Command, Common, Row, configurable, c
 from proxyables_cli.output import FORMATS, Printer
 from proxyables_cli.settings import Settings
 
-_ACTIONS = ("show", "path", "check", "edit")
+ACTIONS = ("show", "path", "check", "edit")
 _SEVERAL = "*"
 """In place of a command's name: what is set is set for several."""
 
@@ -66,8 +66,8 @@ class Setting:
 def run(options: ConfigOptions) -> int:
     """Does what the action says."""
     action = options.action or "show"
-    if action not in _ACTIONS:
-        hint = nearest(action, _ACTIONS) or f"it takes {', '.join(_ACTIONS)}"
+    if action not in ACTIONS:
+        hint = nearest(action, ACTIONS) or f"it takes {', '.join(ACTIONS)}"
         raise Failure(Code.USAGE, f"config has no action {action!r}", hint)
     if options.command and action != "show":
         raise Failure(Code.USAGE, f"config {action} takes no command, got {options.command!r}")
@@ -219,4 +219,4 @@ COMMANDS = (
     ),
 )
 
-__all__ = ["COMMANDS", "ConfigOptions", "check", "run"]
+__all__ = ["ACTIONS", "COMMANDS", "ConfigOptions", "check", "run"]

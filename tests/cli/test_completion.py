@@ -39,6 +39,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pack" / "__init__.py").write_text("inside = 1\n")
     (tmp_path / "pack" / "part.py").write_text("thing = 1\n")
     (tmp_path / "run" / "proxyables").mkdir(mode=0o700, parents=True)
+    (tmp_path / "settings.toml").write_text('[aliases]\nshop = ":9"\ntill = ":8"\n')
+    monkeypatch.setenv("PROXYABLES_CONFIG", str(tmp_path / "settings.toml"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -70,6 +72,17 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["man", "addr"], ["address"]),
         (["completion", ""], sorted(SHELLS)),
         (["ls", "nowhere:", "x"], []),
+        (["ping", "@"], ["@shop", "@till"]),
+        (["repl", "a=@s"], ["a=@shop"]),
+        (["repl", "a=@shop", "b=@t"], ["b=@till"]),
+        (["bridge", "tcp://x:1", "@s"], ["@shop"]),
+        (["alias", "re"], ["remove"]),
+        (["alias", "remove", ""], ["shop", "till"]),
+        (["alias", "add", "new", "@t"], ["@till"]),
+        (["alias", "add", ""], []),
+        (["config", "e"], ["edit"]),
+        (["config", "show", "pi"], ["ping"]),
+        (["config", "path", ""], []),
     ],
 )
 def test_what_could_stand_there(sources: Path, words: list[str], expected: list[str]) -> None:
