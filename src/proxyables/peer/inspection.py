@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
@@ -74,6 +75,8 @@ class Trace(AsyncIterator[TraceEvent]):
         if self._items is None:
             await _check(self._peer)
             self._items = self._peer.iterate(_TARGET, self._steps, self._peer)
+            if self._peer.traces is None:
+                self._peer.traces = weakref.WeakSet()
             self._peer.traces.add(self)
         return self._items
 

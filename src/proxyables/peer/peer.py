@@ -205,7 +205,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._ended: asyncio.Future[None] = self.loop.create_future()
         self.root = cast(Root, ProxyCursor(self, None, []))
         self.desk = Desk(self, self._calls, self._tables)
-        self.traces: weakref.WeakSet[Trace] = weakref.WeakSet()
+        self.traces: weakref.WeakSet[Trace] | None = None  # nearly no connection has any
 
     def _make_tables(self, policy: Policy, *, on_workers: bool) -> None:
         """Makes what holds, and what runs, the objects of the two sides."""
@@ -329,11 +329,6 @@ class Peer(asyncio.Protocol, Generic[Root]):
         """Returns ``{"entries": objects exported, "retains": occurrences that are out}``."""
         return self._tables.registry.snapshot()
 
-    @property
-    def calls(self) -> int:
-        """Calls so far, in either direction: while it stays the same, nobody begins or ends one."""
-        return self._calls.made + self._service.served
-
     def statistics(self) -> dict[str, int]:
         """Returns the counts of this connection: calls, bytes, streams, references."""
         imports, exports = self._tables.imports.snapshot(), self.snapshot()
@@ -379,7 +374,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         Safe to call twice. `wait_closed` tells when it is over.
         """
         self._calls.is_ready = False
-        for trace in list(self.traces):
+        for trace in list(self.traces or ()):
             trace.stop()  # they would go on for ever, and are no calls to wait for
         self._ending.begin()
 

@@ -64,7 +64,7 @@ class ConnectionReport(TypedDict):
     """As the peer told it."""
     age: float
     idle: float
-    """Since the last call in either direction, within a second or two."""
+    """Since the peer's last call, to the second; 0 while a call runs, in either direction."""
     received: int
     """Bytes."""
     sent: int

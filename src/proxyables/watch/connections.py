@@ -28,10 +28,15 @@ class Connection:
         peer: Our end of it.
         service: What serves its calls.
         tap: What measures them.
-        now: Seconds on the clock that `note` is told of.
+        now: Seconds on `time.monotonic`'s clock.
+
+    Attributes:
+        asked: Inspections, which are no calls of anybody's object.
+        seen: How many requests had been answered when it was looked at last.
+        used_at: When it was seen last that one more was.
     """
 
-    __slots__ = ("_since", "_used", "_used_at", "asked", "number", "peer", "service", "tap")
+    __slots__ = ("_since", "asked", "number", "peer", "seen", "service", "tap", "used_at")
 
     def __init__(
         self, number: int, peer: Peer[Any], service: Service, tap: Tap, now: float
@@ -40,18 +45,8 @@ class Connection:
         self.peer = peer
         self.service = service
         self.tap = tap
-        self.asked = 0
-        """Inspections, which are no calls of anybody's object."""
-        self._since = self._used_at = now
-        self._used = 0
-
-    def note(self, now: float) -> bool:
-        """Looks whether there were calls since it last did."""
-        used = self.peer.calls
-        if used == self._used:
-            return False
-        self._used, self._used_at = used, now
-        return True
+        self.asked = self.seen = 0
+        self._since = self.used_at = now
 
     @property
     def served(self) -> int:
@@ -72,9 +67,8 @@ class Connection:
     def report(self, now: float, *, is_yours: bool) -> ConnectionReport:
         """Tells about the connection."""
         counts, info = self.peer.statistics(), self.peer.info
-        is_used = bool(
-            counts["calls_running"] or counts["calls_waiting"] or self.peer.calls != self._used
-        )
+        is_used = counts["calls_running"] or counts["calls_waiting"]
+        is_used = is_used or self.service.served != self.seen
         return {
             "id": self.number,
             "you": is_yours,
@@ -83,7 +77,7 @@ class Connection:
             "dialect": "" if info is None else info.dialect,
             "software": "" if info is None else info.software,
             "age": now - self._since,
-            "idle": 0.0 if is_used else now - self._used_at,
+            "idle": 0.0 if is_used else now - self.used_at,
             "received": counts["bytes_received"],
             "sent": counts["bytes_sent"],
             "exports": counts["exports"],

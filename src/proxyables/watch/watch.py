@@ -9,6 +9,7 @@ calls do.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 import platform
@@ -92,15 +93,14 @@ class Watch:
 
     def join(self, peer: Peer[Any], service: Service) -> Callable[[Policy], Inspector]:
         """Takes a new connection; returns what makes the object that its peer may ask."""
-        number = next(self._numbers)
+        number, now = next(self._numbers), time.monotonic()
         tap = Tap(service, number, peer.address, self)
-        if self._timer is None:
-            self._mark()
-        self._connections[peer] = Connection(number, peer, service, tap, time.monotonic())
+        self._connections[peer] = Connection(number, peer, service, tap, now)
         tap.open(None if self._is_watched else _SAMPLE)
         if self._timer is None:
+            self._mark(now, self._served, self._failed)
             self._timer = peer.loop.call_later(_INTERVAL, self._tick)
-        return lambda policy: Inspector(self, peer, policy)
+        return functools.partial(Inspector, self, peer)
 
     def leave(self, peer: Peer[Any]) -> None:
         """Forgets a connection that has ended, but for its counts."""
@@ -111,19 +111,27 @@ class Watch:
         self._served += connection.served
         self._failed += connection.service.failed
         if not self._connections and self._timer is not None:
-            self._mark()
+            self._mark(time.monotonic(), self._served, self._failed)
             self._timer.cancel()
             self._timer = None
 
     def _tick(self) -> None:
         now = time.monotonic()
-        self._mark()
         self._ticks += 1
         if self._ticks % _RENEWED == 0:
             self._recent, self._before = Histogram(), self._recent
-        for connection in self._connections.values():
-            if connection.note(now) and not self._is_watched:
-                connection.tap.open(_SAMPLE)
+        is_watched = self._is_watched
+        served, failed = self._served, self._failed
+        for connection in self._connections.values():  # thousands: nothing is called for each
+            service = connection.service
+            answered = service.served
+            served += answered - connection.asked
+            failed += service.failed
+            if answered != connection.seen:
+                connection.seen, connection.used_at = answered, now
+                if not is_watched:
+                    connection.tap.open(_SAMPLE)
+        self._mark(now, served, failed)
         loop = next(iter(self._connections)).loop
         self._timer = loop.call_later(_INTERVAL, self._tick)
 
@@ -231,19 +239,10 @@ class Watch:
             "threads": counts | {"limit": self._threads},
         }
 
-    def _counts(self) -> tuple[int, int]:
-        """Returns how many calls were served, and how many of them failed, all in all."""
-        served, failed = self._served, self._failed
-        for connection in self._connections.values():
-            served += connection.served
-            failed += connection.service.failed
-        return served, failed
-
-    def _mark(self) -> None:
+    def _mark(self, now: float, served: int, failed: int) -> None:
         """Notes the counts, but not for each of many short connections in a row."""
-        now = time.monotonic()
         if now - self._marks[-1][0] >= _INTERVAL / 2:
-            self._marks.append((now, *self._counts()))
+            self._marks.append((now, served, failed))
         self._forget_marks(now)
 
     def _forget_marks(self, now: float) -> None:
@@ -252,7 +251,9 @@ class Watch:
 
     def _rates(self, now: float) -> Rates:
         self._forget_marks(now)
-        served, failed = self._counts()
+        connections = self._connections.values()
+        served = self._served + sum(each.served for each in connections)
+        failed = self._failed + sum(each.service.failed for each in connections)
         since, served_then, failed_then = self._marks[0]
         # The first mark may be much older: then nothing was counted for long, and it holds still.
         seconds = min(max(now - since, _INTERVAL), _WINDOW)
