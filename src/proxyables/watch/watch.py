@@ -41,7 +41,7 @@ MOST_TOLD = 500
 MOST_TRACES = 16
 """Each call is told to each of them."""
 _INTERVAL = 1.0
-_SAMPLE = 32
+SAMPLE = 32
 """Calls of one connection that are measured in one interval."""
 _WINDOW = 10.0
 """Seconds that the rates are made of."""
@@ -96,7 +96,7 @@ class Watch:
         number, now = next(self._numbers), time.monotonic()
         tap = Tap(service, number, peer.address, self)
         self._connections[peer] = Connection(number, peer, service, tap, now)
-        tap.open(None if self._is_watched else _SAMPLE)
+        tap.open(None if self._is_watched else SAMPLE)
         if self._timer is None:
             self._mark(now, self._served, self._failed)
             self._timer = peer.loop.call_later(_INTERVAL, self._tick)
@@ -130,7 +130,7 @@ class Watch:
             if answered != connection.seen:
                 connection.seen, connection.used_at = answered, now
                 if not is_watched:
-                    connection.tap.open(_SAMPLE)
+                    connection.tap.open(SAMPLE)
         self._mark(now, served, failed)
         loop = next(iter(self._connections)).loop
         self._timer = loop.call_later(_INTERVAL, self._tick)
