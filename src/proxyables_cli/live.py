@@ -1,35 +1,25 @@
-"""The live view of ``top``: two tables that fill the terminal, and a few keys.
-
-Keys are read one by one from standard input while the view is open; if that is no terminal there
-are none, and Ctrl-C still works. The terminal is given back as it was, however the view ends.
-"""
+"""The live view of ``top``: two tables that fill the terminal, and a few keys."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
-import termios
-import tty
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from proxyables_cli import report
 from proxyables_cli.figures import number
+from proxyables_cli.fullscreen import FullScreen
 from proxyables_cli.output import wants_color
 
 _HELP = "q ends · s sorts by the next column · r turns the order"
 
 
 class View:
-    """A screen that shows one status after the other; a context manager.
+    """A screen that shows one status after the other.
 
     Args:
         sort: What connections are sorted by at first; a word of `report.ORDERS`.
@@ -42,53 +32,45 @@ class View:
         self._told: Any = None
         self._is_left = False
         self._watching: asyncio.Task[None] | None = None
-        self._modes: list[Any] | None = None
-        self._loop = asyncio.get_running_loop()
+        self._code = 0
         colored = wants_color(color)
         self._console = Console(no_color=not colored, highlight=False, emoji=False, markup=False)
-        self._live = Live(console=self._console, screen=True, auto_refresh=False)
+        self._screen = FullScreen(
+            self._console, on_keys=self._on_keys, on_change=self._draw, on_end=self._on_end
+        )
 
-    def __enter__(self) -> Self:
-        if sys.stdin is not None and sys.stdin.isatty():
-            self._modes = termios.tcgetattr(0)
-            tty.setcbreak(0, termios.TCSANOW)
-            self._loop.add_reader(0, self._on_key)
-        self._loop.add_signal_handler(signal.SIGWINCH, self._draw)
-        self._live.start()
-        return self
+    async def run(self, watching: Coroutine[Any, Any, None]) -> int:
+        """Awaits `watching`, which calls `show`, until it ends or somebody leaves.
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-        self._loop.remove_signal_handler(signal.SIGWINCH)
-        if self._modes is not None:
-            self._loop.remove_reader(0)
-            termios.tcsetattr(0, termios.TCSADRAIN, self._modes)
-
-    async def run(self, watching: Coroutine[Any, Any, None]) -> None:
-        """Awaits `watching`, which calls `show`, until it ends or somebody leaves."""
+        Returns:
+            The exit code.
+        """
         self._watching = asyncio.ensure_future(watching)
-        try:
-            await self._watching
-        except asyncio.CancelledError:
-            if not self._is_left:
-                raise
+        with self._screen:
+            try:
+                await self._watching
+            except asyncio.CancelledError:
+                if not self._is_left:
+                    raise
+        return self._code
 
     def show(self, told: Any) -> None:
         """Shows a status."""
         self._told = told
         self._draw()
 
-    def _on_key(self) -> None:
-        keys = os.read(0, 64)
+    def _on_end(self, number: int) -> None:
+        self._code = 128 + number
+        self._leave()
+
+    def _leave(self) -> None:
+        self._is_left = True
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _on_keys(self, keys: bytes) -> None:
         if not keys or b"q" in keys or b"\x04" in keys:
-            self._is_left = True
-            if self._watching is not None:
-                self._watching.cancel()
+            self._leave()
             return
         orders = list(report.ORDERS)
         for _ in range(keys.count(b"s")):
@@ -99,7 +81,7 @@ class View:
 
     def _draw(self) -> None:
         if self._told is not None:
-            self._live.update(self._page(self._told), refresh=True)
+            self._screen.draw(self._page(self._told))
 
     def _page(self, told: Any) -> Group:
         """Lays out what fits: who it is, then calls, for half of what is left, then connections."""

@@ -61,8 +61,8 @@ def run(options: TopOptions) -> int:
             else:
                 from proxyables_cli.live import View
 
-                with View(options.sort, options.color) as view:
-                    await view.run(_repeat(peer, options, view.show))
+                view = View(options.sort, options.color)
+                return await view.run(_repeat(peer, options, view.show))
         return 0
 
     return connecting.run(work(), options)

@@ -103,6 +103,33 @@ def test_ctrl_c_gives_the_terminal_back(shop: Server) -> None:
         assert top.finish() == 130
 
 
+def test_a_signal_gives_the_terminal_back(shop: Server) -> None:
+    with Terminal([*WORDS, shop.address]) as top:
+        before = termios.tcgetattr(top._fd)
+        top.wait("q ends", timeout=PATIENCE)
+        os.kill(top.pid, signal.SIGTERM)
+        top.until(lambda: termios.tcgetattr(top._fd) == before, PATIENCE)
+        assert top.finish() == 143
+
+
+def test_ctrl_z_gives_the_terminal_back_for_a_while(shop: Server) -> None:
+    with Terminal([*WORDS, shop.address]) as top:
+        before = termios.tcgetattr(top._fd)
+        top.wait("q ends", timeout=PATIENCE)
+        top.type("\x1a")
+        top.until(lambda: is_stopped(top.pid), PATIENCE)
+        assert termios.tcgetattr(top._fd) == before
+        top.screen.reset()
+        os.kill(top.pid, signal.SIGCONT)
+        top.wait("q ends", timeout=PATIENCE)
+        top.type("q")
+        assert top.finish() == 0
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def test_the_server_goes(cli: Cli) -> None:
     (cli.directory / "watched.py").write_text(watched.SOURCE)
     server = Server(cli, ["watched:shop", "--tcp", ":0"])
