@@ -1,5 +1,5 @@
 # Each target works as the only command: what it needs is made first, in virtual environments here.
-.PHONY: demo test check test-all bench bench-startup docs screenshots man original interop-tools fuzz soak clean
+.PHONY: demo test check test-all bench bench-startup bench-keys docs screenshots man original interop-tools fuzz soak clean
 .DELETE_ON_ERROR:
 .PRECIOUS: .venv-%/.installed
 
@@ -40,6 +40,10 @@ bench: .venv/.bench original
 
 bench-startup: $(VENV)
 	$(BIN)/python -m benchmarks.startup
+
+# How long a key takes to be drawn while the server takes half a second to answer.
+bench-keys: $(VENV)
+	$(BIN)/python -m benchmarks.keys
 
 docs: .venv-docs/.installed
 	.venv-docs/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -227,3 +227,10 @@ def test_every_command_is_documented(page: str) -> None:
     assert found == list(COMMANDS)
     for each in COMMANDS.values():
         assert each.help.lower() in text.lower()
+
+
+def test_two_question_marks_ask_for_the_source(type_: Type) -> None:
+    assert type_("obj.add??").endswith("its source stays with its owner\n")
+    source = "def double(n):\n    return n * 2\n"
+    assert type_(source, "double??").endswith(source)
+    assert type_("len??").endswith("it has no source here\n")

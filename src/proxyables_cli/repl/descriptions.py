@@ -37,6 +37,16 @@ async def all_lines(value: UserValue, width: int) -> list[str]:
     return [*head_lines(told), *member_lines(told, width)]
 
 
+def source_lines(value: UserValue) -> list[str]:
+    """The source of a local object; no peer tells that of what it lends."""
+    if is_remote(value):
+        return ["its source stays with its owner"]
+    try:
+        return inspect.getsource(value).rstrip().split("\n")
+    except (TypeError, OSError):
+        return ["it has no source here"]
+
+
 def head_lines(told: dict[str, Any]) -> Iterator[str]:
     """What an object is, and its documentation."""
     head = f"{told.get('name') or told.get('type') or '?'}{told.get('signature') or ''}"
@@ -58,4 +68,4 @@ def member_lines(told: dict[str, Any], width: int) -> Iterator[str]:
         yield "  … and more"
 
 
-__all__ = ["all_lines", "description_of", "head_lines", "member_lines"]
+__all__ = ["all_lines", "description_of", "head_lines", "member_lines", "source_lines"]

@@ -27,10 +27,11 @@ async def _ls(session: Session, rest: str) -> None:
 
 
 async def _desc(session: Session, rest: str) -> None:
-    """Asked with two question marks, tells the members too."""
+    """Asked with two question marks, tells the members and the source too."""
     value = await session.chain(rest.removeprefix("?") or session.name)
     if rest.startswith("?"):
         lines = await descriptions.all_lines(value, session.display.columns())
+        lines += descriptions.source_lines(value)
     else:
         lines = [*descriptions.head_lines(await descriptions.description_of(value))]
     session.write("\n".join(lines))

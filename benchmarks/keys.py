@@ -1,0 +1,146 @@
+"""``python -m benchmarks.keys [--keys N] [--delay S]``: how long a key takes to be drawn.
+
+A real REPL on a pseudo-terminal, whose connection goes through a relay that delays what the server
+says, so that it takes that long to describe anything. Told are the times from a key to its echo, and
+from the last key to a menu that takes two answers, the first time and the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import pty
+import select
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+
+import proxyables
+from proxyables import demo
+
+_PROMPT, _CURSOR_IS_WHERE = b"\x1b[?2004h", b"\x1b[6n"
+"""What a prompt begins with: bracketed paste is switched on, the cursor's place is asked for."""
+_SECONDS = 30.0
+_PAUSE = 0.03
+
+
+class Terminal:
+    """A REPL, and what it has drawn."""
+
+    def __init__(self, address: str, state: str) -> None:
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            words = [sys.executable, "-m", "proxyables_cli", "repl", "--timeout", "20s", address]
+            environment = {**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": state}
+            os.execve(words[0], words, environment)
+
+    def type(self, key: str) -> None:
+        os.write(self._fd, key.encode())
+
+    def until(self, wanted: bytes) -> float:
+        """Waits until something has been drawn; returns how many seconds that took."""
+        started, drawn = time.perf_counter(), b""
+        while wanted not in drawn:
+            left = started + _SECONDS - time.perf_counter()
+            if not select.select([self._fd], [], [], max(left, 0))[0]:
+                raise TimeoutError(f"{wanted!r} was not drawn in {_SECONDS:g} s, but {drawn!r}")
+            data = os.read(self._fd, 65536)
+            drawn += data
+            if _CURSOR_IS_WHERE in data:
+                self.type("\x1b[1;5R")
+        return time.perf_counter() - started
+
+    def settle(self) -> None:
+        """Waits until nothing has been drawn for a while, as between two keys of somebody fast."""
+        while select.select([self._fd], [], [], _PAUSE)[0]:
+            os.read(self._fd, 65536)
+
+    def close(self) -> None:
+        """Leaves it, as somebody would."""
+        self.type("\x03")
+        self.until(_PROMPT)
+        self.type("\x04")
+        os.waitpid(self.pid, 0)
+        os.close(self._fd)
+
+
+@contextlib.asynccontextmanager
+async def delayed(target: str, seconds: float, path: str) -> AsyncIterator[str]:
+    """A relay in front of a Unix socket; what comes back through it takes `seconds` longer."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wait: float) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await reader.read(65536):
+            loop.call_later(wait, writer.write, data)
+        loop.call_later(wait, writer.close)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_unix_connection(target)
+        for way in (pump(reader, ours, 0.0), pump(theirs, writer, seconds)):
+            task = asyncio.create_task(way)
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_unix_server(relay, path)
+    try:
+        yield f"unix:{path}"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+
+
+def measure(address: str, state: str, keys: int) -> tuple[list[float], float, float]:
+    """The times of echoes, of the first menu, and of the next."""
+    terminal = Terminal(address, state)
+    terminal.until(_PROMPT)
+    echoes: list[float] = []
+    # The root's description is on its way since before the prompt was there, or is asked for now.
+    terminal.type("obj.till.t")
+    first = terminal.until(b"take")
+    for number in range(keys):
+        if number % 20 == 0:
+            terminal.type("\x03")
+            terminal.until(_PROMPT)
+            terminal.type(f"x{number} = obj.till\r")  # forgets, and takes a round trip
+            terminal.until(_PROMPT)
+            terminal.type("obj.till.")
+        key = "qzjkvwyx"[number % 8]
+        terminal.settle()
+        terminal.type(key)
+        echoes.append(terminal.until(key.encode()))
+    terminal.type("\x03")
+    terminal.until(_PROMPT)
+    terminal.type("obj.till.t")
+    return echoes, first, terminal.until(b"take")
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description="measures how long a key takes to be drawn")
+    parser.add_argument("--keys", type=int, default=400)
+    parser.add_argument("--delay", type=float, default=0.5, help="seconds that an answer takes")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        target = f"{directory}/server"
+        async with (
+            proxyables.serve(demo.Bookshop(), f"unix:{target}"),
+            delayed(target, asked.delay, f"{directory}/relay") as address,
+        ):
+            loop = asyncio.get_running_loop()
+            echoes, first, again = await loop.run_in_executor(
+                None, measure, address, directory, asked.keys
+            )
+    milliseconds = [1000 * seconds for seconds in echoes]
+    percentiles = statistics.quantiles(milliseconds, n=100)
+    print(f"answers take {1000 * asked.delay:.0f} ms, {len(echoes)} keys")
+    print(f"echo: {percentiles[49]:.1f} ms median, {percentiles[94]:.1f} ms 95th percentile")
+    print(f"menu: {1000 * first:.0f} ms the first time, {1000 * again:.0f} ms the next")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
