@@ -1,8 +1,8 @@
 """``python -m benchmarks.keys [--keys N] [--delay S]``: how long a key takes to be drawn.
 
 A real REPL on a pseudo-terminal, whose connection goes through a relay that delays what the server
-says, so that it takes that long to describe anything. Told are the times from a key to its echo, and
-from the last key to a menu that takes two answers, the first time and the next.
+says, so that it takes that long to describe anything. Told are the times from a key to its echo,
+and from the last key to a menu that takes two answers, the first time and the next.
 """
 
 from __future__ import annotations

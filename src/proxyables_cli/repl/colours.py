@@ -1,9 +1,13 @@
-"""The colours of the prompt, and whether there are any."""
+"""The colours of the prompt and of what is typed, and whether there are any."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.lexers import Lexer, PygmentsLexer, SimpleLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
@@ -30,6 +34,25 @@ STYLE = Style.from_dict(
 )
 
 
+class Highlighter(Lexer):
+    """Finds the words of Python; pygments, which is slow to import, comes with the first text."""
+
+    def __init__(self) -> None:
+        self._plain: Lexer = SimpleLexer()
+        self._python: Lexer | None = None
+
+    def prepare(self) -> None:
+        """Loads what is needed."""
+        from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+
+        self._python = PygmentsLexer(PythonLexer)
+
+    def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
+        if document.text and self._python is None:
+            self.prepare()
+        return (self._python or self._plain).lex_document(document)
+
+
 def depth(color: str) -> ColorDepth | None:
     """How many colours the prompt uses; None leaves that to the terminal.
 
@@ -41,4 +64,4 @@ def depth(color: str) -> ColorDepth | None:
     return ColorDepth.DEPTH_4_BIT if color == "always" else None  # all that `STYLE` needs
 
 
-__all__ = ["STYLE", "depth"]
+__all__ = ["STYLE", "Highlighter", "depth"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
+from typing import TYPE_CHECKING
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completion
@@ -15,7 +16,9 @@ from prompt_toolkit.completion import Completer as MenuCompleter
 from prompt_toolkit.document import Document
 
 from proxyables_cli.exits import printable
-from proxyables_cli.repl.completion import Candidate, Completer
+
+if TYPE_CHECKING:
+    from proxyables_cli.repl.completion import Candidate, Completer
 
 ROWS = 200
 """Candidates of one menu."""
@@ -24,10 +27,15 @@ CHARACTERS = 60
 
 
 class Menu(MenuCompleter):
-    """Completion for prompt_toolkit."""
+    """Completion for prompt_toolkit.
 
-    def __init__(self, completer: Completer) -> None:
-        self._completer = completer
+    Attributes:
+        completer: What finds the candidates; None, and there are none, until the first prompt has
+            been drawn.
+    """
+
+    def __init__(self) -> None:
+        self.completer: Completer | None = None
         self._buffer: Buffer | None = None
         self._moved = asyncio.Event()
 
@@ -65,8 +73,10 @@ class Menu(MenuCompleter):
 
     async def _found(self, text: str) -> list[Candidate]:
         """The candidates; none if the text changes before they are there."""
+        if self.completer is None:
+            return []
         self._moved.clear()
-        search = asyncio.ensure_future(self._completer.complete(text))
+        search = asyncio.ensure_future(self.completer.complete(text))
         moved = asyncio.ensure_future(self._moved.wait())
         try:
             await asyncio.wait({search, moved}, return_when=asyncio.FIRST_COMPLETED)

@@ -11,18 +11,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Always
 from prompt_toolkit.input import Input
-from prompt_toolkit.lexers import PygmentsLexer
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.patch_stdout import patch_stdout
-from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 
 from proxyables_cli.repl import colours, keys
 from proxyables_cli.repl.commands import COMMANDS
-from proxyables_cli.repl.completion import Arguments, Completer, Descriptions
 from proxyables_cli.repl.history import open_history
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.keyboard import Keyboard, press_interrupt
@@ -31,6 +29,7 @@ from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.toolbar import Toolbar
 
 if TYPE_CHECKING:
+    from proxyables_cli.repl.completion import Arguments, Completer
     from proxyables_cli.repl.session import Session
 
 PROMPT = ">>> "
@@ -63,17 +62,20 @@ class Terminal:
 
     def __init__(self, session: Session, source: Input, output: Output | None) -> None:
         self._session = session
-        descriptions = Descriptions()
-        completer = Completer(session.scope.names, is_remote, descriptions, _arguments(session))
-        self._descriptions = descriptions
-        self._menu, self._toolbar = Menu(completer), Toolbar(session, completer)
-        self.prompt = _prompt(session, self._menu, self._toolbar, source, output)
+        self._menu, self._toolbar = Menu(), Toolbar(session)
+        self._highlighter = colours.Highlighter()
+        self._completer: Completer | None = None
+        self._prompt = _prompt(session, source, output)
+        self._prompt.completer = self._menu
+        self._prompt.bottom_toolbar = self._toolbar
+        self._prompt.lexer = self._highlighter
         for part in (self._menu, self._toolbar):
-            part.attach(self.prompt.default_buffer)
-        descriptions.on_change = self._menu.refresh
+            part.attach(self._prompt.default_buffer)
 
     async def run(self) -> int:
+        """Prompts until the session ends; returns its exit code."""
         session = self._session
+        self._prompt.app.after_render += self._equip
         while session.exit_code is None:
             try:
                 source = await self._read()
@@ -82,41 +84,59 @@ class Terminal:
             except EOFError:
                 break
             await session.enter(source)
-            self._descriptions.age()
+            if self._completer is not None:
+                self._completer.descriptions.age()
         return session.exit_code or 0
 
     async def close(self) -> None:
+        """Stops what goes on beside the prompt."""
         await self._toolbar.close()
-        await self._descriptions.close()
+        if self._completer is not None:
+            await self._completer.descriptions.close()
 
     async def _read(self) -> str:
-        prompt = self.prompt
+        prompt = self._prompt
         prompt.editing_mode = EditingMode.VI if self._session.vi else EditingMode.EMACS
         self._toolbar.begin()
-        for connection in self._session.connections.by_name.values():
-            if not connection.peer.closed:
-                self._descriptions.prefetch(connection.peer.root)
+        self._prefetch()
         # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back.
         with patch_stdout(), listening(lambda: press_interrupt(prompt.app)):
             return await prompt.prompt_async(
                 handle_sigint=False, refresh_interval=TICK if self._toolbar.is_moving else 0
             )
 
+    def _equip(self, app: Application[str]) -> None:
+        """Loads, once the first prompt is there, what only matters when somebody types."""
+        from proxyables_cli.repl.completion import Completer, Descriptions
 
-def _prompt(
-    session: Session, menu: Menu, toolbar: Toolbar, source: Input, output: Output | None
-) -> PromptSession[str]:
+        app.after_render -= self._equip
+        self._completer = Completer(
+            self._session.scope.names,
+            is_remote,
+            Descriptions(on_change=self._menu.refresh),
+            _arguments(self._session),
+        )
+        self._menu.completer = self._toolbar.completer = self._completer
+        self._prefetch()
+        self._highlighter.prepare()
+        if app.current_buffer.text:
+            app.current_buffer.start_completion()
+
+    def _prefetch(self) -> None:
+        for connection in self._session.connections.by_name.values():
+            if self._completer is not None and not connection.peer.closed:
+                self._completer.descriptions.prefetch(connection.peer.root)
+
+
+def _prompt(session: Session, source: Input, output: Output | None) -> PromptSession[str]:
     depth = colours.depth(session.color)
     prompt: PromptSession[str] = PromptSession(
         PROMPT,
-        lexer=PygmentsLexer(PythonLexer),
-        completer=menu,
         complete_while_typing=True,
         # Without colours nobody could tell a suggestion from what was typed.
         auto_suggest=None if depth is ColorDepth.MONOCHROME else AutoSuggestFromHistory(),
         history=open_history(),
         key_bindings=keys.bindings(session.evaluator.compiler),
-        bottom_toolbar=toolbar,
         multiline=True,
         prompt_continuation=MORE,
         style=colours.STYLE,
@@ -135,6 +155,8 @@ def _prompt(
 
 
 def _arguments(session: Session) -> Arguments:
+    from proxyables_cli.repl.completion import Arguments
+
     commands = {name: (command.usage, command.help) for name, command in COMMANDS.items()}
 
     def names() -> Iterable[tuple[str, str]]:

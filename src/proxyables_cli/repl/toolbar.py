@@ -14,9 +14,9 @@ from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.utils import get_cwidth
 
 from proxyables_cli.exits import printable
-from proxyables_cli.repl.completion import Completer, Help
 
 if TYPE_CHECKING:
+    from proxyables_cli.repl.completion import Completer, Help
     from proxyables_cli.repl.session import Session
 
 MAX_PARAMETER = 60
@@ -30,11 +30,15 @@ _VI_MODES = {
 
 
 class Toolbar:
-    """Draws the line; it is called for each drawing, and waits for nothing."""
+    """Draws the line; it is called for each drawing, and waits for nothing.
 
-    def __init__(self, session: Session, completer: Completer) -> None:
+    Attributes:
+        completer: What knows signatures; None until the first prompt has been drawn.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.completer: Completer | None = None
         self._session = session
-        self._completer = completer
         self._help: Help | None = None
         self._search: asyncio.Task[None] | None = None
         self._waits_since: float | None = None
@@ -66,7 +70,8 @@ class Toolbar:
         """How many calls are in flight, without those that only ask for descriptions."""
         links = self._session.connections.by_name.values()
         calls = sum(each.peer.statistics()["calls_waiting"] for each in links)
-        return max(calls - self._completer.descriptions.asking, 0)
+        asking = 0 if self.completer is None else self.completer.descriptions.asking
+        return max(calls - asking, 0)
 
     async def close(self) -> None:
         """Looks for nothing any more."""
@@ -80,14 +85,14 @@ class Toolbar:
         if self._search is not None:
             self._search.cancel()
         text = buffer.document.text_before_cursor
-        if "(" not in text:
+        if "(" not in text or self.completer is None:
             self._help = None
             return
-        self._search = asyncio.ensure_future(self._look(text))
+        self._search = asyncio.ensure_future(self._look(self.completer, text))
 
-    async def _look(self, text: str) -> None:
+    async def _look(self, completer: Completer, text: str) -> None:
         try:
-            found = await self._completer.help(text)
+            found = await completer.help(text)
         except Exception:
             found = None  # of local objects, whose own machinery may raise what it likes
         if found != self._help:

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from proxyables_cli.exits import Code, Failure
-from proxyables_cli.repl import failures, hidden, saving
+from proxyables_cli.repl import failures, hidden
 from proxyables_cli.repl.commands.command import Command, count_of, needed
 from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.remoting import is_remote
@@ -45,6 +45,8 @@ async def _secret(session: Session, rest: str) -> None:
 
 
 async def _save(session: Session, rest: str) -> None:
+    from proxyables_cli.repl import saving  # no prompt waits for it
+
     try:
         words = shlex.split(rest)
     except ValueError as error:
