@@ -200,6 +200,25 @@ def test_a_lost_connection_is_in_the_toolbar(tmp_path: Path) -> None:
     asyncio.run(work())
 
 
+def test_work_is_told_however_long_the_address_is(tmp_path: Path) -> None:
+    async def scene(prompt: Prompt) -> None:
+        await prompt.enter("%bg obj.wrap('Emma', seconds=60)", "job 1 runs")
+        await prompt.until(lambda: "… · 1 job, " in prompt.screen.toolbar)
+
+    play(tmp_path, scene, columns=50)
+
+
+def test_menus_are_no_calls_to_be_traced(tmp_path: Path) -> None:
+    async def scene(prompt: Prompt) -> None:
+        await prompt.enter("%trace on", "remote calls are shown")
+        prompt.type("obj.till.to")
+        await prompt.until(lambda: prompt.screen.menu == ["total  int"])
+        await prompt.enter("tal", "→ obj.till.total")
+        assert prompt.screen.text.count("→") == 1
+
+    play(tmp_path, scene)
+
+
 # ---- editing
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
 
 MAX_PARAMETER = 60
+LEAST = 12
+"""Columns of the connection's name and address, however much else there is to tell."""
 _VI_MODES = {
     InputMode.INSERT: "insert",
     InputMode.INSERT_MULTIPLE: "insert",
@@ -56,9 +58,9 @@ class Toolbar:
         app = get_app_or_none()
         columns = app.output.get_size().columns if app is not None else 80
         mode = _vi_mode()
-        state = " · ".join([*self._links(), *self._work()])
+        state = self._state(columns - len(mode))
         if self._help is None:
-            return [("", _clipped(f"{mode}{state}", columns))]
+            return [("", f"{mode}{state}")]
         return [("", mode), *_fitted(_help_fragments(self._help), columns - len(mode), state)]
 
     @property
@@ -102,6 +104,12 @@ class Toolbar:
                 app.invalidate()
 
     # ---- the state
+
+    def _state(self, columns: int) -> str:
+        """All of it if that fits; else as much of the address as the rest leaves room for."""
+        where, *links = self._links()
+        rest = "".join(f" · {told}" for told in (*links, *self._work()))
+        return _clipped(_clipped(where, max(columns - get_cwidth(rest), LEAST)) + rest, columns)
 
     def _links(self) -> list[str]:
         connections = self._session.connections

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from proxyables_cli.repl.display import escaped
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from proxyables_cli.repl.connections import Connection
 
 PATH_CHARACTERS = 200
+
+_unnoticed: ContextVar[bool] = ContextVar("unnoticed", default=False)
+
+
+@contextmanager
+def unnoticed() -> Iterator[None]:
+    """Has calls inside the block not shown: those that only a menu makes, for example."""
+    token = _unnoticed.set(True)
+    try:
+        yield
+    finally:
+        _unnoticed.reset(token)
 
 
 class Tracer:
@@ -45,9 +58,13 @@ class Tracer:
         """Listens to a connection's peer, which is a new one after each reconnecting, or stops."""
         name = connection.name
         if self._is_on:
-            connection.peer.on_call = lambda call: self._say(_text(name, call))
+            connection.peer.on_call = lambda call: self._on_call(name, call)
         else:
             connection.peer.on_call = None
+
+    def _on_call(self, name: str, call: Any) -> None:
+        if not _unnoticed.get():
+            self._say(_text(name, call))
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -69,4 +86,4 @@ def _text(name: str, call: Any) -> str:
     return f"→ {path}  {duration_text(call.seconds)}{failed}"
 
 
-__all__ = ["Tracer"]
+__all__ = ["Tracer", "unnoticed"]

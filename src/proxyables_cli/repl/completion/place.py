@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-MAX_CHARACTERS = 50_000
+MAX_CHARACTERS = 20_000
 """Longer cells are looked at from here before the cursor only."""
 _MAX_LITERAL = 200
 

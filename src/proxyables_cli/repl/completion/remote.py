@@ -17,11 +17,14 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import proxyables
+from proxyables_cli.repl.tracing import unnoticed
 
 MAX_KEPT = 500
 """Descriptions of one connection."""
 MAX_KEYS = 200
 MAX_KEY_CHARACTERS = 200
+_KEYS = "keys of "
+"""Begins the names of what is kept that are no descriptions."""
 SECONDS = 5.0
 """How long the other side may take to describe something."""
 
@@ -95,7 +98,7 @@ class Descriptions:
 
     async def keys(self, cursor: Any) -> list[object]:
         """The first keys of a dictionary; the caller has seen that it is one."""
-        found: list[object] = await self._get(cursor, "keys of ", self._keys, [])
+        found: list[object] = await self._get(cursor, _KEYS, self._keys, [])
         return found
 
     async def close(self) -> None:
@@ -133,15 +136,16 @@ class Descriptions:
         kept, place = self._of_peer(cursor), _without_number(name)
         before = kept.get(place)
         try:
-            async with asyncio.timeout(SECONDS):
-                found = await ask(cursor)
+            with unnoticed():
+                async with asyncio.timeout(SECONDS):
+                    found = await ask(cursor)
         except Exception:
             # A menu is a courtesy: whatever is wrong, the next call will say it. Not asked again
             # before some code ran.
             found = before
         self._fresh.add(name)
         if found is None:
-            found = [] if name.startswith("keys of ") else Description()
+            found = [] if name.startswith(_KEYS) else Description()
         if place in kept or len(kept) < MAX_KEPT:
             kept[place] = found
         if before is not None and before != found:
