@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from prompt_toolkit.history import InMemoryHistory
 
 from proxyables_cli.repl import history
+from repl.processes import environment
 
 
 def read(history_of_a_session: object) -> list[str]:
@@ -80,16 +82,20 @@ def _write(name: str, count: int) -> None:
         session.append_string(f"{name} {number} {'x' * 100}")
 
 
-def test_sessions_at_the_same_time_lose_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(history, "MAX_BYTES", 1 << 30)
-    context = multiprocessing.get_context("fork")
-    others = [context.Process(target=_write, args=(name, 100)) for name in ("a", "b", "c")]
-    for other in others:
-        other.start()
-    for other in others:
-        other.join()
+WRITER = """
+import sys
+from proxyables_cli.repl import history
+session = history.open_history()
+for number in range(100):
+    session.append_string(f"{sys.argv[1]} {number} {'x' * 100}")
+"""
+
+
+def test_sessions_at_the_same_time_lose_nothing(path: Path) -> None:
+    words = [sys.executable, "-c", WRITER]
+    state = environment(XDG_STATE_HOME=str(path.parent.parent))
+    others = [subprocess.Popen([*words, name], env=state) for name in ("a", "b", "c")]
+    assert [other.wait(timeout=60) for other in others] == [0, 0, 0]
     kept = read(history.open_history())
     assert len(kept) == 300
     assert [text for text in kept if text.startswith("b ")] == [

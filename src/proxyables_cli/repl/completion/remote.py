@@ -146,8 +146,9 @@ class Descriptions:
         self._fresh.add(name)
         if found is None:
             found = [] if name.startswith(_KEYS) else Description()
-        if place in kept or len(kept) < MAX_KEPT:
-            kept[place] = found
+        kept[place] = found
+        if len(kept) > MAX_KEPT:
+            del kept[next(iter(kept))]
         if before is not None and before != found:
             self.on_change()
         return found
