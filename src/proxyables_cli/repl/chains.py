@@ -17,12 +17,29 @@ Chain = ast.Attribute | ast.Subscript | ast.Call
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _CHAIN = (ast.Attribute, ast.Subscript, ast.Call)
 _ASKING = frozenset(
-    {"all", "any", "bool", "dir", "enumerate", "float", "frozenset", "int", "iter", "len"}
-    | {"list", "max", "min", "next", "print", "repr", "set", "sorted", "str", "sum", "tuple", "zip"}
+    {"all", "any", "bool", "dir", "enumerate", "float", "filter", "frozenset", "int", "iter"}
+    | {
+        "len",
+        "list",
+        "map",
+        "max",
+        "min",
+        "next",
+        "print",
+        "repr",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "zip",
+    }
 )
 """Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
 _CHOOSING = frozenset({"min", "max"})
-_ORDERING = _CHOOSING | {"sorted"}
+_CALLING = frozenset({"map", "filter"})
+_REPLACED = _CHOOSING | _CALLING | {"sorted"}
+"""Builtins that call a function of the user's, or compare: see `Resolver.builtin`."""
 _TEXT_OPERATIONS = {ord("r"): "repr", ord("a"): "repr"}
 _Node = TypeVar("_Node", bound=ast.AST)
 
@@ -74,14 +91,20 @@ class ExpressionRewriter(ast.NodeTransformer):
                 node.func, callee = self._shared(node.func, wanted=any(map(is_late, given)))
                 if len(node.args) > 1 and isinstance(callee, ast.Name) and callee.id in _CHOOSING:
                     callee = at(node, ast.Constant(None))  # each argument is an item itself
-                node.args = [self._argument(argument, callee) for argument in node.args]
+                first = callee  # of `map` and `filter`, a function, and no items
+                if isinstance(callee, ast.Name) and callee.id in _CALLING:
+                    first = at(node, ast.Constant(None))
+                node.args = [
+                    self._argument(argument, callee if place else first)
+                    for place, argument in enumerate(node.args)
+                ]
                 for keyword in node.keywords:
                     if keyword.arg is None:
                         keyword.value = self._expression(keyword.value)
                     else:
                         keyword.value = self._argument(keyword.value, callee)
-                if isinstance(node.func, ast.Name) and node.func.id in _ORDERING:
-                    node.func = self._call("ordering", node.func, node.func)
+                if isinstance(node.func, ast.Name) and node.func.id in _REPLACED:
+                    node.func = self._call("builtin", node.func, node.func)
         return node
 
     def _shared(self, node: ast.expr, *, wanted: bool) -> tuple[ast.expr, ast.expr]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
-from types import AsyncGeneratorType, TracebackType
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from types import TracebackType
 from typing import Any, TypeAlias
 
 UserValue: TypeAlias = Any
@@ -34,7 +34,7 @@ class Generation:
 
     __slots__ = ("source",)
 
-    def __init__(self, source: AsyncGeneratorType[UserValue, None]) -> None:
+    def __init__(self, source: AsyncGenerator[UserValue, None]) -> None:
         self.source = source
 
     def __aiter__(self) -> AsyncIterator[UserValue]:

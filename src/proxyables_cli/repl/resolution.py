@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import AsyncGeneratorType, FrameType
 
+from proxyables_cli.repl.calling import Calling
 from proxyables_cli.repl.deferred import Deferred
 from proxyables_cli.repl.faces import (
     Answer,
@@ -25,7 +26,7 @@ from proxyables_cli.repl.ordering import Ordering, orders
 
 AWAITED = "awaited"
 KEPT = "kept"
-ORDERED = "ordered"
+REPLACED = "replaced"
 REMOTE = "remote"
 UNPACKED = "unpacked"
 Note = Callable[[FrameType, str], None]
@@ -63,7 +64,7 @@ class Remoting:
 
 
 _AWAITABLE_TAKERS = (asyncio.gather, asyncio.wait_for, asyncio.ensure_future, asyncio.shield)
-_LAZY = (enumerate, zip, iter)
+_LAZY = (enumerate, zip, iter, map, filter)
 """Builtins that would go through a remote object's items later, when nothing can wait for them."""
 _OPERATIONS: dict[Callable[..., object], str] = {
     each: each.__name__ for each in (len, str, repr, dir, bool, next, int, float)
@@ -155,12 +156,17 @@ class Resolver:
             return value
         return await self._answer(value, operation, sys._getframe(1))
 
-    def ordering(self, callee: UserValue) -> UserValue:
-        """What to call in place of `sorted`, `min` and `max`; any other function is itself."""
-        if not orders(callee):
-            return callee
+    def builtin(self, callee: UserValue) -> UserValue:
+        """What to call in place of a builtin that calls the user's functions, or compares.
+
+        The values that these give may be remote, and Python would take them as they are.
+        """
         note = self._note
-        return Ordering(callee, self.is_remote, self._value, lambda frame: note(frame, ORDERED))
+        if orders(callee):
+            return Ordering(callee, self.is_remote, self._value, lambda at: note(at, REPLACED))
+        if callee is map or callee is filter:
+            return Calling(callee, self.is_remote, self._value, lambda at: note(at, REPLACED))
+        return callee
 
     async def contains(self, item: UserValue, container: UserValue) -> bool:
         """``item in container``; a remote container is asked, not fetched."""
@@ -272,8 +278,8 @@ class Resolver:
 __all__ = [
     "AWAITED",
     "KEPT",
-    "ORDERED",
     "REMOTE",
+    "REPLACED",
     "UNPACKED",
     "Note",
     "Remoting",

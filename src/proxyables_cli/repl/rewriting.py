@@ -15,8 +15,8 @@ items and calls (``obj.a[0].f(1)``): its inner links stay unresolved, so it is o
 ``obj.x += v``               read into a name, ``+=`` on that name, set; a call in the path of what
                              is changed is made once, and what it gives is kept over there
 ``a < b < c``                ``a < (t := b) and t < c``, each of the two resolved
-``sorted(x, key=f)``         ``__px__.ordering(sorted)(…)``, which fetches the keys first; so
-                             ``min`` and ``max``
+``sorted(x, key=f)``         ``__px__.builtin(sorted)(…)``, which fetches the keys first; so ``min``
+                             and ``max``; ``map`` and ``filter`` await what their function gives
 ``(f(x) for x in y)``        ``__px__.generation(<the same, asynchronous>)``
 ===========================  =====================================================================
 

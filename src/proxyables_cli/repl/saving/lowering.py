@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping
 from proxyables_cli.repl.chains import RESOLVER
 from proxyables_cli.repl.compiling import Compiler, cell_name
 from proxyables_cli.repl.record import Place
-from proxyables_cli.repl.resolution import AWAITED, KEPT, ORDERED, REMOTE, UNPACKED
+from proxyables_cli.repl.resolution import AWAITED, KEPT, REMOTE, REPLACED, UNPACKED
 from proxyables_cli.repl.rewriting import rewrite, temporary_prefix
 
-ORDERING = "ordered"
-"""The function of a saved program that sorts by remote keys."""
+HELPERS = {"map": "mapped", "filter": "filtered"}
+"""What a saved program calls where these would meet remote values; else ``ordered``."""
 DEFERRED = frozenset({"copy", "describe", "gather"})
 """Functions of ``px`` that auto-await awaits."""
 _ANSWERS = frozenset({"len", "str", "repr", "dir", "bool", "next", "int", "float"})
@@ -191,7 +191,7 @@ class Lowering(ast.NodeTransformer):
         return changed
 
     def _operated(self, value: ast.expr, done: set[str]) -> ast.expr:
-        for operation in done - {AWAITED, KEPT, ORDERED, REMOTE, UNPACKED}:
+        for operation in done - {AWAITED, KEPT, REMOTE, REPLACED, UNPACKED}:
             return awaited(library("perform", value, ast.Constant(operation)))
         return value
 
@@ -204,17 +204,25 @@ class Lowering(ast.NodeTransformer):
             return awaited(library("contains", held, member))
         return ast.Compare(member, [ast.In()], [held])
 
-    def _ordered(self, node: ast.Call, function: ast.expr) -> ast.expr:
-        """``sorted(…)`` and the like; with keys that were remote, the program's own function."""
-        place = self._places.get(self._place(node), set())
+    def _replaced(self, node: ast.Call, function: ast.expr) -> ast.expr:
+        """``sorted(…)`` and the like; where remote values come in, a function of the program's."""
+        is_replaced = REPLACED in self._places.get(self._place(node), set())
         node.func = function
         self.generic_visit(node)
-        if ORDERED not in place:
+        if not (is_replaced or self._calls_remotely(node, function)):
             return node
         self.met_remote = True
-        return awaited(
-            ast.Call(ast.Name(ORDERING, ast.Load()), [function, *node.args], node.keywords)
-        )
+        name = function.id if isinstance(function, ast.Name) else ""
+        helper = ast.Name(HELPERS.get(name, "ordered"), ast.Load())
+        first = [] if name in HELPERS else [function]
+        return awaited(ast.Call(helper, [*first, *node.args], node.keywords))
+
+    def _calls_remotely(self, node: ast.Call, function: ast.expr) -> bool:
+        """Whether `map` or `filter` is given a function in which something remote stands."""
+        if not (isinstance(function, ast.Name) and function.id in HELPERS and node.args):
+            return False
+        inside = ast.walk(node.args[0])
+        return any(isinstance(each, ast.Name) and self._is_remote_name(each.id) for each in inside)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         call = resolver_call(node)
@@ -224,9 +232,9 @@ class Lowering(ast.NodeTransformer):
                 parts = [self._expression(each) for each in args]
                 return ast.Call(ast.Name("slice", ast.Load()), parts, [])
             return self._expression(args[0])  # a generation
-        ordering = resolver_call(node.func)
-        if ordering is not None:
-            return self._ordered(node, ordering[1][0])
+        builtin = resolver_call(node.func)
+        if builtin is not None:
+            return self._replaced(node, builtin[1][0])
         self.generic_visit(node)
         match node:
             case ast.Call(
@@ -397,4 +405,4 @@ def is_asynchronous(node: ast.AST) -> bool:
     )
 
 
-__all__ = ["ORDERING", "Unsaved", "items_of", "lowered", "statements_of"]
+__all__ = ["Unsaved", "items_of", "lowered", "statements_of"]

@@ -1,0 +1,69 @@
+"""`map` and `filter` with functions that may give remote values, which are awaited.
+
+A remote value is true until it is awaited, so `filter` itself would keep everything.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from types import FrameType
+from typing import Any
+
+from proxyables_cli.repl.faces import Generation
+
+UserValue = Any
+
+
+class Calling:
+    """Stands for `map` or `filter` in a cell; lazy as they are.
+
+    Args:
+        callee: The builtin.
+        is_remote: Tells cursors from other values.
+        resolve: Fetches the value of a chain.
+        note: Hears of the frame that called, if what it gave is remote.
+    """
+
+    __slots__ = ("_callee", "_is_remote", "_note", "_resolve")
+
+    def __init__(
+        self,
+        callee: Callable[..., UserValue],
+        is_remote: Callable[[object], bool],
+        resolve: Callable[[UserValue], Awaitable[UserValue]],
+        note: Callable[[FrameType], None],
+    ) -> None:
+        self._callee = callee
+        self._is_remote = is_remote
+        self._resolve = resolve
+        self._note = note
+
+    def __call__(self, *args: UserValue) -> UserValue:
+        """Gives what the builtin would, as something that can wait."""
+        self._callee(*args)  # for its complaints about what it was given
+        function, *others = args
+        if self._is_remote(function) or any(map(self._has_remote, others)):
+            self._note(sys._getframe(1))
+        work = self._mapped if self._callee is map else self._filtered
+        return Generation(work(function, others))
+
+    def _has_remote(self, items: UserValue) -> bool:
+        return type(items) in (list, tuple) and any(map(self._is_remote, items))
+
+    async def _mapped(
+        self, function: Callable[..., UserValue], others: list[Iterable[UserValue]]
+    ) -> AsyncGenerator[UserValue, None]:
+        for given in zip(*others):  # noqa: B905 - as map does, the shortest ends it
+            yield await self._resolve(function(*given))
+
+    async def _filtered(
+        self, function: Callable[..., UserValue] | None, others: list[Iterable[UserValue]]
+    ) -> AsyncGenerator[UserValue, None]:
+        (items,) = others
+        for item in items:
+            if await self._resolve(item if function is None else function(item)):
+                yield item
+
+
+__all__ = ["Calling"]
