@@ -17,7 +17,8 @@ from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.saving.blocking import blocking
-from proxyables_cli.repl.saving.lowering import Unsaved, items_of, lowered
+from proxyables_cli.repl.saving.lowering import Unsaved, lowered
+from proxyables_cli.repl.saving.trees import items_of
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session

@@ -1,0 +1,94 @@
+"""Pieces of syntax trees: what the resolver's calls look like, and what stands in their place."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+from proxyables_cli.repl.chains import RESOLVER
+from proxyables_cli.repl.rewriting import temporary_prefix
+
+
+class _Names(ast.NodeTransformer):
+    """Takes out invented names that nothing reads any more, and shortens the others."""
+
+    def __init__(self, prefix: str, read: Counter[str]) -> None:
+        self._prefix = prefix
+        self._read = read
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        name = node.target.id
+        is_unread = name.startswith(self._prefix) and not self._read[name]
+        self.generic_visit(node)
+        return node.value if is_unread else node
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        if node.id.startswith(self._prefix):
+            node.id = f"held_{node.id.removeprefix('__px_').rstrip('_')}"
+        return node
+
+
+def tidied(statements: list[ast.stmt], number: int) -> list[ast.stmt]:
+    """Statements without the invented names of a cell that nothing reads, the others shorter."""
+    prefix = temporary_prefix(number)
+    tree = ast.Module(statements, [])
+    read = Counter(
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    )
+    changed = _Names(prefix, read).visit(tree)
+    assert isinstance(changed, ast.Module)
+    return ast.fix_missing_locations(changed).body
+
+
+def resolver_call(node: ast.AST) -> tuple[str, list[ast.expr]] | None:
+    """The function of the resolver that a node calls, and what it gives it."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=function), args=args):
+            return (function, list(args)) if name == RESOLVER else None
+    return None
+
+
+def library(function: str, *args: ast.expr) -> ast.Call:
+    """A call of one of the library's functions."""
+    owner = ast.Name("proxyables", ast.Load())
+    return ast.Call(ast.Attribute(owner, function, ast.Load()), list(args), [])
+
+
+def is_library(node: ast.AST, function: str) -> bool:
+    """Whether a node calls one of the library's functions."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="proxyables"), attr=name)):
+            return name == function
+    return False
+
+
+def awaited(node: ast.expr) -> ast.Await:
+    return ast.Await(node)
+
+
+def items_of(node: ast.expr) -> ast.expr:
+    """``[item async for item in …]``"""
+    item = ast.Name("item", ast.Load())
+    loop = ast.comprehension(ast.Name("item", ast.Store()), node, [], 1)
+    return ast.ListComp(item, [loop])
+
+
+def is_asynchronous(node: ast.AST) -> bool:
+    """Whether a generator expression can only be gone through with ``async for``."""
+    return any(
+        isinstance(each, ast.Await) or (isinstance(each, ast.comprehension) and each.is_async)
+        for each in ast.walk(node)
+    )
+
+
+__all__ = [
+    "awaited",
+    "is_asynchronous",
+    "is_library",
+    "items_of",
+    "library",
+    "resolver_call",
+    "tidied",
+]
