@@ -70,12 +70,12 @@ def run(options: ReplOptions) -> int:
     logs.configure(options, logging.ERROR)
     if not addresses and options.code is None and file is None and not options.quiet:
         demo.greet()
-    from proxyables_cli.repl import session
+    from proxyables_cli.repl import start
 
     find = partial(connecting.place, token_file=options.token_file, config=options.config)
     for address in addresses:
         find(_address_of(address))  # before anything is connected
-    return session.run(
+    return start.run(
         addresses,
         code=options.code,
         file=file,

@@ -44,11 +44,11 @@ def greet() -> None:
 def run(options: DemoOptions) -> int:
     """Opens the prompt; its exit code is the command's."""
     logs.configure(options, logging.ERROR)
-    from proxyables_cli.repl import session
+    from proxyables_cli.repl import start
 
     if options.code is None and not options.quiet:
         greet()
-    return session.run(
+    return start.run(
         [address()],
         code=options.code,
         file=None,

@@ -131,9 +131,9 @@ def serving_target(target: str, *options: str) -> Iterator[str]:
 LAUNCHER = """
 import json, sys
 from proxyables_cli import exits, stdout
-from proxyables_cli.repl import session
+from proxyables_cli.repl import start
 try:
-    code = session.run(**json.loads(sys.argv[1]))
+    code = start.run(**json.loads(sys.argv[1]))
 except (Exception, KeyboardInterrupt) as error:
     code = exits.report(error, debug=False)
 stdout.discard()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from proxyables_cli import exits
-from proxyables_cli.repl import session
+from proxyables_cli.repl import start
 from repl.processes import command, environment, proxyables, serving
 from repl.processes import run as run_process
 
@@ -70,7 +70,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def run(address: str, code: str) -> tuple[str, str, int]:
         try:
-            status = session.run([address], code=code)
+            status = start.run([address], code=code)
         except (Exception, KeyboardInterrupt) as error:
             status = exits.report(error, debug=False)
         told = capsys.readouterr()
