@@ -155,7 +155,7 @@ def test_a_dumb_terminal(address: str) -> None:
         terminal.wait("half a li")
         terminal.type(CONTROL_C)
         terminal.wait_prompt()
-        begin(terminal, "print('go'); obj.sleep()")
+        begin(terminal, "obj.sleep(60, print)")  # said from over there: the call runs
         terminal.type(CONTROL_C)
         terminal.wait("cancelled after ")
         terminal.wait_prompt()
