@@ -47,6 +47,7 @@ class Brake:
         self._allowed = float(RATE)
         self._resume_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._has_told = False
         self.held = 0.0
 
     def on_bare(self, count: int) -> None:
@@ -63,7 +64,8 @@ class Brake:
         transport = self._peer.writer.transport
         if transport is None or transport.is_closing():
             return
-        if not self.held:
+        if not self._has_told:
+            self._has_told = True
             log.warning("%s: read more slowly: it sends frames that carry nothing", self._peer)
         self.held += now + seconds - max(now, self._resume_at)
         self._resume_at = now + seconds
