@@ -116,6 +116,11 @@ class Job:
             if waiter is not None:
                 waiter.interrupt()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the call has been made, and its thread does something else."""
+        return self._function is None
+
     def run(self) -> None:
         """Makes the call; for workers only."""
         assert self._function is not None

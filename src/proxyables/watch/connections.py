@@ -134,6 +134,8 @@ def _stand(coroutine: Any) -> tuple[Any, Place | None]:
 def _stand_of(job: Job) -> tuple[Any, Place | None]:
     if not job.thread:
         return "queued", None
+    if job.is_over:  # the loop has yet to learn of it
+        return "running", None
     state = "running" if job.waiter is None else "calling"
     return state, places.innermost(places.thread_frames(job.thread, outer=_JOB))
 
