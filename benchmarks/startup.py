@@ -153,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: %(default)s)")
     rounds = parser.parse_args().rounds
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else everything is compiled in each round
     with _serving() as server:
         cases = _cases(f"unix:{server.directory}/s")  # type: ignore[attr-defined]
         floor: list[float] = []

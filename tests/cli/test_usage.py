@@ -119,11 +119,6 @@ def imported(*words: str) -> set[str]:
     return set(made.stderr.split())
 
 
-def test_version_imports_next_to_nothing() -> None:
-    found = imported("--version")
-    assert not found & {"asyncio", "typer", "argparse", "msgpack", "proxyables.peer.peer"}
-
-
 @pytest.mark.parametrize(
     "words",
     [["serve", "nowhere:x", "--stdio"], ["serve", "nowhere:x"], ["call", "exec:nowhere", "add"]],
