@@ -49,8 +49,13 @@ def parse(argv: Sequence[str]) -> Invocation | None:
     return commands.understand(command, vars(typed))
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """Makes what argparse asks how it would write each argument; nobody reads that here."""
+    return argparse.HelpFormatter(prog, width=80)  # else it imports shutil, which is dear
+
+
 def _parser(command: Command) -> _Parser:
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = _Parser(add_help=False, allow_abbrev=False, formatter_class=_formatter)
     for name, row in rows(command.options):
         if row.is_switch:
             parser.add_argument(*row.names, dest=name, action="store_true")

@@ -6,7 +6,6 @@ sockets in the directory where those are made that nobody named.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +107,8 @@ def _show(members: list[Member], options: LsOptions) -> None:
 
 
 def _width() -> int:
+    import shutil  # dear
+
     return shutil.get_terminal_size().columns
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from typing import Any
 
 from proxyables_cli import forms
@@ -83,6 +82,8 @@ class Printer:
 
 def _table(value: Any) -> list[str]:
     """Lays a value out as a table; empty if it has no rows. In a pipe, nothing is cut to fit."""
+    import shutil  # dear
+
     from proxyables_cli.repl.tables import rows_of, table_of
 
     rows = rows_of(value, wanted=True)

@@ -12,6 +12,7 @@ from cli.processes import PATIENCE, SHOP, SOURCE, Server
 
 # Of the standard library, what takes long to import, and no path needs that makes a few calls.
 DEAR = {"multiprocessing", "unittest", "xml", "http", "email", "pydoc", "tomllib", "sqlite3"}
+DEAR |= {"bz2", "lzma", "random", "shutil", "zoneinfo"}
 
 OURS = {"proxyables", "proxyables_cli"}
 PROGRAM = """

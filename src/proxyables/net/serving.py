@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import secrets
+import os
 import socket
 import ssl as tls
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ def serve(
         attempts=Attempts(),
         name=name,
         by_reference=by_reference,
-        instance=secrets.token_hex(8),
+        instance=os.urandom(8).hex(),
         threads=threads,
         workers=workers,
         overseer=watch,

@@ -14,7 +14,7 @@ import asyncio
 import functools
 import itertools
 import logging
-import secrets
+import os
 import threading
 import time
 import weakref
@@ -226,7 +226,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self, instance: str, name: str, features: tuple[str, ...], demands: str
     ) -> Hello:
         return Hello(
-            instance=instance or secrets.token_hex(8),
+            instance=instance or os.urandom(8).hex(),
             root=name,
             max_message=self.limits.max_message,
             max_streams=self.limits.max_streams,
