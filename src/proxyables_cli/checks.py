@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import platform
 import re
@@ -88,27 +87,32 @@ def _dependencies() -> Iterator[Finding]:
         match = _REQUIREMENT.match(text)
         if match is None or "extra ==" in text:
             continue
-        if match["name"] == "uvloop" and importlib.util.find_spec("uvloop") is None:
+        if match["name"] == "uvloop" and _version("uvloop") is None:
             is_for_here = sys.platform != "win32" and platform.python_implementation() == "CPython"
             hint = "pip install uvloop, for servers that are twice as fast" if is_for_here else ""
             yield Finding("warn" if hint else "ok", "uvloop", "is not installed", hint)
         else:
             yield _dependency(match["name"], match["least"])
     for name, (extra, use) in _EXTRAS.items():
-        missing = importlib.util.find_spec(name) is None
         told = f"is not installed; pip install '{_PACKAGE}[{extra}]' brings it, for {use}"
-        yield Finding("ok", name, told if missing else metadata.version(name))
+        yield Finding("ok", name, _version(name) or told)
 
 
 def _dependency(name: str, least: str) -> Finding:
-    try:
-        there = metadata.version(name)
-    except metadata.PackageNotFoundError:
+    there = _version(name)
+    if there is None:
         return Finding("fail", name, "is not installed", f"pip install '{name}>={least}'")
     if numbers(there) < numbers(least):
         told = f"{there} is older than {least}"
         return Finding("fail", name, told, f"pip install '{name}>={least}'")
     return Finding("ok", name, there)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def numbers(version: str) -> tuple[int, ...]:
