@@ -276,7 +276,7 @@ def test_ctrl_c_and_ctrl_l(tmp_path: Path) -> None:
         await prompt.enter("obj.add(20, 3)", "23")
         prompt.type("\x0c")
         await prompt.until(lambda: prompt.screen.lines[0] == ">>>")
-        assert "23" not in prompt.screen.text
+        assert "23" not in prompt.screen.lines
 
     play(tmp_path, scene)
 

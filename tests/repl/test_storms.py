@@ -97,10 +97,17 @@ def test_a_storm_leaves_the_terminal_as_it_was(address: str, tmp_path: Path, see
 
 def _calm(terminal: Terminal) -> None:
     """Gets out of whatever was begun: a paste, a quoted key, a search, a cell."""
+    _tell(terminal, "calm", before="\x1b[201~\x07\x03")
+    _tell(terminal, "done")  # a Ctrl-C that came late has come by then
+    terminal.wait_prompt()
+
+
+def _tell(terminal: Terminal, word: str, before: str = "") -> None:
+    """Has the session say something, as often as it takes."""
     for number in range(10):
-        terminal.type("\x1b[201~\x07\x03")
-        terminal.type(f"print('calm', {number})\r")
+        terminal.type(before)
+        terminal.type(f"print('{word}', {number})\r")
         with contextlib.suppress(AssertionError):
-            terminal.wait(f"\ncalm {number}", timeout=1.0)
-            break
-    terminal.enter("print('do' 'ne')", "\ndone")  # a Ctrl-C that came late has come by then
+            terminal.wait(f"\n{word} {number}", timeout=2.0)
+            return
+    terminal.wait(f"\n{word}")

@@ -33,6 +33,7 @@ def bindings(compiler: Compiler) -> KeyBindings:
     _add_enter(keys, compiler)
     _add_arrows(keys)
     _add_indentation(keys)
+    _add_editor(keys)
     return keys
 
 
@@ -105,6 +106,15 @@ def _add_indentation(keys: KeyBindings) -> None:
         column = event.current_buffer.document.cursor_position_col
         if column:
             event.current_buffer.delete_before_cursor((column - 1) % len(INDENT) + 1)
+
+
+def _add_editor(keys: KeyBindings) -> None:
+    """Unlike those of prompt_toolkit, these leave the running to Enter: a call may be dear."""
+
+    @keys.add("c-x", "c-e", filter=_in_cell & emacs_insert_mode & ~has_selection)
+    @keys.add("v", filter=_in_cell & vi_navigation_mode)
+    def _edit(event: KeyPressEvent) -> None:
+        event.current_buffer.open_in_editor()
 
 
 def _in_indentation() -> bool:

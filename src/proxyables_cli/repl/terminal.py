@@ -142,7 +142,6 @@ def _prompt(session: Session, source: Input, output: Output | None) -> PromptSes
         style=colours.STYLE,
         color_depth=depth,
         include_default_pygments_style=False,
-        enable_open_in_editor=True,
         tempfile_suffix=".py",
         enable_suspend=True,
         input=source,
