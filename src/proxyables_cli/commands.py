@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ _MODULES = {
     "status": "status",
     "top": "top",
     "trace": "trace",
-    "bridge": "bridge",
+    "bridge": "bridge.command",
     "demo": "demo",
     "alias": "alias",
     "config": "config",
@@ -79,9 +79,14 @@ def find(name: str) -> Command | None:
     return next(command for command in declared if command.name == name)
 
 
+def first(words: Sequence[str]) -> str:
+    """Returns the name of the command in a command line; empty if there is none."""
+    return next((word for word in words if word in _MODULES), "")
+
+
 def every() -> list[Command]:
     """Returns all commands, in the order of the help."""
     return [command for name in _MODULES if (command := find(name)) is not None]
 
 
-__all__ = ["Invocation", "every", "find", "understand"]
+__all__ = ["Invocation", "every", "find", "first", "understand"]

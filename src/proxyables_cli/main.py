@@ -40,6 +40,12 @@ def _run(words: list[str]) -> int:
         from proxyables_cli import arguments
 
         words = arguments.protect_negative(words)
+    if "bridge" in words and "--" in words:
+        from proxyables_cli import commands
+        from proxyables_cli.bridge.options import with_child
+
+        if commands.first(words) == "bridge":
+            words = with_child(words)
     from proxyables_cli import fastpath
 
     asked = fastpath.parse(words)

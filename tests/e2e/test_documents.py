@@ -1,9 +1,9 @@
 """The README and the tutorial do what they say: every block of theirs is run, in order.
 
 A `python` block is a file, whose name its first line gives. A `console` block holds commands and
-what they print; `proxyables serve` goes on in the background. `pycon` blocks, up to the next of
-another kind, are typed at one prompt of the REPL on the last server. How long something took, and
-how many bytes that was, may differ.
+what they print; `proxyables serve` and `proxyables bridge -l` go on in the background. `pycon`
+blocks, up to the next of another kind, are typed at one prompt of the REPL on the last server. How
+long something took, and how many bytes that was, may differ.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ DOCUMENTS = (
     "docs/how-to/typed-objects.md",
     "docs/how-to/run-a-server.md",
     "docs/how-to/look-inside.md",
+    "docs/how-to/bridges.md",
     "docs/reference/configuration.md",
     "docs/reference/transports.md",
 )
 BLOCK = re.compile(r"^```(python|console|pycon)\n(.*?)^```$", re.M | re.S)
 PORT = 9000
+SERVERS = ("proxyables serve", "proxyables bridge -l")
 PATIENCE = 60
 
 
@@ -68,7 +70,7 @@ class Reader:
     def console(self, text: str) -> None:
         for entry in re.split(r"^\$ ", text, flags=re.M)[1:]:
             command, _, expected = entry.partition("\n")
-            if command.startswith("proxyables serve"):
+            if command.startswith(SERVERS):
                 printed = self._serve(command, lines=expected.count("\n"))
             else:
                 printed = self._run(command)
@@ -108,7 +110,7 @@ class Reader:
         self._servers.append(server)
         assert server.stderr is not None
         printed = [server.stderr.readline() for _ in range(max(lines, 1))]
-        found = re.search(r":(\d+)$", printed[0])
+        found = re.search(r":(\d+)( to .*)?$", printed[0])
         assert found, printed
         self._port = int(found[1])
         return self._shown("".join(printed[:lines]))

@@ -204,19 +204,19 @@ class Connecting(Generic[Root]):
             await websockets.dial(
                 address,
                 peer,
-                find_socket=lambda: _dial_tcp(address),
+                find_socket=lambda: dial_tcp(address),
                 context=self._ssl,
                 timeout=peer.limits.handshake_timeout,
                 max_message=peer.limits.max_message,
             )
         elif isinstance(address, HostAddress):
             if self._ssl is None:
-                await drive_socket(await _dial_tcp(address), peer)
+                await drive_socket(await dial_tcp(address), peer)
             else:
                 patience = peer.limits.handshake_timeout
                 await encryption.dial(address, peer, self._ssl, timeout=patience)
         elif isinstance(address, UnixAddress):
-            await drive_socket(await _dial_unix(address), peer)
+            await drive_socket(await dial_unix(address), peer)
         elif isinstance(address, ExecAddress):
             peer.child = await start_child(address.words, peer, grace=peer.limits.grace)
             peer.credentials = replace(peer.credentials, pid=peer.child.pid)
@@ -268,7 +268,7 @@ async def _drop(peer: DialledPeer) -> None:
     await peer.wait_closed()
 
 
-async def _dial_tcp(address: HostAddress) -> socket.socket:
+async def dial_tcp(address: HostAddress) -> socket.socket:
     """Tries the host's places in turn; the first failure tells more than the last."""
     failure: OSError | None = None
     for family, place in await look_up(address.host, address.port):
@@ -288,7 +288,7 @@ async def _dial_tcp(address: HostAddress) -> socket.socket:
     raise failure
 
 
-async def _dial_unix(address: UnixAddress) -> socket.socket:
+async def dial_unix(address: UnixAddress) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -325,4 +325,4 @@ def _reason(error: OSError, address: Address) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-__all__ = ["Connecting", "DialledPeer", "connect"]
+__all__ = ["Connecting", "DialledPeer", "connect", "dial_tcp", "dial_unix"]

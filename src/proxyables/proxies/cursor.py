@@ -179,6 +179,12 @@ _new = object.__new__
 _set_path = ProxyCursor.__dict__["_path"].__set__
 
 
+def redirect(root: ProxyCursor, peer: Caller) -> None:
+    """Has a cursor stand for the root of another peer; paths that were made from it keep theirs."""
+    root.__dict__.clear()  # the paths that it keeps
+    _set_path(root, (peer, None, [], _MAX_KEPT))
+
+
 def extend(cursor: ProxyCursor, *steps: Step) -> ProxyCursor:
     """Returns `cursor` with more steps."""
     return ProxyCursor(cursor._peer, cursor._reference, [*cursor._steps, *steps])

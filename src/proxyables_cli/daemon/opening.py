@@ -78,8 +78,14 @@ def make_server(
         raise Failure(Code.USAGE, str(error)) from None
 
 
-async def opened(opening: Awaitable[Opened]) -> Opened:
+async def opened(
+    opening: Awaitable[Opened], *, hint: str = "--token-file, --tls-client-ca, or --insecure"
+) -> Opened:
     """Awaits what listens: a server, or its `bind`.
+
+    Args:
+        opening: Its start.
+        hint: What to try where others could connect who must not.
 
     Raises:
         Failure: An address cannot be listened on, or must not be; the code is for that.
@@ -90,7 +96,6 @@ async def opened(opening: Awaitable[Opened]) -> Opened:
     try:
         return await opening
     except AuthenticationFailed as error:
-        hint = "--token-file, --tls-client-ca, or --insecure"
         raise Failure(Code.REFUSED, str(error), hint) from None
     except ProxyError:
         raise  # some of them are OSErrors as well

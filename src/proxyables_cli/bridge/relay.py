@@ -1,4 +1,4 @@
-"""``bridge``: a relay of bytes between two addresses, such as this process's stdio and a socket.
+"""A relay of bytes between two sides, such as this process's stdio and a socket.
 
 It knows nothing of the protocol, and so needs no event loop: one thread for each direction waits
 for bytes, and for room. Each direction ends by itself, so what is still to be said after one side
@@ -16,32 +16,12 @@ import threading
 import time
 from dataclasses import dataclass
 
-from proxyables.net.addresses import Address, StdioAddress, TcpAddress, UnixAddress, parse
+from proxyables.net.addresses import Address, StdioAddress, TcpAddress, UnixAddress
 from proxyables.net.stdio import claim_stdio
-from proxyables_cli import aliases
 from proxyables_cli.exits import Code, Failure, OutputClosed
-from proxyables_cli.options import Command, Common, duration, value, words
 
 READ_BYTES = 64 * 1024
 BACKLOG_PAUSE = 0.01  # seconds between attempts to reach a Unix socket whose backlog is full
-
-
-@dataclass(frozen=True, kw_only=True)
-class BridgeOptions(Common):
-    """The command line of ``bridge``."""
-
-    addresses: tuple[str, ...] = words(
-        "ADDRESS",
-        text="One or two of stdio:, TCP and Unix sockets. One alone is bridged to standard input"
-        " and output.",
-    )
-    timeout: float = value(
-        "--timeout",
-        metavar="DURATION",
-        text="How long connecting may take, such as 500ms or 3s. Else 5s.",
-        convert=duration,
-        default=5.0,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +98,6 @@ class End:
         return Failure(Code.LOST, f"{self.name}: {reason[:1].lower()}{reason[1:]}")
 
 
-def run(options: BridgeOptions) -> int:
-    """Connects both, and relays until both directions have ended."""
-    if len(options.addresses) not in (1, 2):
-        raise Failure(
-            Code.USAGE,
-            f"bridge takes one address or two, got {len(options.addresses)}",
-            "try: proxyables bridge unix:/run/x.sock",
-        )
-    written = ("stdio:", *options.addresses)[-2:]
-    addresses = [_understood(aliases.resolve(text, options.config).address) for text in written]
-    if addresses[0] == addresses[1] == StdioAddress():
-        raise Failure(Code.USAGE, "standard input and output can be one side of a bridge only")
-    one, other = (_open(address, options.timeout) for address in addresses)
-    relay(one, other)
-    return Code.OK
-
-
 def relay(one: End, other: End) -> None:
     """Copies both ways until both have ended, or one side is gone.
 
@@ -177,20 +140,12 @@ def _is_socket(descriptor: int) -> bool:
     return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
-def _understood(text: str) -> Address:
-    try:
-        address = parse(text)
-    except ValueError as error:
-        raise Failure(Code.USAGE, str(error)) from None
-    if not isinstance(address, (StdioAddress, TcpAddress, UnixAddress)):
-        raise Failure(
-            Code.USAGE,
-            f"{text!r:.200}: a bridge ends at stdio:, tcp: or unix:, not at {address.scheme}:",
-        )
-    return address
+def open_end(address: Address, timeout: float) -> End:
+    """Takes standard input and output, or dials a socket.
 
-
-def _open(address: Address, timeout: float) -> End:
+    Raises:
+        Failure: It cannot be had; the code says why.
+    """
     if isinstance(address, StdioAddress):
         try:
             return End("stdio:", *claim_stdio())
@@ -234,15 +189,4 @@ def _dial(address: Address, timeout: float) -> socket.socket:
         raise
 
 
-COMMANDS = (
-    Command(
-        "bridge",
-        BridgeOptions,
-        run,
-        help="Relay bytes between two addresses, or between one and standard input and output."
-        " What ssh addresses run on the other machine.",
-        epilog="Example: ssh HOST proxyables bridge unix:/run/shop.sock",
-    ),
-)
-
-__all__ = ["COMMANDS", "BridgeOptions", "End", "relay", "run"]
+__all__ = ["End", "open_end", "relay"]

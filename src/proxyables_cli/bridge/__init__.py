@@ -1,0 +1,1 @@
+"""The ``bridge`` command: bytes between two addresses, or a listener for many."""

@@ -1,0 +1,109 @@
+"""The command line of ``bridge``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxyables_cli.exits import Code, Failure
+from proxyables_cli.options import Common, duration, number, repeated, switch, value, words
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgeOptions(Common):
+    """The command line of ``bridge``."""
+
+    addresses: tuple[str, ...] = words(
+        "ADDRESS",
+        text="One or two of stdio:, TCP and Unix sockets. One alone is bridged to standard input"
+        " and output. With --listen: where each connection leads, such as exec: and a program;"
+        " -- PROGRAM is the same.",
+    )
+    listen: tuple[str, ...] = repeated(
+        "-l",
+        "--listen",
+        metavar="ADDRESS",
+        text="Listen here, and open ADDRESS anew for each connection. May be repeated.",
+    )
+    shared: bool = switch(
+        "--shared",
+        text="Open ADDRESS once, and lend its object to every connection: they share one server.",
+    )
+    reconnect: bool = switch(
+        "--reconnect", text="With --shared: open ADDRESS again when its connection is lost."
+    )
+    max_children: int = value(
+        "--max-children",
+        metavar="N",
+        text="How many children there may be at once; one more connection is closed. Else 64.",
+        convert=number,
+        default=64,
+    )
+    idle_timeout: float | None = value(
+        "--idle-timeout",
+        metavar="DURATION",
+        text="Close a connection that has carried nothing for this long. Else never.",
+        convert=duration,
+    )
+    grace: float = value(
+        "--grace",
+        metavar="DURATION",
+        text="How long connections may go on after the first SIGINT or SIGTERM. Else 10s.",
+        convert=duration,
+        default=10.0,
+    )
+    token_file: str | None = value(
+        "--token-file",
+        metavar="PATH",
+        text="With --shared: the secret that peers must know; a file that only you may read.",
+    )
+    insecure: bool = switch(
+        "--insecure", text="Allow addresses that other machines or users can reach."
+    )
+    timeout: float = value(
+        "--timeout",
+        metavar="DURATION",
+        text="How long connecting may take, such as 500ms or 3s. Else 5s.",
+        convert=duration,
+        default=5.0,
+    )
+
+
+def with_child(typed: Sequence[str]) -> list[str]:
+    """Writes ``-- PROGRAM WORDS`` as the address of a child, which parsers cannot mistake.
+
+    Raises:
+        Failure: There is no program; the code is for bad usage.
+    """
+    if "--" not in typed:
+        return list(typed)
+    place = typed.index("--")
+    program = typed[place + 1 :]
+    if not program:
+        raise Failure(Code.USAGE, "bridge: -- takes a program", "such as -- node server.js")
+    return [*typed[:place], f"exec:{shlex.join(program)}"]
+
+
+def check(options: BridgeOptions) -> None:
+    """Refuses options that do not go together.
+
+    Raises:
+        Failure: The code is for bad usage.
+    """
+    for flag, is_given in (
+        ("--shared", options.shared),
+        ("--idle-timeout", options.idle_timeout is not None),
+        ("--insecure", options.insecure),
+    ):
+        if is_given and not options.listen:
+            raise Failure(Code.USAGE, f"{flag} is for --listen")
+    for flag, is_given in (
+        ("--reconnect", options.reconnect),
+        ("--token-file", options.token_file is not None),
+    ):
+        if is_given and not options.shared:
+            raise Failure(Code.USAGE, f"{flag} is for --shared")
+
+
+__all__ = ["BridgeOptions", "check", "with_child"]
