@@ -28,7 +28,9 @@ log = logging.getLogger("proxyables")
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
-"""Seconds between two attempts to open the shared connection again, at first and at the most."""
+"""Seconds before an attempt to open the shared connection again, at first and at the most."""
+_LONG_LIFE = 5.0
+"""Seconds after which a connection counts as one that has worked."""
 
 
 async def share(
@@ -98,13 +100,19 @@ class Upstream:
         Raises:
             Failure: It is lost, and that is not wanted; or somebody is there who refuses.
         """
+        now = asyncio.get_running_loop().time
+        pause = _FIRST_PAUSE
         while True:
+            begun = now()
             await self._peer.wait_closed()
+            # A child that dies as soon as it has been met is not started again and again at once.
+            lived = now() - begun > _LONG_LIFE
+            pause = _FIRST_PAUSE if lived else min(2 * pause, _LONGEST_PAUSE)
             lost = f"the connection to {self._target.address} is lost"
             if not self._options.reconnect:
                 raise Failure(Code.LOST, lost, "--reconnect opens it again")
             log.warning("%s; trying to open it again", lost)
-            self._peer = await self._connect_sometime()
+            self._peer = await self._connect_sometime(pause)
             redirect(self.root, self._peer)
             log.warning("connected to %s again", self._target.address)
 
@@ -120,15 +128,18 @@ class Upstream:
         except (ValueError, proxyables.NotSupported) as error:
             raise Failure(Code.USAGE, str(error)) from None
 
-    async def _connect_sometime(self) -> Peer:
-        pause = _FIRST_PAUSE
+    async def _connect_sometime(self, pause: float) -> Peer:
+        told = ""
         while True:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 return await self._connect()
             except proxyables.HandshakeFailed as error:
-                log.info("%s", explain(error)[1])
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                line = explain(error)[1]
+                if line != told:  # once for each reason
+                    log.warning("%s", line)
+                told = line
 
 
 __all__ = ["Upstream", "share"]
