@@ -17,8 +17,8 @@ from proxyables.net.addresses import parse
 from proxyables_cli import configuration, stdout
 from proxyables_cli.configuration import ALIASES, Alias, Configuration, nearest
 from proxyables_cli.exits import Code, Failure, printable, talk
-from proxyables_cli.options import Choice, Command, Common, value, word, words
-from proxyables_cli.output import FORMATS, Printer
+from proxyables_cli.options import Command, value, word, words
+from proxyables_cli.output import Printing
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -28,7 +28,7 @@ ACTIONS = {"list": 0, "add": 2, "remove": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class AliasOptions(Common):
+class AliasOptions(Printing):
     """The command line of ``alias``."""
 
     action: str = word(
@@ -39,14 +39,6 @@ class AliasOptions(Common):
         "--token-file",
         metavar="PATH",
         text="With add: where the secret is that this server asks for.",
-    )
-    output: str = value(
-        "-o",
-        "--output",
-        metavar="FORMAT",
-        text=f"One of {', '.join(FORMATS)}; auto is the default.",
-        convert=Choice(*FORMATS),
-        default="auto",
     )
 
 
@@ -77,8 +69,8 @@ def _list(file: Configuration, options: AliasOptions) -> None:
     found = file.aliases()
     if not found and not options.quiet:
         talk(f"no aliases in {file.path}; proxyables alias add NAME ADDRESS makes one")
-    printer = Printer(options.output, options.color)
-    if printer.format != "pretty" or options.output != "auto":
+    printer = options.printer
+    if not options.is_for_a_reader:
         for alias in found.values():
             row = {"name": alias.name, "address": alias.address, "token_file": alias.token_file}
             printer.value({key: content for key, content in row.items() if content is not None})

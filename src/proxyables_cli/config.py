@@ -13,8 +13,8 @@ from proxyables.net.addresses import parse
 from proxyables_cli import commands, configuration, stdout
 from proxyables_cli.configuration import ALIASES, DEFAULTS, Configuration, nearest
 from proxyables_cli.exits import Code, Failure, printable, talk
-from proxyables_cli.options import Choice, Command, Common, Row, configurable, convert, value, word
-from proxyables_cli.output import FORMATS, Printer
+from proxyables_cli.options import Command, Common, Row, configurable, convert, word
+from proxyables_cli.output import Printing
 from proxyables_cli.settings import Settings
 
 ACTIONS = ("show", "path", "check", "edit")
@@ -23,7 +23,7 @@ _SEVERAL = "*"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfigOptions(Common):
+class ConfigOptions(Printing):
     """The command line of ``config``."""
 
     action: str = word(
@@ -35,14 +35,6 @@ class ConfigOptions(Common):
         "COMMAND",
         text="With show: all options of this command. Else those that something was said about.",
         required=False,
-    )
-    output: str = value(
-        "-o",
-        "--output",
-        metavar="FORMAT",
-        text=f"One of {', '.join(FORMATS)}; auto is the default.",
-        convert=Choice(*FORMATS),
-        default="auto",
     )
 
 
@@ -87,13 +79,13 @@ def run(options: ConfigOptions) -> int:
 
 
 def _show(file: Configuration, options: ConfigOptions) -> None:
-    printer = Printer(options.output, options.color)
+    printer = options.printer
     found = list(_settings(file, options.command))
     if not options.command:
         found = _together(found)
     if not found and not options.quiet:
         talk(f"nothing is set; proxyables config show COMMAND tells defaults, {file.path} is read")
-    if printer.format != "pretty" or options.output != "auto":
+    if not options.is_for_a_reader:
         for each in found:
             printer.value(
                 {

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from proxyables.net.addresses import parse
 from proxyables_cli import aliases, logs
 from proxyables_cli.exits import Code, Failure
-from proxyables_cli.options import Choice, Common, duration, value, word
-from proxyables_cli.output import FORMATS, Printer
+from proxyables_cli.options import Common, duration, value, word
+from proxyables_cli.output import Printing
 from proxyables_cli.tokens import read_token
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Connecting(Common):
+class Connecting(Printing):
     """The options of every command that dials an address."""
 
     address: str = word("ADDRESS", text="Where the object is; see proxyables-address(7).")
@@ -68,15 +68,6 @@ class Connecting(Common):
         metavar="PATH",
         text="The secret that the server asks for; a file that only you may read.",
     )
-    output: str = value(
-        "-o",
-        "--output",
-        metavar="FORMAT",
-        text="auto (the default: pretty on a terminal, else json), pretty, json, jsonl, raw, repr"
-        " or table.",
-        convert=Choice(*FORMATS),
-        default="auto",
-    )
 
     @cached_property
     def place(self) -> Place:
@@ -86,11 +77,6 @@ class Connecting(Common):
             Failure: The address cannot be understood, or the token's file cannot be used.
         """
         return place(self.address, self.token_file, self.config)
-
-    @property
-    def printer(self) -> Printer:
-        """What prints results as these options ask for."""
-        return Printer(self.output, self.color)
 
 
 def place(address: str, token_file: str | None, config: str | None) -> Place:

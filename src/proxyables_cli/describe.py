@@ -40,7 +40,7 @@ def run(options: DescribeOptions) -> int:
 
 def _show(found: dict[str, Any], options: DescribeOptions) -> None:
     printer = options.printer
-    if printer.format != "pretty" or options.output != "auto":
+    if not options.is_for_a_reader:
         printer.value(found)
         return
     for text in page(found):

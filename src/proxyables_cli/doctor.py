@@ -8,40 +8,30 @@ from dataclasses import asdict, dataclass
 from proxyables_cli import checks, configuration, stdout
 from proxyables_cli.checks import Finding
 from proxyables_cli.exits import Code, printable
-from proxyables_cli.options import Choice, Command, Common, value
-from proxyables_cli.output import FORMATS, Printer, wants_color
+from proxyables_cli.options import Command
+from proxyables_cli.output import Printing, wants_color
 
 _COLORS = {"ok": "32", "warn": "33", "fail": "31"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoctorOptions(Common):
+class DoctorOptions(Printing):
     """The command line of ``doctor``."""
-
-    output: str = value(
-        "-o",
-        "--output",
-        metavar="FORMAT",
-        text=f"One of {', '.join(FORMATS)}; auto is the default.",
-        convert=Choice(*FORMATS),
-        default="auto",
-    )
 
 
 def run(options: DoctorOptions) -> int:
     """Prints a line for each thing that was looked at, as it is found."""
     file = configuration.find(options.config, os.environ)
-    printer = Printer(options.output, options.color)
-    is_for_a_reader = printer.format == "pretty" and options.output == "auto"
+    printer = options.printer
     found = []
     for finding in checks.everything(file):
         if not (options.quiet and finding.level == "ok"):
             found.append(finding)
-            if is_for_a_reader:
+            if options.is_for_a_reader:
                 _print(finding, is_colored=wants_color(options.color))
             elif printer.format == "json":
                 printer.value(asdict(finding))
-    if not is_for_a_reader and printer.format != "json":
+    if not options.is_for_a_reader and printer.format != "json":
         printer.value([asdict(finding) for finding in found])
     is_broken = any(finding.level == "fail" for finding in found)
     return Code.CONFIGURATION if is_broken else Code.OK

@@ -67,7 +67,7 @@ def run(options: LsOptions) -> int:
 async def _descend(start: Any, path: str, options: LsOptions) -> None:
     """Prints what an object offers, and then what those offer that it holds."""
     descent = Descent()
-    is_for_a_reader = _is_for_a_reader(options)
+    is_for_a_reader = options.is_for_a_reader
     rows: list[Member] = []
     async for level in descent.levels(start, path):
         if is_for_a_reader:
@@ -89,16 +89,12 @@ async def _descend(start: Any, path: str, options: LsOptions) -> None:
         talk(f"there are more objects than these {MOST_OBJECTS}")
 
 
-def _is_for_a_reader(options: LsOptions) -> bool:
-    return options.printer.format == "pretty" and options.output == "auto"
-
-
 def _show(members: list[Member], options: LsOptions) -> None:
     printer = options.printer
     if printer.format == "json":
         for member in members:
             printer.value(member)
-    elif _is_for_a_reader(options):
+    elif options.is_for_a_reader:
         lines = long_lines(members) if options.long else columns(members, _width())
         for text in lines:
             stdout.line(text)
@@ -124,7 +120,7 @@ async def _servers(options: LsOptions) -> int:
     found = await servers.running(seconds, with_status=options.long)
     if not found and not options.quiet:
         talk("no server of yours on sockets without a name; start one: proxyables serve TARGET")
-    if not _is_for_a_reader(options):
+    if not options.is_for_a_reader:
         for server in found:
             options.printer.value(server)
         return 0

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import forms
+from proxyables_cli.options import Choice, Common, value
 from proxyables_cli.stdout import is_terminal, write
 
 FORMATS = ("auto", "pretty", "json", "jsonl", "raw", "repr", "table")
@@ -20,6 +22,31 @@ FORMATS = ("auto", "pretty", "json", "jsonl", "raw", "repr", "table")
 # a lone surrogate has no UTF-8.
 _UNBOUNDED = 1 << 20
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printing(Common):
+    """The options of every command that prints values."""
+
+    output: str = value(
+        "-o",
+        "--output",
+        metavar="FORMAT",
+        text="auto (the default: pretty on a terminal, else json), pretty, json, jsonl, raw, repr"
+        " or table.",
+        convert=Choice(*FORMATS),
+        default="auto",
+    )
+
+    @property
+    def printer(self) -> Printer:
+        """What prints values as these options ask for."""
+        return Printer(self.output, self.color)
+
+    @property
+    def is_for_a_reader(self) -> bool:
+        """Whether somebody looks at a terminal, and wants no form in particular."""
+        return self.output == "auto" and is_terminal()
 
 
 class Printer:
@@ -107,4 +134,4 @@ def wants_color(when: str) -> bool:
     return is_terminal() and not dumb and not os.environ.get("NO_COLOR")
 
 
-__all__ = ["FORMATS", "Printer", "json_line", "wants_color"]
+__all__ = ["FORMATS", "Printer", "Printing", "json_line", "wants_color"]

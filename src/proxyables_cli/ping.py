@@ -48,7 +48,7 @@ def run(options: PingOptions) -> int:
 
 def _show(found: dict[str, Any], options: PingOptions) -> None:
     printer = options.printer
-    if printer.format != "pretty" or options.output != "auto":
+    if not options.is_for_a_reader:
         printer.value(found)
         return
     who = [str(found[key]) for key in ("software", "dialect", "object") if found.get(key)]

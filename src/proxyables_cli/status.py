@@ -42,7 +42,7 @@ def _show(told: object, steps: list[paths.Step], options: StatusOptions) -> None
     printer = options.printer
     if steps:
         printer.value(_part(told, steps, options.part))
-    elif printer.format != "pretty" or options.output != "auto":
+    elif not options.is_for_a_reader:
         printer.value(told)
     else:
         for text in report.lines(told):

@@ -69,7 +69,7 @@ async def _follow(peer: Any, options: TraceOptions) -> int:
 
 def _show(event: Mapping[str, Any], options: TraceOptions) -> None:
     printer = options.printer
-    if printer.format != "pretty" or options.output != "auto":
+    if not options.is_for_a_reader:
         printer.value(event)
     elif event.get("event") == "start":
         if not options.quiet:

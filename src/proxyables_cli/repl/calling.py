@@ -6,38 +6,16 @@ A remote value is true until it is awaited, so `filter` itself would keep everyt
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from types import FrameType
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 from proxyables_cli.repl.faces import Generation
+from proxyables_cli.repl.replacing import Replacement, UserValue
 
-UserValue = Any
 
+class Calling(Replacement):
+    """Stands for `map` or `filter` in a cell; lazy as they are."""
 
-class Calling:
-    """Stands for `map` or `filter` in a cell; lazy as they are.
-
-    Args:
-        callee: The builtin.
-        is_remote: Tells cursors from other values.
-        resolve: Fetches the value of a chain.
-        note: Hears of the frame that called, if what it gave is remote.
-    """
-
-    __slots__ = ("_callee", "_is_remote", "_note", "_resolve")
-
-    def __init__(
-        self,
-        callee: Callable[..., UserValue],
-        is_remote: Callable[[object], bool],
-        resolve: Callable[[UserValue], Awaitable[UserValue]],
-        note: Callable[[FrameType], None],
-    ) -> None:
-        self._callee = callee
-        self._is_remote = is_remote
-        self._resolve = resolve
-        self._note = note
+    __slots__ = ()
 
     def __call__(self, *args: UserValue) -> UserValue:
         """Gives what the builtin would, as something that can wait."""

@@ -8,39 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from types import FrameType
-from typing import Any
+from collections.abc import Sequence
 
 from proxyables_cli.repl.deferred import Deferred
+from proxyables_cli.repl.replacing import Replacement, UserValue
 
-UserValue = Any
 _ORDERING = (sorted, min, max)
 
 
-class Ordering:
-    """Stands for one of the builtins in a cell.
+class Ordering(Replacement):
+    """Stands for one of the builtins in a cell."""
 
-    Args:
-        callee: The builtin.
-        is_remote: Tells cursors from other values.
-        resolve: Fetches the value of a chain.
-        note: Hears of the frames in which keys had to be fetched.
-    """
-
-    __slots__ = ("_callee", "_is_remote", "_note", "_resolve")
-
-    def __init__(
-        self,
-        callee: Callable[..., UserValue],
-        is_remote: Callable[[object], bool],
-        resolve: Callable[[UserValue], Awaitable[UserValue]],
-        note: Callable[[FrameType], None],
-    ) -> None:
-        self._callee = callee
-        self._is_remote = is_remote
-        self._resolve = resolve
-        self._note = note
+    __slots__ = ()
 
     def __call__(self, *args: UserValue, **options: UserValue) -> UserValue:
         """Calls the builtin; a `Deferred` where its keys have to be fetched."""

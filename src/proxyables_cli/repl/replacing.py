@@ -1,0 +1,37 @@
+"""What stands for a builtin in a cell, where remote values need another one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any, TypeAlias
+
+UserValue: TypeAlias = Any
+
+
+class Replacement:
+    """Stands for a builtin.
+
+    Args:
+        callee: The builtin.
+        is_remote: Tells cursors from other values.
+        resolve: Fetches the value of a chain.
+        note: Hears of the frame that called, if what it gave is remote.
+    """
+
+    __slots__ = ("_callee", "_is_remote", "_note", "_resolve")
+
+    def __init__(
+        self,
+        callee: Callable[..., UserValue],
+        is_remote: Callable[[object], bool],
+        resolve: Callable[[UserValue], Awaitable[UserValue]],
+        note: Callable[[FrameType], None],
+    ) -> None:
+        self._callee = callee
+        self._is_remote = is_remote
+        self._resolve = resolve
+        self._note = note
+
+
+__all__ = ["Replacement", "UserValue"]
