@@ -522,6 +522,26 @@ def test_descriptions_take_no_more_than_a_message() -> None:
     assert [each.description is None for each in lender.borrowed] == [False] * 3 + [True] * 2
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [
+        msgpack.packb([msgpack.ExtType(2, b"\x01"), 2]),  # an object of ours that is none
+        msgpack.packb([msgpack.ExtType(3, b"\x92\xc0\x90"), 2]),  # a path that is to run here
+        b"\x81\x90\xc0",  # a map whose key cannot be hashed
+        b"\xc1",
+    ],
+    ids=bytes.hex,
+)
+def test_what_is_counted_looks_nothing_up(inside: bytes) -> None:
+    lender = Lender()
+    codec = Compact(lender, Limits())
+    good = msgpack.ExtType(1, msgpack.packb([7, 1]))
+    data = msgpack.packb([RETURN, [msgpack.ExtType(1, inside), good, msgpack.ExtType(1, b"\xc1")]])
+    codec.count_references(data)
+    assert [each.reference for each in lender.borrowed] == [7]
+    assert not codec.chains
+
+
 CROWDS: dict[str, Callable[[int], Any]] = {
     "lists": lambda many: [[] for _ in range(many)],
     "maps": lambda many: [{} for _ in range(many)],

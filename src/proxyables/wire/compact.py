@@ -328,8 +328,10 @@ class Compact:
         def look(number: int, payload: bytes) -> None:
             count(None)
             if number == REFERENCE:
-                with contextlib.suppress(ValueError):  # not a reference, or one too many
-                    self._load(number, payload)
+                # Extensions inside of it, which belong to no reference, stay what they are: bytes.
+                with contextlib.suppress(ValueError, TypeError):  # no reference, or one too many
+                    inside = unpackb(payload, strict_map_key=False, unicode_errors=_SURROGATES)
+                    self._load_reference(inside, len(payload))
             elif number != BIGINT and self._depth < self._limits.max_depth:
                 self._depth += 1
                 try:
