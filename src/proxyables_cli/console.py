@@ -25,7 +25,10 @@ class ReplOptions(Common):
         " dash follow --.",
     )
     code: str | None = value(
-        "-c", "--code", metavar="CODE", text="Run this and print what its expressions give."
+        "-c",
+        "--code",
+        metavar="CODE",
+        text="Run this and print what its last line gives, if that is an expression.",
     )
     interactive: bool = switch(
         "-i", "--interactive", text="Prompt when the code or the script has ended."

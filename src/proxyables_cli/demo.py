@@ -19,7 +19,10 @@ class DemoOptions(Common):
     """The command line of ``demo``."""
 
     code: str | None = value(
-        "-c", "--code", metavar="CODE", text="Run this and print what its expressions give."
+        "-c",
+        "--code",
+        metavar="CODE",
+        text="Run this and print what its last line gives, if that is an expression.",
     )
     plain: bool = switch("--plain", text="No colours, menus or key bindings; plain input lines.")
 
