@@ -28,7 +28,7 @@ class ReplOptions(Common):
         "-c",
         "--code",
         metavar="CODE",
-        text="Run this and print what its last line gives, if that is an expression.",
+        text="Run this and print what its last statement gives, if that is an expression.",
     )
     interactive: bool = switch(
         "-i", "--interactive", text="Prompt when the code or the script has ended."

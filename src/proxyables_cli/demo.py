@@ -22,7 +22,7 @@ class DemoOptions(Common):
         "-c",
         "--code",
         metavar="CODE",
-        text="Run this and print what its last line gives, if that is an expression.",
+        text="Run this and print what its last statement gives, if that is an expression.",
     )
     plain: bool = switch("--plain", text="No colours, menus or key bindings; plain input lines.")
 
