@@ -22,13 +22,14 @@ check: $(VENV)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_layers.py
 
-# Each version that is there, with plain asyncio and with uvloop where a test leaves it open.
+# Each version that is there, with plain asyncio, and with uvloop where a test leaves it open: those of
+# the command and the REPL run programs, which choose for themselves.
 test-all:
 	@for v in $(VERSIONS); do if .ci/find-python $$v >/dev/null 2>&1; then $(MAKE) test-$$v || exit 1; else echo "no Python $$v here: skipped"; fi; done
 
 test-%: .venv-%/.installed
 	.venv-$*/bin/python -m pytest -q $(SPREAD)
-	.venv-$*/bin/python -m pytest -q $(SPREAD) --loop uvloop
+	.venv-$*/bin/python -m pytest -q $(SPREAD) --loop uvloop tests/unit tests/property tests/e2e tests/scenarios tests/attacks tests/interop
 
 # As long as a night has: 2,000 scripts of calls and faults, a million calls of every kind.
 soak: $(VENV)

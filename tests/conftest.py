@@ -48,6 +48,21 @@ def pytest_configure(config: pytest.Config) -> None:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out, on another loop, what chooses its loop itself: it runs on both without that."""
+    if config.getoption("--loop") == "asyncio":
+        return
+    chosen = {
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and "loop" in item.callspec.params
+    }
+    config.hook.pytest_deselected(items=list(chosen))
+    items[:] = [item for item in items if item not in chosen]
+
+
 class Leftovers(logging.Handler):
     """Notes what a test leaves, by watching the few places that everything goes through."""
 
