@@ -222,7 +222,7 @@ class Link(asyncio.Protocol):
 
     def flush(self) -> None:
         """Writes what is queued; what this side did may be what somebody waits for."""
-        if self.session.outgoing and not self.lost:
+        if self.session.outgoing and not self.transport.is_closing():
             self.transport.writelines(self.session.data_to_send())
             self.happened.note()
 

@@ -13,6 +13,10 @@ from .portions import Portions
 
 _JOIN_LIMIT = 64 * KIB
 """Up to here one copy is cheaper than a vector of many pieces."""
+_SMALL = 4 * KIB
+"""Nor do pieces go alone that are smaller than this on average: asyncio's own transport keeps 200
+bytes for each from Python 3.12 on, which for the answers to a flood of pings would be many times
+what they hold."""
 
 
 class Writer:
@@ -108,7 +112,7 @@ class Writer:
             else:
                 size = sum(map(len, outgoing))
                 self.sent += size
-                if size <= _JOIN_LIMIT:
+                if size <= max(_JOIN_LIMIT, len(outgoing) * _SMALL):
                     transport.write(b"".join(outgoing))
                 else:
                     # Python 3.12 and 3.13 begin to hold us back in write(), not in writelines().
