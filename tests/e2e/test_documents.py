@@ -136,7 +136,8 @@ class Reader:
 
 
 def _alike(text: str) -> str:
-    """A text without what differs from one run to the next."""
+    """A text without what differs from one run to the next, or from one Python to the next."""
+    text = re.sub(r"^ +[~^]+\n", "", text, flags=re.M)  # 3.13 marks the place in more lines
     text = re.sub(r"[\d.]+ ?(µs|ms|s)\b", "N ms", text)
     text = re.sub(r"\d+ bytes out, \d+ in", "N bytes", text)
     return text.replace(str(SOURCE), "/srv")
