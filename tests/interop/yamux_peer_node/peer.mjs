@@ -67,7 +67,8 @@ const receive = async (stream, most) => {
     const chunk = stream.read(Math.min(most, READ, stream.readableLength) || undefined);
     if (chunk) return chunk;
     failed(stream.ID());
-    await changed(stream);
+    // Also before: the connection may have ended before the command to read was heard.
+    if (!stream.destroyed) await changed(stream);
     if (stream.destroyed) throw new Error('the stream was destroyed');
   }
 };
