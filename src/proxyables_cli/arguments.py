@@ -174,13 +174,13 @@ def _text_parameters(signature: str | None) -> tuple[dict[str, bool], list[bool]
         if signature is None or len(signature) > _LONGEST_SIGNATURE:
             raise ValueError
         (made,) = ast.parse(f"def f{signature}: ...").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        assert isinstance(made, ast.FunctionDef)
+        found = made.args
+        places = [_takes_text(each) for each in [*found.posonlyargs, *found.args]]
+        named = {each.arg: _takes_text(each) for each in [*found.args, *found.kwonlyargs]}
+        return named, places, _takes_text(found.vararg)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the other side wrote it
         return {}, [], False
-    assert isinstance(made, ast.FunctionDef)
-    found = made.args
-    by_place = [*found.posonlyargs, *found.args]
-    named = {each.arg: _takes_text(each) for each in [*found.args, *found.kwonlyargs]}
-    return named, [_takes_text(each) for each in by_place], _takes_text(found.vararg)
 
 
 def _takes_text(parameter: ast.arg | None) -> bool:

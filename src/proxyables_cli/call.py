@@ -77,7 +77,8 @@ async def _signature(found: Any) -> str | None:
         told = await proxyables.describe(found)
     except (proxyables.RemoteError, proxyables.NotSupported):
         return None  # what is wrong with it, the call itself will say
-    return told.get("signature")
+    signature = told.get("signature") if isinstance(told, dict) else None
+    return signature if isinstance(signature, str) else None
 
 
 def get(options: GetOptions) -> int:

@@ -143,7 +143,8 @@ def test_the_signature_says_what_is_text(
 
 
 @pytest.mark.parametrize(
-    "signature", ["(a=<object object>)", "(", "(" * 9999, "(a): pass\ndef g()"]
+    "signature",
+    ["(a=<object object>)", "(", "(" * 9999, "(a): pass\ndef g()", f"(a: x{'.y' * 600})"],
 )
 def test_a_signature_that_says_nothing_changes_nothing(signature: str) -> None:
     assert settle(Words().arguments(("1", "k=2")), signature) == ([1], {"k": 2})

@@ -12,7 +12,7 @@ import pytest
 
 import proxyables
 from cli import watched
-from cli.processes import Cli, Server, Starter
+from cli.processes import Cli, Server, Starter, until
 from proxyables_cli import report
 
 
@@ -26,8 +26,7 @@ def shop(cli: Cli, serve: Starter) -> Iterator[Server]:
 
 def test_it_names_the_line_that_a_worker_spins_at(cli: Cli, shop: Server) -> None:
     cli.start("call", shop.address, "spin")
-    while not watched.told(shop.address)["server"]["threads"]["running"]:
-        time.sleep(0.01)
+    until(lambda: watched.told(shop.address)["server"]["threads"]["running"])
     (call,) = json.loads(cli("status", shop.address, "calls").out)
     assert (call["path"], call["state"]) == ("shop.spin", "running")
     assert Path(call["where"]["file"]).name == "watched.py"
