@@ -17,7 +17,6 @@ that what one call printed can be given to the next.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import sys
@@ -25,13 +24,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from proxyables.proxies.signatures import parse_signature
 from proxyables_cli import forms
 from proxyables_cli.exits import Code, Failure
 
 _KEYWORD = re.compile(r"(?P<name>[^\W\d]\w*)(?P<sign>:?=)(?P<word>.*)", re.DOTALL)
 _NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
-_LONGEST_SIGNATURE = 10_000
 _TEXT = ("str", "str | None", "None | str", "Optional[str]", "typing.Optional[str]")
 
 Value = Any
@@ -170,23 +169,19 @@ def settle(
 
 def _text_parameters(signature: str | None) -> tuple[dict[str, bool], list[bool], bool]:
     """Tells which parameters take text: by name, by place, and those beyond the last place."""
-    try:
-        if signature is None or len(signature) > _LONGEST_SIGNATURE:
-            raise ValueError
-        (made,) = ast.parse(f"def f{signature}: ...").body
-        assert isinstance(made, ast.FunctionDef)
-        found = made.args
-        places = [_takes_text(each) for each in [*found.posonlyargs, *found.args]]
-        named = {each.arg: _takes_text(each) for each in [*found.args, *found.kwonlyargs]}
-        return named, places, _takes_text(found.vararg)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the other side wrote it
-        return {}, [], False
-
-
-def _takes_text(parameter: ast.arg | None) -> bool:
-    if parameter is None or parameter.annotation is None:
-        return False
-    return ast.unparse(parameter.annotation).strip("'\"") in _TEXT
+    named: dict[str, bool] = {}
+    places: list[bool] = []
+    beyond = False
+    parsed = parse_signature(signature)
+    for each in () if parsed is None else parsed.parameters.values():
+        is_text = str(each.annotation).strip("'\"") in _TEXT
+        if each.kind is each.VAR_POSITIONAL:
+            beyond = is_text
+        if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD):
+            places.append(is_text)
+        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY):
+            named[each.name] = is_text
+    return named, places, beyond
 
 
 def protect_negative(argv: list[str]) -> list[str]:
