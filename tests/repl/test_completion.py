@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from proxyables_cli.repl.completion import Arguments, Completer, Descriptions
+from proxyables_cli.repl.completion.signatures import parameters_of
 from repl import standins
 
 
@@ -290,3 +291,7 @@ def test_a_failing_description_is_no_menu_and_not_asked_for_again() -> None:
         assert world.asked == ["obj"]
 
     asyncio.run(work())
+
+
+def test_a_signature_that_is_too_deep_to_be_told_is_none() -> None:
+    assert parameters_of(f"(a: x{'.y' * 600})") is None

@@ -44,9 +44,13 @@ def parameters_of(signature: str) -> tuple[Parameter, ...] | None:
     if not signature.startswith("(") or len(signature) > MAX_CHARACTERS:
         return None
     try:
-        tree = ast.parse(f"def _{signature}: pass").body
+        return _parsed(signature)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+        return None  # the other side wrote it
+
+
+def _parsed(signature: str) -> tuple[Parameter, ...] | None:
+    tree = ast.parse(f"def _{signature}: pass").body
     if len(tree) != 1 or not isinstance(tree[0], ast.FunctionDef):
         return None
     arguments = tree[0].args
