@@ -41,8 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell that starts the tests in the background has them ignore Ctrl-C, and so their children.
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and nohup that the
+    # terminal is gone; their children would too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     uvloop.new_event_loop().close()  # its first loop opens a pipe for signals, for good
     if config.getoption("--loop") == "uvloop":
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
