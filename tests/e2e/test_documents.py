@@ -1,9 +1,9 @@
 """The README and the tutorial do what they say: every block of theirs is run, in order.
 
 A `python` block is a file, whose name its first line gives. A `console` block holds commands and
-what they print; `proxyables serve` and `proxyables bridge -l` go on in the background. `pycon`
-blocks, up to the next of another kind, are typed at one prompt of the REPL on the last server. How
-long something took, and how many bytes that was, may differ.
+what they print; `proxyables serve`, `proxyables bridge -l` and what ends in `&` go on in the
+background. `pycon` blocks, up to the next of another kind, are typed at one prompt of the REPL on
+the last server. How long something took, and how many bytes that was, may differ.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ DOCUMENTS = (
     "docs/how-to/run-a-server.md",
     "docs/how-to/look-inside.md",
     "docs/how-to/bridges.md",
+    "docs/how-to/live-process.md",
     "docs/reference/configuration.md",
     "docs/reference/transports.md",
 )
@@ -61,6 +62,7 @@ class Reader:
             "XDG_RUNTIME_DIR": str(directory),
         }
         self._servers: list[subprocess.Popen[str]] = []
+        self._programs: list[subprocess.Popen[bytes]] = []
         self._port = PORT
 
     def python(self, text: str) -> None:
@@ -70,7 +72,9 @@ class Reader:
     def console(self, text: str) -> None:
         for entry in re.split(r"^\$ ", text, flags=re.M)[1:]:
             command, _, expected = entry.partition("\n")
-            if command.startswith(SERVERS):
+            if command.endswith(" &"):
+                printed = self._start(command.removesuffix(" &"))
+            elif command.startswith(SERVERS):
                 printed = self._serve(command, lines=expected.count("\n"))
             else:
                 printed = self._run(command)
@@ -94,11 +98,21 @@ class Reader:
         assert _alike(printed) == _alike(f"{expected}>>> \n")
 
     def close(self) -> None:
+        for program in self._programs:
+            assert program.poll() is None, program.args  # it runs until somebody ends it
+            program.terminate()
+            program.wait(PATIENCE)
         for server in self._servers:
             server.send_signal(signal.SIGINT)
             assert server.wait(PATIENCE) == 0
             assert server.stderr is not None
             server.stderr.close()
+
+    def _start(self, command: str) -> str:
+        words = shlex.split(command)
+        program = subprocess.Popen(words, cwd=self._directory, env=self._environment)
+        self._programs.append(program)
+        return ""
 
     def _serve(self, command: str, lines: int) -> str:
         """Starts a server; returns as many lines of what it prints as the page shows."""
