@@ -33,6 +33,7 @@ DOCUMENTS = (
     "docs/how-to/look-inside.md",
     "docs/how-to/bridges.md",
     "docs/how-to/live-process.md",
+    "docs/how-to/plugins.md",
     "docs/reference/configuration.md",
     "docs/reference/transports.md",
 )
