@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 import proxyables
@@ -17,6 +18,11 @@ import recording
 from proxyables.errors import HandshakeFailed, RemoteError
 from proxyables.limits import Limits
 from proxyables.net.endpoints import connect, serve
+from proxyables.wire.hello import PING
+from proxyables.wire.instructions import HELLO
+from proxyables.yamux import NORMAL, Session
+from proxyables.yamux.frames import GO_AWAY, HEADER
+from raw_peers import hello
 from recording import Run, eventually
 
 run = recording.run  # the fixture
@@ -131,6 +137,28 @@ def test_closing_ends_those_that_are_being_refused_too(run: Run) -> None:
 
 
 # --- what a server tells of its connections ------------------------------------------------------
+
+
+def test_who_was_introduced_a_moment_ago_hears_the_end(run: Run) -> None:
+    """All that it said was there when it was accepted, so it is a peer before its arrival ends."""
+
+    async def main() -> None:
+        theirs = Session(client=True)
+        theirs.ping(PING)
+        theirs.send(theirs.open_stream(), msgpack.packb([HELLO, hello()]))
+        greeting = b"".join(theirs.data_to_send())
+        with socket.socket() as sock:
+            async with serve(Adder(), "tcp://127.0.0.1:0") as server:
+                host, _, port = server.addresses[0].removeprefix("tcp://").rpartition(":")
+                sock.connect((host, int(port)))
+                sock.sendall(greeting)
+                while not any(peer.info for peer in server.peers):
+                    await server.changed()
+            sock.settimeout(5)
+            said = b"".join(iter(lambda: sock.recv(4096), b""))
+        assert said.endswith(HEADER.pack(0, GO_AWAY, 0, 0, NORMAL))
+
+    run(main())
 
 
 def test_changes_are_told(run: Run) -> None:

@@ -11,6 +11,10 @@ import functools
 import logging
 import socket
 from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proxyables.peer.peer import Peer
 
 log = logging.getLogger("proxyables")
 
@@ -24,8 +28,8 @@ class Arrivals:
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._unclaimed: set[socket.socket] = set()
+        self._tasks: dict[asyncio.Task[None], socket.socket] = {}
+        self._claimed: dict[socket.socket, Peer | None] = {}
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -33,28 +37,33 @@ class Arrivals:
     @property
     def unclaimed(self) -> int:
         """How many of them are no peers yet."""
-        return len(self._unclaimed)
+        return len(self._tasks) - len(self._claimed)
 
     def take(self, sock: socket.socket, work: Coroutine[None, None, None]) -> None:
         """Has `work` make a peer of a socket, which belongs to the arrivals until `claim`."""
-        self._unclaimed.add(sock)
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = sock
         task.add_done_callback(functools.partial(self._on_done, sock))
 
-    def claim(self, sock: socket.socket) -> None:
-        """Notes that a peer has the socket."""
-        self._unclaimed.discard(sock)
+    def claim(self, sock: socket.socket, peer: Peer | None = None) -> None:
+        """Notes that somebody has the socket: a peer, or whoever closes it."""
+        self._claimed[sock] = peer
 
     def cancel(self) -> None:
-        """Ends them all."""
-        for task in self._tasks:
-            task.cancel()
+        """Ends them all, but those whose peer has its transport: that one ends as all peers do.
+
+        It may have been introduced already, and its work is done in a turn of the loop or two.
+        """
+        for task, sock in self._tasks.items():
+            peer = self._claimed.get(sock)
+            if peer is None or peer.writer.transport is None:
+                task.cancel()
 
     def _on_done(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if sock in self._unclaimed:
-            self._unclaimed.discard(sock)
+        del self._tasks[task]
+        if sock in self._claimed:
+            del self._claimed[sock]
+        else:
             sock.close()
         error = None if task.cancelled() else task.exception()
         if isinstance(error, OSError):

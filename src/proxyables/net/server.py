@@ -244,7 +244,7 @@ class Server:
         is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
         shown = str(TcpAddress(*sock.getpeername()[:2])) if is_tcp else listener.address
         peer = self._refusing_peer(shown) if is_refused else await self._new_peer(shown)
-        self._arrivals.claim(sock)
+        self._arrivals.claim(sock, peer)
         try:
             await listener.attach(sock, peer)
         except BaseException:
