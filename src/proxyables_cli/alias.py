@@ -10,7 +10,6 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxyables.net.addresses import parse
@@ -27,7 +26,6 @@ ACTIONS = {"list": 0, "add": 2, "remove": 1}
 """How many words each takes."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class AliasOptions(Printing):
     """The command line of ``alias``."""
 

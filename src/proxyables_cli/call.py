@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, paths
@@ -17,7 +16,6 @@ _PATH = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class CallOptions(Connecting):
     """The command line of ``call``."""
 
@@ -36,14 +34,12 @@ class CallOptions(Connecting):
     stream: bool = switch("--stream", text="The result is iterated: print each item when it comes.")
 
 
-@dataclass(frozen=True, kw_only=True)
 class GetOptions(Connecting):
     """The command line of ``get``."""
 
     path: str = word("PATH", text=_PATH)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetOptions(Connecting):
     """The command line of ``set``."""
 

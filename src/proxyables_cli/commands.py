@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxyables_cli import configuration
 from proxyables_cli.exits import Code, Failure
@@ -36,13 +35,12 @@ _MODULES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What a command line asks for.
 
     Attributes:
         command: The command.
-        options: An instance of the command's own dataclass.
+        options: An instance of the command's own table.
     """
 
     command: Command

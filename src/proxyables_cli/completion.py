@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass
 
 from proxyables_cli import stdout
 from proxyables_cli.exits import Code, Failure, printable
@@ -48,7 +47,6 @@ _PLAIN = re.compile(r"[\w@%+=:,./~-]+")
 SHELLS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
-@dataclass(frozen=True, kw_only=True)
 class CompletionOptions(Common):
     """The command line of ``completion``."""
 

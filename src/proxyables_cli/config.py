@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proxyables.net.addresses import parse
@@ -22,7 +22,6 @@ _SEVERAL = "*"
 """In place of a command's name: what is set is set for several."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConfigOptions(Printing):
     """The command line of ``config``."""
 
@@ -134,11 +133,7 @@ def _together(settings: list[Setting]) -> list[Setting]:
 
 
 def _defaults(options: type[Common]) -> dict[str, Any]:
-    return {
-        field.metadata["row"].key: field.default
-        for field in fields(options)
-        if field.metadata["row"].key
-    }
+    return {row.key: row.default for row in configurable(options)}
 
 
 def _shown(content: object) -> str:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxyables_cli.exits import Code, Failure
 
@@ -26,8 +25,7 @@ _ALIAS_KEYS = ("address", "token-file")
 Table = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(NamedTuple):
     """A name for an address.
 
     Attributes:

@@ -45,7 +45,6 @@ class Place:
     token: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Connecting(Printing):
     """The options of every command that dials an address."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from functools import partial
 
 from proxyables.net.addresses import parse
@@ -14,7 +13,6 @@ from proxyables_cli.loops import LOOPS
 from proxyables_cli.options import Choice, Command, Common, duration, switch, value, words
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReplOptions(Common):
     """The command line of ``repl``."""
 

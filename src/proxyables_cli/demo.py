@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from dataclasses import dataclass
 
 from proxyables_cli import logs
 from proxyables_cli.exits import talk
@@ -14,7 +13,6 @@ from proxyables_cli.options import Command, Common, switch, value
 TARGET = "proxyables.demo:obj"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DemoOptions(Common):
     """The command line of ``demo``."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, ls, paths, stdout
@@ -15,7 +14,6 @@ from proxyables_cli.options import Command, word
 _INDENT = "    "
 
 
-@dataclass(frozen=True, kw_only=True)
 class DescribeOptions(Connecting):
     """The command line of ``describe``."""
 

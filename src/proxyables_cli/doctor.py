@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from proxyables_cli import checks, configuration, stdout
 from proxyables_cli.checks import Finding
@@ -14,7 +14,6 @@ from proxyables_cli.output import Printing, wants_color
 _COLORS = {"ok": "32", "warn": "33", "fail": "31"}
 
 
-@dataclass(frozen=True, kw_only=True)
 class DoctorOptions(Printing):
     """The command line of ``doctor``."""
 

@@ -1,34 +1,23 @@
 """Reading a command line without typer.
 
 Importing typer takes as long as everything else that a short command does, ``call`` for example,
-or a stdio child, which is started anew for each ``exec:`` address. So a plain command line is
-read by argparse, from the same table (``options.py``). What argparse cannot read, and whoever
-asks for help, is left to typer, which then says what is wrong: nobody counts milliseconds there,
-and there is one voice for it.
+or a stdio child, which is started anew for each ``exec:`` address. So a plain command line, of
+words and of options that are written out, is read here, from the same table (``options.py``).
+Whatever else there is (help, clustered or misspelt flags, missing words) is left to typer, which
+also says what is wrong: nobody counts milliseconds there, and there is one voice for it.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
 
 from proxyables_cli import commands
 from proxyables_cli.commands import Invocation
-from proxyables_cli.options import Command, rows
-
-# The two parsers agree but for the words after "--", which argparse treats differently from one
-# version of Python to the next.
-_FOR_TYPER = frozenset({"-h", "--help", "--"})
+from proxyables_cli.options import Options, Row, rows
 
 
 class _Unclear(Exception):
-    """argparse does not understand the command line."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _Unclear(message)
+    """The command line is one for typer."""
 
 
 def parse(argv: Sequence[str]) -> Invocation | None:
@@ -37,35 +26,64 @@ def parse(argv: Sequence[str]) -> Invocation | None:
     Raises:
         Failure: An option's value is wrong; the code is for bad usage.
     """
-    if not argv or not _FOR_TYPER.isdisjoint(argv):
+    if not argv:
         return None
     command = commands.find(argv[0])
     if command is None:
         return None
     try:
-        typed = _parser(command).parse_args(list(argv[1:]))
+        typed = _read(command.options, iter(argv[1:]))
     except _Unclear:
         return None
-    return commands.understand(command, vars(typed))
+    return commands.understand(command, typed)
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Makes what argparse asks how it would write each argument; nobody reads that here."""
-    return argparse.HelpFormatter(prog, width=80)  # else it imports shutil, which is dear
-
-
-def _parser(command: Command) -> _Parser:
-    parser = _Parser(add_help=False, allow_abbrev=False, formatter_class=_formatter)
-    for name, row in rows(command.options):
+def _read(options: type[Options], argv: Iterator[str]) -> dict[str, object]:
+    """Returns what was typed, by field name, as `build` takes it."""
+    table = rows(options)
+    flags = {flag: (name, row) for name, row in table for flag in row.names}
+    typed: dict[str, object] = {}
+    lists: dict[str, list[str]] = {}
+    words: list[str] = []
+    for word in argv:
+        if not _is_dashed(word):
+            words.append(word)
+            continue
+        flag, equals, text = word.partition("=") if word.startswith("--") else (word, "", "")
+        name, row = flags.get(flag, ("", None))
+        if row is None or (row.is_switch and equals):
+            raise _Unclear
         if row.is_switch:
-            parser.add_argument(*row.names, dest=name, action="store_true")
-        elif row.names:
-            action = "append" if row.many else "store"
-            parser.add_argument(*row.names, dest=name, metavar=row.metavar, action=action)
+            typed[name] = True
+            continue
+        if not equals:
+            text = next(argv, "-?")
+            if _is_dashed(text):  # the value was forgotten, most likely
+                raise _Unclear
+        if row.many:
+            lists.setdefault(name, []).append(text)
         else:
-            count = "*" if row.many else None if row.required else "?"
-            parser.add_argument(name, metavar=row.metavar, nargs=count)
-    return parser
+            typed[name] = text
+    return typed | lists | _placed(words, [(name, row) for name, row in table if not row.names])
+
+
+def _is_dashed(word: str) -> bool:
+    return word.startswith("-") and word != "-"
+
+
+def _placed(words: list[str], table: Sequence[tuple[str, Row]]) -> dict[str, object]:
+    """Shares out the words that belong to no option, in the order of their rows."""
+    placed: dict[str, object] = {}
+    for name, row in table:
+        if row.many:
+            placed[name], words = words, []
+        elif words:
+            placed[name], *words = words
+        elif row.required:
+            raise _Unclear
+    if words:
+        raise _Unclear
+    return placed
 
 
 __all__ = ["parse"]

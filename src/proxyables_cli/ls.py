@@ -7,7 +7,6 @@ sockets in the directory where those are made that nobody named.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, paths, servers, stdout
@@ -18,7 +17,6 @@ from proxyables_cli.figures import age, count
 from proxyables_cli.options import Command, switch, word
 
 
-@dataclass(frozen=True, kw_only=True)
 class LsOptions(Connecting):
     """The command line of ``ls``."""
 

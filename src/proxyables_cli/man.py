@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from proxyables_cli.exits import Code, Failure
@@ -17,7 +16,6 @@ from proxyables_cli.options import Command, Common, word
 _READERS = (("man", "-l"), ("mandoc", "-a"))
 
 
-@dataclass(frozen=True, kw_only=True)
 class ManOptions(Common):
     """The command line of ``man``."""
 

@@ -1,10 +1,10 @@
 """The table of command-line options, and nothing that reads it.
 
-A command is a frozen dataclass whose fields are the rows: each field says how it is written
-(`switch`, `value`, `repeated`, `word`, `words`) and how its text becomes a value. Two parsers are
-generated from it: typer's (``app.py``), which also writes the help and says what is wrong, and
-argparse's (``fastpath.py``), which starts sooner. Both leave every value as the text that was
-typed; `build` alone converts, so they cannot disagree.
+A command's options are a subclass of `Common` whose fields are the rows: each field says how it is
+written (`switch`, `value`, `repeated`, `word`, `words`) and how its text becomes a value. Two
+parsers read it: typer's (``app.py``), which also writes the help and says what is wrong, and a
+small one (``fastpath.py``), which starts sooner. Both leave every value as the text that was typed;
+`build` alone converts, so they cannot disagree.
 
 What is not typed may be said by the environment, ``--max-message`` by
 ``PROXYABLES_MAX_MESSAGE``, or by the configuration (``settings.py``).
@@ -12,26 +12,21 @@ What is not typed may be said by the environment, ``--max-message`` by
 
 from __future__ import annotations
 
-import dataclasses
 import re
-import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, dataclass_transform
 
 from proxyables_cli.exits import Code, Failure
 
 if TYPE_CHECKING:
     from proxyables_cli.settings import Settings
 
-_ROW = "row"
 LOG_FORMS = ("auto", "text", "json", "logfmt", "journald")
 
-Options = TypeVar("Options")
+Asked = TypeVar("Asked", bound="Options")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """How one field is written on the command line.
 
     Attributes:
@@ -41,6 +36,7 @@ class Row:
         many: The option may be repeated, or the word may be followed by more.
         required: A positional word that must be there.
         convert: Makes the value from the text; its ValueError is a usage error.
+        default: The value where nothing is given.
     """
 
     names: tuple[str, ...]
@@ -49,6 +45,7 @@ class Row:
     many: bool = False
     required: bool = False
     convert: Callable[[str], object] | None = None
+    default: object = None
 
     @property
     def is_switch(self) -> bool:
@@ -74,7 +71,7 @@ class Row:
 
 def switch(*names: str, text: str) -> Any:
     """Declares a flag without a value."""
-    return dataclasses.field(default=False, metadata={_ROW: Row(names, text)})
+    return Row(names, text, default=False)
 
 
 def value(
@@ -85,25 +82,50 @@ def value(
     default: object = None,
 ) -> Any:
     """Declares an option with one value; the last one given wins."""
-    row = Row(names, text, metavar, convert=convert)
-    return dataclasses.field(default=default, metadata={_ROW: row})
+    return Row(names, text, metavar, convert=convert, default=default)
 
 
 def repeated(*names: str, metavar: str, text: str) -> Any:
     """Declares an option that may be given several times."""
-    row = Row(names, text, metavar, many=True)
-    return dataclasses.field(default=(), metadata={_ROW: row})
+    return Row(names, text, metavar, many=True, default=())
 
 
 def word(metavar: str, *, text: str, required: bool = True) -> Any:
     """Declares a positional word."""
-    row = Row((), text, metavar, required=required)
-    return dataclasses.field(default="", metadata={_ROW: row})
+    return Row((), text, metavar, required=required, default="")
 
 
 def words(metavar: str, *, text: str) -> Any:
     """Declares what is left of the command line."""
-    return dataclasses.field(default=(), metadata={_ROW: Row((), text, metavar, many=True)})
+    return Row((), text, metavar, many=True, default=())
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    frozen_default=True,
+    field_specifiers=(switch, value, repeated, word, words),
+)
+class Options:
+    """The values of a table of rows: to type checkers, and to whoever reads one, a dataclass.
+
+    It is none because start-up pays for each field of those, and ``serve`` has fifty.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        table = dict(rows(type(self)))
+        if unknown := given.keys() - table.keys():
+            raise TypeError(f"{type(self).__name__} has no {sorted(unknown)}")
+        vars(self).update({name: row.default for name, row in table.items()} | given)
+
+    def __setattr__(self, name: str, content: object) -> None:
+        raise AttributeError(f"cannot assign to {name!r}: what was asked for stays")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={content!r}" for name, content in vars(self).items())
+        return f"{type(self).__name__}({told})"
 
 
 class Choice:
@@ -157,8 +179,7 @@ def size(text: str) -> int:
     return int(match[1]) * _BYTES[match[2] or ""]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Common:
+class Common(Options):
     """What every command understands, before its name or after it."""
 
     debug: bool = switch("--debug", text="Show tracebacks and log everything.")
@@ -193,13 +214,12 @@ class Common:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command of the program.
 
     Attributes:
         name: The word that calls it.
-        options: Its dataclass of rows.
+        options: Its rows.
         run: What it does; returns the exit code.
         help: Its help text, the first sentence of which stands in the list of commands.
         epilog: What follows the options in the help, such as an example.
@@ -215,25 +235,29 @@ class Command:
     needs_settings: bool = True
 
 
-def rows(options: type[Any]) -> list[tuple[str, Row]]:
-    """Lists the rows of a dataclass with their field names: its own first, then the common."""
-    common = {field.name for field in dataclasses.fields(Common)}
-    fields = sorted(dataclasses.fields(options), key=lambda field: field.name in common)
-    return [(field.name, field.metadata[_ROW]) for field in fields]
+def rows(options: type[Options]) -> list[tuple[str, Row]]:
+    """Lists the rows of a table with their field names: its own first, then the common."""
+    found = {
+        name: row
+        for each in reversed(options.__mro__)
+        for name, row in vars(each).items()
+        if isinstance(row, Row)
+    }
+    return sorted(found.items(), key=lambda row: row[0] in vars(Common))
 
 
-def configurable(options: type[Any]) -> list[Row]:
+def configurable(options: type[Options]) -> list[Row]:
     """Lists the rows that the configuration may speak of: those with a long flag, but its own."""
     return [row for _, row in rows(options) if row.key not in ("", "config")]
 
 
 def build(
-    options: type[Options], typed: Mapping[str, object], settings: Settings | None = None
-) -> Options:
-    """Makes the dataclass from what a parser read, converting every text.
+    options: type[Asked], typed: Mapping[str, object], settings: Settings | None = None
+) -> Asked:
+    """Makes the options from what a parser read, converting every text.
 
     Args:
-        options: The dataclass.
+        options: Their table.
         typed: By field name, a bool, a str, a list of str, or None where nothing was given.
         settings: Say what was not typed.
 
@@ -273,6 +297,8 @@ def convert(row: Row, given: object) -> object:
         if row.is_switch:
             return _yes_or_no(given)
         if row.many:
+            import shlex  # what is typed has been split by the shell
+
             return tuple(shlex.split(given))
         return given if row.convert is None else row.convert(given)
     if isinstance(given, list) and row.many and all(isinstance(each, str) for each in given):
@@ -293,6 +319,7 @@ __all__ = [
     "Choice",
     "Command",
     "Common",
+    "Options",
     "Row",
     "build",
     "configurable",

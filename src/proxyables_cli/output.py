@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import forms
@@ -24,7 +23,6 @@ _UNBOUNDED = 1 << 20
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Printing(Common):
     """The options of every command that prints values."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, stdout
@@ -11,7 +10,6 @@ from proxyables_cli.connecting import Connecting
 from proxyables_cli.options import Command, number, value
 
 
-@dataclass(frozen=True, kw_only=True)
 class PingOptions(Connecting):
     """The command line of ``ping``."""
 

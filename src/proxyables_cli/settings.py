@@ -7,9 +7,8 @@ all of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxyables_cli.configuration import DEFAULTS, Configuration, Table
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from proxyables_cli.options import Row
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A setting as it was found.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, inspecting, paths, report, stdout
@@ -12,7 +11,6 @@ from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command, word
 
 
-@dataclass(frozen=True, kw_only=True)
 class StatusOptions(Connecting):
     """The command line of ``status``."""
 

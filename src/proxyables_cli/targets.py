@@ -15,9 +15,8 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from proxyables_cli.configuration import nearest
 from proxyables_cli.exits import Code, Failure
@@ -27,8 +26,7 @@ _OURS = (f"{_HERE}{os.sep}", os.path.join(os.path.dirname(_HERE), "proxyables", 
 _CIRCLE = re.compile(r" \(most likely due to a circular import\).*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What stands on the command line, taken apart.
 
     Attributes:

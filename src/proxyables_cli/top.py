@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, inspecting, report, stdout
@@ -17,7 +16,6 @@ from proxyables_cli.options import number as whole_number
 _SHORTEST = 0.1
 
 
-@dataclass(frozen=True, kw_only=True)
 class TopOptions(Connecting):
     """The command line of ``top``."""
 

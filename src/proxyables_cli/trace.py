@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from proxyables_cli import connecting, inspecting, stdout
@@ -17,7 +16,6 @@ from proxyables_cli.options import number as whole_number
 _CALLS = ("begin", "end")
 
 
-@dataclass(frozen=True, kw_only=True)
 class TraceOptions(Connecting):
     """The command line of ``trace``."""
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from proxyables_cli import app, commands, fastpath, options
 from proxyables_cli.commands import Invocation
 from proxyables_cli.exits import Code, Failure
+from proxyables_cli.options import Common
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def by_typer(argv: list[str]) -> Any:
     return asked.options
 
 
-def by_argparse(argv: list[str]) -> Any:
+def by_fastpath(argv: list[str]) -> Any:
     try:
         asked = fastpath.parse(argv)
     except Failure as failure:
@@ -86,7 +87,7 @@ LINES = st.one_of(
 @settings(max_examples=60, deadline=None)
 def test_what_both_parsers_read_is_the_same(line: tuple[list[str], list[list[str]]]) -> None:
     argv = [*line[0], *(word for words in line[1] for word in words)]
-    quickly = by_argparse(argv)
+    quickly = by_fastpath(argv)
     assert quickly is None or quickly == by_typer(argv)
 
 
@@ -102,11 +103,29 @@ def test_what_both_parsers_read_is_the_same(line: tuple[list[str], list[list[str
         (["call", ":1", "f", "--", "-x"], False),
         (["sreve", "m:o"], False),
         (["-v", "serve", "m:o"], False),
+        (["serve", "m:o", "-vq"], False),
+        (["serve", "m:o", "--name"], False),
+        (["serve", "m:o", "--name", "--stdio"], False),
+        (["serve", "m:o", "--stdio=yes"], False),
+        (["serve"], False),
+        (["serve", "m:o", "more"], False),
         ([], False),
     ],
 )
 def test_plain_command_lines_need_no_typer(argv: list[str], fast: bool) -> None:
     assert (fastpath.parse(argv) is not None) is fast
+
+
+def test_options_are_values() -> None:
+    made = Common(debug=True)
+    assert made == Common(debug=True) != Common()
+    assert made != "Common"
+    assert (made.debug, made.color) == (True, "auto")
+    assert repr(made).startswith("Common(debug=True, verbose=False, ")
+    with pytest.raises(AttributeError, match="debug"):
+        made.debug = False  # type: ignore[misc]
+    with pytest.raises(TypeError, match="bugs"):
+        Common(bugs=True)  # type: ignore[call-arg]
 
 
 def test_every_row_has_help_and_names_no_other_row_has() -> None:

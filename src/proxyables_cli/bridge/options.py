@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Common, duration, number, repeated, switch, value, words
 
 
-@dataclass(frozen=True, kw_only=True)
 class BridgeOptions(Common):
     """The command line of ``bridge``."""
 

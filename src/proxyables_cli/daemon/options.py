@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from proxyables_cli import loops
@@ -22,7 +21,6 @@ from proxyables_cli.options import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ServeOptions(Common):
     """The command line of ``serve``."""
 
