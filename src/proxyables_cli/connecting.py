@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from proxyables.net.addresses import parse
-from proxyables_cli import aliases, logs
+from proxyables_cli import aliases, collector, logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Common, duration, value, word
 from proxyables_cli.output import Printing
@@ -165,6 +165,9 @@ def run(work: Coroutine[Any, Any, int], options: Common) -> int:
     On asyncio's own loop: such a command makes a handful of calls, and importing uvloop would
     take longer than it saves.
     """
+    import proxyables.net.endpoints  # noqa: F401 - while the collector rests
+
+    collector.wake()
     logs.configure(options, logging.ERROR)
     with asyncio.Runner() as runner:
         return runner.run(work)

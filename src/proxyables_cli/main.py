@@ -33,6 +33,13 @@ def _run(words: list[str]) -> int:
 
         print(f"proxyables {__version__}")
         return 0
+    from proxyables_cli import collector
+
+    with collector.resting():
+        return _run_command(words)
+
+
+def _run_command(words: list[str]) -> int:
     from proxyables.net.stdio import open_standard_descriptors
 
     open_standard_descriptors()  # before anything could open a file that takes their numbers

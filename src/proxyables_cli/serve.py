@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from proxyables_cli import logs, loops, targets
+from proxyables_cli import collector, logs, loops, targets
 from proxyables_cli.daemon import environment, handover, lifetime, listeners, supervision
 from proxyables_cli.daemon.handover import Handover
 from proxyables_cli.daemon.opening import make_server, opened
@@ -39,6 +39,7 @@ def run(options: ServeOptions) -> int:
     if options.reload or options.workers:
         from proxyables_cli.daemon.supervisor import supervise
 
+        collector.wake()
         with supervision.pid_file(options.pid_file), loops.runner("asyncio") as runner:
             return runner.run(supervise(addresses, options, ready, token, reopen))
     if "stdio:" in addresses:
@@ -50,6 +51,9 @@ def run(options: ServeOptions) -> int:
 
 def _load(target: targets.Target, options: ServeOptions) -> Any:
     """Imports the target, in the environment that it is to have."""
+    import proxyables.net.serving  # noqa: F401 - while the collector rests
+
+    collector.wake()
     if options.reload:
         # Compiled modules are told apart by size and second, and edits may come faster.
         sys.dont_write_bytecode = True

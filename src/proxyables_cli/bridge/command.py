@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxyables.net.addresses import Address, StdioAddress, TcpAddress, UnixAddress, parse
-from proxyables_cli import aliases
+from proxyables_cli import aliases, collector
 from proxyables_cli.bridge.options import BridgeOptions, check
 from proxyables_cli.bridge.relay import open_end, relay
 from proxyables_cli.exits import Code, Failure
@@ -29,6 +29,7 @@ def run(options: BridgeOptions) -> int:
     if addresses[0] == addresses[1] == StdioAddress():
         raise Failure(Code.USAGE, "standard input and output can be one side of a bridge only")
     one, other = (open_end(address, options.timeout) for address in addresses)
+    collector.wake()
     relay(one, other)
     return Code.OK
 

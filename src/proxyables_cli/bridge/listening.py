@@ -15,7 +15,7 @@ from proxyables.net.addresses import (
     UnixAddress,
     parse,
 )
-from proxyables_cli import logs, loops
+from proxyables_cli import collector, logs, loops
 from proxyables_cli.bridge.options import BridgeOptions
 from proxyables_cli.connecting import Place, place
 from proxyables_cli.exits import Code, Failure
@@ -40,6 +40,7 @@ def run(options: BridgeOptions) -> int:
     if isinstance(address, ExecAddress):
         _check_program(address)
     logs.configure(options)
+    collector.wake()
     with loops.runner("auto") as runner:
         return runner.run(_serve(target, address, listeners, options, token))
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from proxyables_cli import loops
+from proxyables_cli import collector, loops
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import talk
 from proxyables_cli.repl import failures, scripts
@@ -69,6 +69,7 @@ def run(
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         talk(failures.text_of(error.with_traceback(None)).rstrip("\n"), name="")
         return 1
+    collector.wake()
     work = session.main(addresses, cells, prompts=prompts, plain=plain)
     return _driven(work, loop, endures=prompts)
 
