@@ -6,14 +6,16 @@ A bound is checked before the memory or the attribute access that it guards is s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
+
+from proxyables.frozen import frozen
 
 KIB = 1024
 MIB = 1024 * KIB
 _MOST_DEPTH = 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """The bounds that one side of a connection keeps, whatever the other side sends.
 

@@ -15,14 +15,15 @@ import proxyables_cli
 
 LIBRARY = Path(proxyables.__file__).parent
 COMMAND = Path(proxyables_cli.__file__).parent
-GROUND = {"errors", "limits", "muid", "version"}
+GROUND = {"errors", "frozen", "limits", "muid", "version"}
 BELOW_PEER = GROUND | {"yamux", "wire", "objects", "proxies"}
 
 # For each room of the package, what it may import from the others. A room may import itself.
 ALLOWED: dict[str, set[str]] = {
     "version": set(),
     "errors": set(),
-    "limits": {"errors"},
+    "frozen": set(),
+    "limits": {"errors", "frozen"},
     "muid": set(),
     "yamux": set(),
     "wire": GROUND,

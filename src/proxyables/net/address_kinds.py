@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import ClassVar, NoReturn
+
+from proxyables.frozen import frozen
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 SCHEMES = ("stdio", "tcp", "tls", "unix", "ws", "wss", "fd", "exec", "ssh")
@@ -16,7 +17,7 @@ _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 IPV4 = re.compile(rf"({_BYTE}\.){{3}}{_BYTE}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """One place where a peer listens, or can be dialled. Made by `parse`, and trusted after it."""
 
@@ -45,7 +46,7 @@ class Address:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StdioAddress(Address):
     """This process's own stdin and stdout."""
 
@@ -55,7 +56,7 @@ class StdioAddress(Address):
         return "stdio:"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostAddress(Address):
     """What the schemes with a host and a port share. An IPv6 host is stored without brackets."""
 
@@ -88,14 +89,14 @@ class HostAddress(Address):
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TcpAddress(HostAddress):
     """A TCP socket."""
 
     scheme: ClassVar[str] = "tcp"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsAddress(HostAddress):
     """A TLS socket. ``parameters`` are (name, value) pairs in the order of `TLS_PARAMETERS`."""
 
@@ -111,7 +112,7 @@ class TlsAddress(HostAddress):
         return text + "?" + "&".join(f"{k}={quote(v, safe='/:~')}" for k, v in self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebSocketAddress(HostAddress):
     """A WebSocket."""
 
@@ -123,7 +124,7 @@ class WebSocketAddress(HostAddress):
         return f"{self.scheme}://{self.authority}{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SecureWebSocketAddress(WebSocketAddress):
     """A WebSocket over TLS."""
 
@@ -131,7 +132,7 @@ class SecureWebSocketAddress(WebSocketAddress):
     default_port: ClassVar[int] = 443
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnixAddress(Address):
     """A Unix socket: a path, or ``@NAME`` in the abstract name space when ``is_abstract``."""
 
@@ -151,7 +152,7 @@ class UnixAddress(Address):
         return f"unix:{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FdAddress(Address):
     """An inherited socket: its number, or the name that the service manager gave it."""
 
@@ -162,7 +163,7 @@ class FdAddress(Address):
         return f"fd:{self.descriptor}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExecAddress(Address):
     """A child process whose stdin and stdout are the wire."""
 
@@ -174,7 +175,7 @@ class ExecAddress(Address):
         return f"exec:{shlex.join(self.words)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SshAddress(Address):
     """An address that is dialled from another machine, through ssh. ``port`` 0 is ssh's own.
 
@@ -201,7 +202,7 @@ class SshAddress(Address):
         return f"ssh://{user}{host}{port}/{target}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AliasAddress(Address):
     """A name that the configuration replaces by an address."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from proxyables.frozen import frozen
 
 READ_BYTES = 256 * 1024
 HIGH_WATER_BYTES = 64 * 1024
@@ -20,7 +21,7 @@ LOW_WATER_BYTES = 16 * 1024
 CLOSE_TIMEOUT = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pipe:
     """What a pump needs to know of a stream.
 

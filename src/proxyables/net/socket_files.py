@@ -16,8 +16,8 @@ import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
+from proxyables.frozen import frozen
 from proxyables.net.holders import who_has_socket
 
 log = logging.getLogger("proxyables")
@@ -26,7 +26,7 @@ PRIVATE_MODE = 0o600
 LOCK_PATIENCE = 1.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Access:
     """Who may connect to a Unix socket: whoever may write to its file.
 
@@ -68,7 +68,7 @@ def understand_access(mode: int | None, group: str | int | None) -> Access:
     return Access(mode, group)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SocketFile:
     """The file of a Unix socket, remembered so well that no other file is taken for it."""
 

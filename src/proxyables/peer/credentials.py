@@ -6,8 +6,9 @@ import asyncio
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Any
+
+from proxyables.frozen import frozen
 
 # struct ucred of unix(7): pid, uid, gid. Linux alone has SO_PEERCRED in this form.
 _UCRED = struct.Struct("=iII")
@@ -15,7 +16,7 @@ _SO_PEERCRED: int | None = getattr(socket, "SO_PEERCRED", None)
 _IPV6_PREFIX = 64  # bits: who has one address of such a network has them all
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """What is known of a peer without believing it: nothing here was told by the peer itself.
 

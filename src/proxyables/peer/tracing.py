@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxyables.frozen import frozen
 from proxyables.objects.imports import Reference
 from proxyables.proxies.cursor import ProxyCursor
 from proxyables.wire.instructions import Step
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One call that was made.
 

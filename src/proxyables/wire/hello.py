@@ -9,10 +9,11 @@ import hashlib
 import hmac
 import os
 import platform
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from proxyables.errors import AuthenticationFailed, HandshakeFailed
+from proxyables.frozen import frozen
 from proxyables.version import __version__
 
 VERSION: Final = 1
@@ -33,7 +34,7 @@ def ping_version(opaque: int) -> int:
     return opaque >> 8 & 0xFF
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hello:
     """What one side tells of itself, and what is known of a peer (`Peer.info`).
 
