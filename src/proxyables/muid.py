@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import threading
 import time
+from functools import cached_property
 
 _EPOCH_MS = 1_700_000_000_000
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"
@@ -21,12 +21,20 @@ class MuidGenerator:
     """Makes ids that never repeat in this process; a burst runs ahead of the clock."""
 
     def __init__(self, machine: int | None = None) -> None:
-        if machine is None:
-            digest = hashlib.sha256(socket.gethostname().encode()).digest()
-            machine = int.from_bytes(digest[:2], "big")
-        self._machine = (machine & (1 << _MACHINE_BITS) - 1) << _COUNTER_BITS
+        self._given = machine
         self._last = 0
         self._lock = threading.Lock()
+
+    @cached_property
+    def _machine(self) -> int:
+        """The machine's bits, in their place."""
+        machine = self._given
+        if machine is None:
+            import hashlib  # dear, and only the classic dialect has such ids
+
+            digest = hashlib.sha256(socket.gethostname().encode()).digest()
+            machine = int.from_bytes(digest[:2], "big")
+        return (machine & (1 << _MACHINE_BITS) - 1) << _COUNTER_BITS
 
     def make(self) -> str:
         """Returns the next id: up to 13 characters, in ascending order."""

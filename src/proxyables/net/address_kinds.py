@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import ClassVar, NoReturn
 
 from proxyables.frozen import frozen
 
-SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+SCHEME = r"([A-Za-z][A-Za-z0-9+.-]*):"
 SCHEMES = ("stdio", "tcp", "tls", "unix", "ws", "wss", "fd", "exec", "ssh")
 _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-IPV4 = re.compile(rf"({_BYTE}\.){{3}}{_BYTE}")
+IPV4 = rf"({_BYTE}\.){{3}}{_BYTE}"
 
 
 @frozen
@@ -172,6 +171,8 @@ class ExecAddress(Address):
     words: tuple[str, ...]
 
     def __str__(self) -> str:
+        import shlex  # as dear as the rest of this module; so are the other imports in functions
+
         return f"exec:{shlex.join(self.words)}"
 
 
@@ -220,7 +221,7 @@ class AliasAddress(Address):
 def is_loopback_host(host: str) -> bool:
     """Whether a host, given as a name or as an IP address, is this machine and only it."""
     if ":" not in host:
-        return host == "localhost" or bool(IPV4.fullmatch(host) and host.startswith("127."))
+        return host == "localhost" or bool(re.fullmatch(IPV4, host) and host.startswith("127."))
     if not is_ipv6(host):
         return False
     import ipaddress
@@ -243,7 +244,7 @@ def is_ipv6(host: str) -> bool:
 
 def has_address_form(path: str) -> bool:
     """Whether what follows ``ssh://HOST/`` is another address, rather than a path's rest."""
-    match = SCHEME.match(path)
+    match = re.match(SCHEME, path)
     return path.startswith((":", "[", "@")) or bool(match and match[1].lower() in SCHEMES)
 
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -56,10 +55,11 @@ MAX_HOST = 253  # RFC 1035: 255 octets on the wire, two of them for lengths
 TLS_PARAMETERS = ("ca", "cert", "key", "server_name", "verify")
 
 _BARE_PATHS = ("/", "./", "../", "~/")
-_HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]+")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
-_DIGITS = re.compile(r"[0-9]+")
+# Compiled by `re` when one is first used: most processes see an address or two.
+_HOST = r"(?!-)[A-Za-z0-9_.-]+"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_NUMBER = r"[0-9]+|0[xX][0-9a-fA-F]*"
+_DIGITS = r"[0-9]+"
 
 
 def parse(text: str, *, listening: bool = False) -> Address:
@@ -112,7 +112,7 @@ def _parse(text: str) -> Address:
         return _parse_alias(text)
     if text.startswith(_BARE_PATHS):
         return _unix(text, text)
-    match = SCHEME.match(text)
+    match = re.match(SCHEME, text)
     scheme = match[1].lower() if match else ""
     rest = text[len(scheme) + 1 :]
     if scheme in _PARSERS:
@@ -203,7 +203,7 @@ def _unix(text: str, path: str) -> Address:
 
 
 def _parse_fd(text: str, rest: str) -> Address:
-    if _DIGITS.fullmatch(rest):
+    if re.fullmatch(_DIGITS, rest):
         # No process has descriptors beyond a C int, and int() of a long text takes its time.
         if len(rest) > 9:
             refuse(text, "no descriptor has such a number")
@@ -221,6 +221,8 @@ def _parse_fd(text: str, rest: str) -> Address:
 
 
 def _parse_exec(text: str, rest: str) -> Address:
+    import shlex  # takes longer to import than this module
+
     try:
         words = shlex.split(rest)
     except ValueError as error:
@@ -239,7 +241,7 @@ def _parse_ssh(text: str, rest: str) -> Address:
     # ssh takes its destination from the command line, where a dash begins an option.
     if host.startswith("-") or user.startswith("-"):
         refuse(text, "a user or host that begins with '-' would be an option of ssh")
-    if at and not _NAME.fullmatch(user):
+    if at and not re.fullmatch(_NAME, user):
         refuse(text, f"{user!r:.80} is not a user's name")
     port = 0
     if host.endswith("]") or ":" not in host:
@@ -273,14 +275,14 @@ def _ssh_target(text: str, path: str) -> Address:
 
 
 def _parse_alias(text: str) -> Address:
-    if not _NAME.fullmatch(text, 1):
+    if not re.fullmatch(_NAME, text[1:]):
         refuse(text, "an alias is '@' and letters, digits, '_', '.' or '-'")
     return AliasAddress(text[1:])
 
 
 def _after_slashes(text: str, rest: str, scheme: str) -> str:
     if not rest.startswith("//"):
-        host = f"HOST:{rest}" if _DIGITS.fullmatch(rest) else rest.lstrip("/") or "HOST"
+        host = f"HOST:{rest}" if re.fullmatch(_DIGITS, rest) else rest.lstrip("/") or "HOST"
         refuse(text, f"a scheme is never a host; write {scheme}://{host}")
     return rest[2:]
 
@@ -293,10 +295,10 @@ def _authority(text: str, authority: str, *, scheme: str) -> tuple[str, int]:
     if not authority.startswith("[") and ":" in host:
         _refuse_colons(text, authority, scheme)
     if not colon or (authority.startswith("[") and not host.endswith("]")):
-        if _DIGITS.fullmatch(authority):
+        if re.fullmatch(_DIGITS, authority):
             refuse(text, f"write a port as :{authority}, a socket path as ./{authority}")
         refuse(text, f"a port is missing: {scheme}://{authority or 'HOST'}:PORT")
-    if not _DIGITS.fullmatch(port):
+    if not re.fullmatch(_DIGITS, port):
         refuse(text, f"{port!r:.80} is not a port; a number from 0 to 65535 was expected")
     if len(port) > 5 or int(port) > 65535:
         refuse(text, f"port {port:.20} is out of range; the highest is 65535")
@@ -319,10 +321,10 @@ def _host(text: str, host: str) -> str:
         return host
     if host.lower() in SCHEMES:
         refuse(text, f"{host!r} is a scheme, and a scheme is never a host")
-    if not _HOST.fullmatch(host) or len(host) > MAX_HOST:
+    if not re.fullmatch(_HOST, host) or len(host) > MAX_HOST:
         refuse(text, f"{host!r:.80} is not a host (ASCII letters, digits, '-', '_' and '.')")
     # The resolver would also take "127.1" and "0x7f.1", which no reader expects.
-    if _looks_like_ipv4(host) and not IPV4.fullmatch(host):
+    if _looks_like_ipv4(host) and not re.fullmatch(IPV4, host):
         refuse(text, f"{host!r:.80} is not an IPv4 address (four numbers from 0 to 255)")
     return host.lower()
 
@@ -337,7 +339,7 @@ def _ipv6(text: str, host: str) -> str:
 
 def _looks_like_ipv4(host: str) -> bool:
     """Whether the resolver would take the name for a number: its last label is one."""
-    return bool(_NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]))
+    return bool(re.fullmatch(_NUMBER, host.rstrip(".").rpartition(".")[2]))
 
 
 def _check_characters(text: str) -> None:

@@ -8,8 +8,8 @@ of the user's own class costs is that class's business.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from types import BuiltinFunctionType, MappingProxyType
 from typing import Any
 
@@ -20,7 +20,6 @@ _TEXTS = (str, bytes, bytearray)
 _SEQUENCES = (*_TEXTS, list, tuple)
 _MAKERS = (bytes, bytearray, list, tuple, set, frozenset)
 _OWNERS = (*_SEQUENCES, set, frozenset, dict, int)
-_WIDTHS = re.compile("[0-9]+")
 
 
 def check_cost(name: str, value: Any, args: list[Any], limits: Limits) -> None:
@@ -42,7 +41,7 @@ def check_cost(name: str, value: Any, args: list[Any], limits: Limits) -> None:
     left, right = (args[0], value) if plain.startswith("r") else (value, args[0])
     if type(left) is int and type(right) is int:
         _check_bits(operation, left, right, limits)
-    elif operation == "pow" and type(left) is Fraction and type(right) is int:
+    elif operation == "pow" and _is_fraction(left) and type(right) is int:
         _check_bits("pow", max(abs(left.numerator), left.denominator), abs(right), limits)
     elif operation == "mul":
         for sequence, count in ((left, right), (right, left)):
@@ -83,6 +82,11 @@ def check_filling(items: object, limits: Limits) -> None:
         _check_size(abs((items[-1] - items[0]) // items.step) + 1, limits)  # len() may overflow
 
 
+def _is_fraction(value: object) -> bool:
+    fractions = sys.modules.get("fractions")  # who has one has imported it
+    return fractions is not None and type(value) is fractions.Fraction
+
+
 def _check_size(size: int, limits: Limits) -> None:
     if size > limits.max_message:
         raise LimitExceeded("max_message", limits.max_message, size, "sequence")
@@ -91,7 +95,7 @@ def _check_size(size: int, limits: Limits) -> None:
 def _check_widths(template: object, limits: Limits) -> None:
     """``format(1, "1000000000d")`` has a width, or a precision, as long as the text will be."""
     if type(template) is str:
-        for digits in _WIDTHS.findall(template):
+        for digits in re.findall("[0-9]+", template):
             if len(digits) > 18 or int(digits) > limits.max_message:
                 size = int(digits[:18])
                 raise LimitExceeded("max_message", limits.max_message, size, "formatted text")

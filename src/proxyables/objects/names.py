@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 
 from proxyables.limits import Limits
@@ -26,9 +24,15 @@ def name_reason(name: object) -> str | None:
         return "the name is private"
     if not name.isidentifier():
         return "the name is not an identifier"
-    if not name.isascii() and unicodedata.normalize("NFKC", name) != name:
+    if not name.isascii() and not _is_normal(name):
         return "the name only looks like one that Python could spell"
     return None
+
+
+def _is_normal(name: str) -> bool:
+    import unicodedata  # most programs spell all of their names in ASCII
+
+    return unicodedata.is_normalized("NFKC", name)
 
 
 class Patterns:
@@ -52,7 +56,7 @@ class Patterns:
         for pattern in self._given:
             if not isinstance(pattern, str):
                 raise TypeError(f"{option} takes patterns as text, got {pattern!r}")
-        self._expression = re.compile("|".join(fnmatch.translate(each) for each in self._given))
+        self._expression = _compiled(self._given) if self._given else None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._given)
@@ -62,7 +66,13 @@ class Patterns:
 
     def match(self, name: str) -> bool:
         """Whether one of the patterns matches the whole name, letter case included."""
-        return bool(self._given) and self._expression.match(name) is not None
+        return self._expression is not None and self._expression.match(name) is not None
+
+
+def _compiled(patterns: Iterable[str]) -> re.Pattern[str]:
+    import fnmatch
+
+    return re.compile("|".join(map(fnmatch.translate, patterns)))
 
 
 __all__ = ["Patterns", "name_reason"]

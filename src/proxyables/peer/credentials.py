@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import struct
 from typing import Any
@@ -46,6 +45,8 @@ class Credentials:
         """What failed attempts are counted by; the same for addresses that one party has."""
         if self.host is None:
             return "" if self.uid is None else f"uid {self.uid}"
+        import ipaddress  # where there is no token, nobody asks
+
         try:
             address = ipaddress.ip_address(self.host.partition("%")[0])
         except ValueError:

@@ -5,10 +5,8 @@ Sans-I/O and without state; `proxyables.peer.handshake` drives it.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
-import platform
+import sys
 from dataclasses import field
 from typing import Any, Final
 
@@ -56,7 +54,7 @@ class Hello:
     dialect: str = "px"
     version: int = VERSION
     software: str = f"proxyables {__version__}"
-    language: str = f"python {platform.python_version()}"
+    language: str = f"python {sys.version.partition(' ')[0]}"
     pid: int = field(default_factory=os.getpid)
     instance: str = ""
     root: str = ""
@@ -129,6 +127,9 @@ def prove(token: bytes, role: str, client_nonce: bytes, server_nonce: bytes) -> 
     HMAC-SHA256 over a label, the role and both nonces: neither side ever sends the secret, and
     a proof cannot be sent back to its maker, nor used in another session.
     """
+    import hashlib  # where there is no token, nothing is proved
+    import hmac
+
     text = _AUTH_LABEL + role.encode() + b":" + client_nonce + server_nonce
     return hmac.new(token, text, hashlib.sha256).digest()
 
@@ -141,6 +142,8 @@ def check_proof(
     Raises:
         AuthenticationFailed: The other side does not know the secret.
     """
+    import hmac
+
     expected = prove(token, role, client_nonce, server_nonce)
     if not isinstance(proof, bytes) or not hmac.compare_digest(proof, expected):
         raise AuthenticationFailed(f"the {role} does not know the token")

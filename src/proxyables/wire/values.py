@@ -3,21 +3,20 @@
 Each extension type has one row in `DUMPERS` (by exact type) and one in `LOADERS` (by number).
 Loading runs no code of the sender's choosing: constructors of this table's own types only, with
 arguments whose shape was checked. The numbers are part of the protocol.
+
+What few connections carry (decimals, fractions, paths, UUIDs) is imported when the first one comes:
+the four modules take longer to import than this whole room.
 """
 
 from __future__ import annotations
 
 import array
 import datetime
-import decimal
 import enum
-import fractions
-import pathlib
 import struct
 import sys
-import uuid
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from proxyables.errors import LimitExceeded
 
@@ -32,6 +31,12 @@ from .registered import (
     load_named_tuple,
 )
 from .registration import REGISTRATION, is_named_tuple
+
+if TYPE_CHECKING:
+    import decimal
+    import fractions
+    import pathlib
+    import uuid
 
 # Extension numbers, 1 to 3 and 22 belong to `compact`.
 REFERENCE: Final = 1
@@ -61,10 +66,6 @@ SINGLETON: Final = 24
 
 _COMPLEX = struct.Struct("!dd")
 _SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
-_PATHS: dict[str, type[pathlib.PurePath]] = {
-    "posix": pathlib.PurePosixPath,
-    "windows": pathlib.PureWindowsPath,
-}
 _MAX_EXPONENT = 1_000_000
 
 
@@ -156,6 +157,8 @@ def _load_timedelta(value: Any) -> datetime.timedelta:
 
 
 def _load_decimal(value: Any) -> decimal.Decimal:
+    import decimal
+
     want(isinstance(value, str) and len(value) <= 100_000, "decimal")
     try:
         number = decimal.Decimal(value)
@@ -168,6 +171,8 @@ def _load_decimal(value: Any) -> decimal.Decimal:
 
 
 def _load_fraction(value: Any) -> fractions.Fraction:
+    import fractions
+
     over, under = fields(value, 2, "fraction")
     want(type(over) is int and type(under) is int and under != 0, "fraction")
     return fractions.Fraction(over, under)
@@ -181,15 +186,12 @@ def _load_range(value: Any) -> range:
 # -- paths and the rest ---------------------------------------------------------------------------
 
 
-def _dump_path(value: pathlib.PurePath) -> Any:
-    flavour = "windows" if isinstance(value, pathlib.PureWindowsPath) else "posix"
-    return [flavour, str(value)]
-
-
 def _load_path(value: Any) -> pathlib.PurePath:
+    import pathlib
+
     flavour, text = fields(value, 2, "path")
-    want(flavour in _PATHS and isinstance(text, str), "path")
-    return _PATHS[flavour](text)
+    want(flavour in ("posix", "windows") and isinstance(text, str), "path")
+    return pathlib.PurePosixPath(text) if flavour == "posix" else pathlib.PureWindowsPath(text)
 
 
 def _load_slice(value: Any) -> slice:
@@ -202,6 +204,8 @@ def _load_singleton(value: Any) -> object:
 
 
 def _load_uuid(value: Any) -> uuid.UUID:
+    import uuid
+
     want(isinstance(value, bytes) and len(value) == 16, "uuid")
     return uuid.UUID(bytes=value)
 
@@ -228,18 +232,25 @@ DUMPERS: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
     datetime.time: (TIME, _dump_time),
     datetime.datetime: (DATETIME, _dump_datetime),
     datetime.timedelta: (TIMEDELTA, lambda value: [value.days, value.seconds, value.microseconds]),
-    decimal.Decimal: (DECIMAL, str),
-    fractions.Fraction: (FRACTION, lambda value: [value.numerator, value.denominator]),
-    uuid.UUID: (UUID, lambda value: value.bytes),
-    pathlib.PurePosixPath: (PATH, _dump_path),
-    pathlib.PureWindowsPath: (PATH, _dump_path),
-    pathlib.PosixPath: (PATH, _dump_path),
-    pathlib.WindowsPath: (PATH, _dump_path),
     array.array: (ARRAY, dump_array),
     type(...): (SINGLETON, lambda value: "Ellipsis"),
     type(NotImplemented): (SINGLETON, lambda value: "NotImplemented"),
 }
-"""By exact type: the extension's number, and what is packed as its payload."""
+"""By exact type: the extension's number, and what is packed as its payload. `find_dumper` adds
+the rows of a module of `_SELDOM` when it meets the first value from there."""
+
+_SELDOM: Final[dict[str, dict[str, tuple[int, Callable[[Any], Any]]]]] = {
+    "decimal": {"Decimal": (DECIMAL, str)},
+    "fractions": {"Fraction": (FRACTION, lambda value: [value.numerator, value.denominator])},
+    "uuid": {"UUID": (UUID, lambda value: value.bytes)},
+    "pathlib": {
+        "PurePosixPath": (PATH, lambda value: ["posix", str(value)]),
+        "PureWindowsPath": (PATH, lambda value: ["windows", str(value)]),
+        "PosixPath": (PATH, lambda value: ["posix", str(value)]),
+        "WindowsPath": (PATH, lambda value: ["windows", str(value)]),
+    },
+}
+"""By module and class, rows of `DUMPERS`. Who has a value from there has imported the module."""
 
 LOADERS: Final[dict[int, Callable[[Any], Any]]] = {
     TUPLE: lambda value: tuple(_load_list(value)),
@@ -276,4 +287,8 @@ def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
         return (DATACLASS, dump_dataclass)
     if is_numpy(value):
         return (ARRAY, dump_numpy)
+    name = str(kind.__module__).partition(".")[0]  # some of pathlib is in a submodule
+    if name in _SELDOM and (module := sys.modules.get(name)) is not None:
+        DUMPERS.update({getattr(module, each): row for each, row in _SELDOM[name].items()})
+        return DUMPERS.get(kind)
     return None
