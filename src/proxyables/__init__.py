@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     )
     from proxyables.limits import Limits
     from proxyables.muid import make_muid
-    from proxyables.net.endpoints import Server, connect, serve
+    from proxyables.net.dialing import connect
+    from proxyables.net.server import Server
+    from proxyables.net.serving import serve
     from proxyables.objects.markers import expose, hidden
     from proxyables.objects.policy import Policy
     from proxyables.objects.registry import ObjectRegistry
@@ -88,7 +90,9 @@ _PLACES = {
         RemoteError RemoteFrame""",
     "limits": "Limits",
     "muid": "make_muid",
-    "net.endpoints": "Server connect serve",
+    "net.dialing": "connect",
+    "net.server": "Server",
+    "net.serving": "serve",
     "objects.markers": "expose hidden",
     "objects.policy": "Policy",
     "objects.registry": "ObjectRegistry",

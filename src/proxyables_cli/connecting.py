@@ -165,7 +165,7 @@ def run(work: Coroutine[Any, Any, int], options: Common) -> int:
     On asyncio's own loop: such a command makes a handful of calls, and importing uvloop would
     take longer than it saves.
     """
-    import proxyables.net.endpoints  # noqa: F401 - while the collector rests
+    import proxyables.net.dialing  # noqa: F401 - while the collector rests
 
     collector.wake()
     logs.configure(options, logging.ERROR)

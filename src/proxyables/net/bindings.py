@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import errno
-import functools
 import socket
 import ssl as tls
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
-from proxyables.net import doors
-from proxyables.net import tls as encryption
-from proxyables.net.addresses import (
-    Address,
-    FdAddress,
-    HostAddress,
-    UnixAddress,
-    WebSocketAddress,
-)
-from proxyables.net.descriptors import inherited_socket
-from proxyables.net.listeners import (
-    Attach,
-    Listener,
-    is_listening,
-    listen_inherited,
-    listen_tcp,
-    listen_unix,
-)
-from proxyables.net.socket_files import Access
-from proxyables.net.transports import drive_socket
+from proxyables.net.addresses import Address, StdioAddress
+
+if TYPE_CHECKING:
+    from proxyables.net.listeners import Listener
+    from proxyables.net.socket_files import Access
 
 
-@dataclass(slots=True)
 class Binding:
     """One address.
 
@@ -42,10 +24,11 @@ class Binding:
         connection: The connected socket that an ``fd:`` address may be, until it is opened.
     """
 
-    address: Address
-    given: Sequence[socket.socket] = ()
-    listeners: list[Listener] = field(default_factory=list)
-    connection: socket.socket | None = None
+    def __init__(self, address: Address, given: Sequence[socket.socket] = ()) -> None:
+        self.address = address
+        self.given = given
+        self.listeners: list[Listener] = []
+        self.connection: socket.socket | None = None
 
     @property
     def shown(self) -> list[str]:
@@ -69,8 +52,7 @@ class Binding:
         self.listeners, self.given, self.connection = [], (), None
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(NamedTuple):
     """How connections are let in.
 
     Attributes:
@@ -87,25 +69,6 @@ class Greeting:
     timeout: float
     max_message: int
 
-    def is_safe_on(self, address: Address) -> bool:
-        """Whether others may connect to this address."""
-        return self.is_safe or encryption.authenticates(self.contexts.get(address))
-
-    def find_attach(self, address: Address) -> Attach:
-        """How a connection that arrives on an address becomes a transport."""
-        context = self.contexts.get(address)
-        if isinstance(address, WebSocketAddress):
-            return doors.Door(
-                address,
-                context=context,
-                origins=self.origins,
-                timeout=self.timeout,
-                max_message=self.max_message,
-            ).attach
-        if context is not None:
-            return functools.partial(encryption.accept, context=context, timeout=self.timeout)
-        return drive_socket
-
 
 class Bindings:
     """Those of one server.
@@ -113,7 +76,7 @@ class Bindings:
     Args:
         where: The addresses.
         given: The sockets that listen for each already.
-        access: Who may connect to Unix sockets.
+        access: Who may connect to Unix sockets; None for this user alone.
         greeting: How connections are let in.
     """
 
@@ -121,7 +84,7 @@ class Bindings:
         self,
         where: Sequence[Address],
         given: Sequence[Sequence[socket.socket]],
-        access: Access,
+        access: Access | None,
         greeting: Greeting,
     ) -> None:
         pairs = zip(where, given, strict=True)
@@ -162,28 +125,11 @@ class Bindings:
             each.close()
 
     async def _bind(self, binding: Binding) -> None:
-        address = binding.address
-        is_safe, attach = self._greeting.is_safe_on(address), self._greeting.find_attach(address)
-        if binding.given:
-            for sock in binding.given:
-                if not is_listening(sock):
-                    raise OSError(errno.EINVAL, f"a socket that is to serve {address} must listen")
-                listener = listen_inherited(address, sock, is_safe=is_safe, attach=attach)
-                binding.listeners.append(listener)
-            binding.given = ()
-        elif isinstance(address, HostAddress):
-            binding.listeners = await listen_tcp(address, is_safe=is_safe, attach=attach)
-        elif isinstance(address, UnixAddress):
-            binding.listeners = [
-                await listen_unix(address, self._access, is_safe=self._greeting.is_safe)
-            ]
-        elif isinstance(address, FdAddress):
-            sock = inherited_socket(address)
-            if not is_listening(sock):
-                binding.connection = sock
-                return
-            listener = listen_inherited(address, sock, is_safe=is_safe, attach=attach)
-            binding.listeners = [listener]
+        if isinstance(binding.address, StdioAddress):
+            return  # the connection is there
+        from proxyables.net import listening  # most of this room: a stdio child does without
+
+        await listening.bind(binding, self._access, self._greeting)
 
 
 __all__ = ["Binding", "Bindings", "Greeting"]

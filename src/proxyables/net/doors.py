@@ -22,25 +22,7 @@ from proxyables.net.websockets import WebSocket, largest
 if TYPE_CHECKING:
     from websockets.http11 import Request
 
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+)(:[0-9]{0,5})?")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+")
-
-
-def check_origins(origins: Sequence[str]) -> tuple[str, ...]:
-    """Returns the origins as browsers write them.
-
-    Raises:
-        ValueError: One has not the form of an origin.
-        TypeError: They are one text, and not a sequence of them.
-    """
-    if isinstance(origins, str):
-        raise TypeError(f"origins takes a sequence of them, got {origins!r:.200}")
-    for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise ValueError(
-                f"an origin is SCHEME://HOST[:PORT] in lower case, got {origin!r:.200}"
-            )
-    return tuple(origins)
+_AUTHORITY = r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+)(:[0-9]{0,5})?"
 
 
 class Door:
@@ -107,7 +89,7 @@ class Door:
         A page whose own name was made to lead to this machine (DNS rebinding) sends that name.
         Who listens on every interface has all kinds of names; there, only `Origin` is left.
         """
-        match = _AUTHORITY.fullmatch(authority)
+        match = re.fullmatch(_AUTHORITY, authority)
         if match is None:
             return False
         host = match[1].strip("[]").lower().removesuffix(".")
@@ -117,4 +99,4 @@ class Door:
         return is_loopback_host(host) and is_loopback_host(local)
 
 
-__all__ = ["Door", "check_origins"]
+__all__ = ["Door"]

@@ -7,20 +7,22 @@ import inspect
 import socket
 from collections.abc import Callable, Generator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyables.errors import ConnectionClosed, LimitExceeded
 from proxyables.net.addresses import TcpAddress
 from proxyables.net.arrivals import Arrivals
 from proxyables.net.bindings import Binding, Bindings
 from proxyables.net.descriptors import attach_descriptors
-from proxyables.net.listeners import Listener
 from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import Workers
 from proxyables.watch.watch import Watch
 from proxyables.watch.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from proxyables.net.listeners import Listener
 
 MOST_REFUSED = 64
 """Connections that are being told that there are too many; one more is closed without a word."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import socket
 import ssl as tls
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from proxyables.limits import Limits
-from proxyables.net import doors, websockets
-from proxyables.net import tls as encryption
 from proxyables.net.addresses import (
     Address,
     FdAddress,
@@ -22,7 +21,6 @@ from proxyables.net.addresses import (
 )
 from proxyables.net.bindings import Bindings, Greeting
 from proxyables.net.server import Server
-from proxyables.net.socket_files import understand_access
 from proxyables.objects.policy import Policy
 from proxyables.peer.attempts import Attempts
 from proxyables.peer.peer import Peer
@@ -30,6 +28,11 @@ from proxyables.peer.workers import make_workers
 from proxyables.watch.access import AccessLog, check_access_log
 from proxyables.watch.watch import Watch
 from proxyables.watch.watchdog import check_seconds
+
+if TYPE_CHECKING:
+    from proxyables.net.socket_files import Access
+
+_ORIGIN = r"[a-z][a-z0-9+.-]*://[^/\s]+"
 
 
 def serve(
@@ -103,7 +106,7 @@ def serve(
     _check_where(where, sockets)
     _check_max_connections(max_connections)
     check_access_log(access_log)
-    access = understand_access(unix_mode, unix_group)
+    access = _find_access(unix_mode, unix_group)
     limits = Limits() if limits is None else limits
     check_seconds(watchdog)
     workers = make_workers(threads, limits)
@@ -122,11 +125,11 @@ def serve(
         workers=workers,
         overseer=watch,
     )
-    addresses = [encryption.secured(understand(each, listening=True), ssl) for each in where]
+    addresses = _find_addresses(where, ssl)
     greeting = Greeting(
         is_safe=insecure or token is not None,
         contexts=_find_contexts(addresses, ssl),
-        origins=doors.check_origins(origins),
+        origins=_check_origins(origins),
         timeout=limits.handshake_timeout,
         max_message=limits.max_message,
     )
@@ -157,18 +160,57 @@ def _check_where(where: Sequence[object], sockets: Sequence[object]) -> None:
         raise ValueError(f"sockets are for {len(where)} addresses, got {len(sockets)}")
 
 
+# The imports in functions are for what few servers have, and a stdio child never.
+
+
+def _find_access(mode: int | None, group: str | int | None) -> Access | None:
+    if mode is None and group is None:
+        return None
+    from proxyables.net.socket_files import understand_access
+
+    return understand_access(mode, group)
+
+
+def _find_addresses(
+    where: Sequence[str | Address], ssl: tls.SSLContext | None
+) -> Sequence[Address]:
+    addresses = [understand(each, listening=True) for each in where]
+    if ssl is None:
+        return addresses
+    from proxyables.net.tls import secured
+
+    return [secured(each, ssl) for each in addresses]
+
+
 def _find_contexts(
     addresses: Sequence[Address], ssl: tls.SSLContext | None
 ) -> dict[Address, tls.SSLContext | None]:
     """Returns what TLS is done with, by address; looks that WebSockets can be served."""
+    found: dict[Address, tls.SSLContext | None] = {}
     for each in addresses:
         if isinstance(each, WebSocketAddress):
-            websockets.require_library(each)
-    return {
-        each: ssl if isinstance(each, FdAddress) else encryption.server_context(each, ssl)
-        for each in addresses
-        if isinstance(each, (TlsAddress, SecureWebSocketAddress, FdAddress))
-    }
+            from proxyables.net.websockets import require_library
+
+            require_library(each)
+        if isinstance(each, (TlsAddress, SecureWebSocketAddress)):
+            from proxyables.net.tls import server_context
+
+            found[each] = server_context(each, ssl)
+        elif isinstance(each, FdAddress):
+            found[each] = ssl
+    return found
+
+
+def _check_origins(origins: Sequence[str]) -> tuple[str, ...]:
+    """Returns the origins as browsers write them; raises for what has not that form."""
+    if isinstance(origins, str):
+        raise TypeError(f"origins takes a sequence of them, got {origins!r:.200}")
+    for origin in origins:
+        if not re.fullmatch(_ORIGIN, origin):
+            raise ValueError(
+                f"an origin is SCHEME://HOST[:PORT] in lower case, got {origin!r:.200}"
+            )
+    return tuple(origins)
 
 
 def _check_max_connections(number: object) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
-import grp
 import logging
 import os
 import socket
@@ -61,6 +60,8 @@ def understand_access(mode: int | None, group: str | int | None) -> Access:
     if not 0 <= mode <= 0o777:
         raise ValueError(f"unix_mode takes permissions up to 0o777, got {mode:#o}")
     if isinstance(group, str):
+        import grp  # few servers have a group
+
         try:
             group = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
         except KeyError:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from proxyables.errors import AuthenticationFailed
 
@@ -22,11 +21,13 @@ MEMORY = 600.0  # seconds without a failure until a source is a stranger again
 MOST_SOURCES = 1024
 
 
-@dataclass(slots=True)
 class _Record:
-    failures: int = 0
-    last: float = 0.0
-    until: float = 0.0
+    __slots__ = ("failures", "last", "until")
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.last = 0.0
+        self.until = 0.0
 
 
 class Attempts:

@@ -10,13 +10,14 @@ from proxyables.errors import NotSupported
 from proxyables.objects.imports import Reference
 from proxyables.objects.policy import Policy
 from proxyables.proxies.cursor import ProxyCursor
-from proxyables.wire.instructions import CALL, STREAM, Message, Step
+from proxyables.wire.hello import INSPECTS
+from proxyables.wire.instructions import CALL, INSPECTOR, STREAM, Message, Step
 
 from .items import Items
-from .reports import FEATURE, INSPECTOR, Status, TraceEvent
 
 if TYPE_CHECKING:
     from .peer import Peer
+    from .reports import Status, TraceEvent
     from .service import Service
 
 _CHUNK = 256
@@ -44,10 +45,10 @@ _TARGET = cast(Reference, _Target())
 async def status(peer: Peer[Any]) -> Status:
     """See `Peer.status`."""
     await _check(peer)
-    return cast(Status, await ProxyCursor(peer, _TARGET, ["status", [CALL, []]]))
+    return cast("Status", await ProxyCursor(peer, _TARGET, ["status", [CALL, []]]))
 
 
-class Trace(AsyncIterator[TraceEvent]):
+class Trace(AsyncIterator["TraceEvent"]):
     """The calls that a server serves, as they happen; made by `Peer.trace`."""
 
     def __init__(
@@ -65,7 +66,7 @@ class Trace(AsyncIterator[TraceEvent]):
         return self
 
     async def __anext__(self) -> TraceEvent:
-        return cast(TraceEvent, await (await self._begin()).__anext__())
+        return cast("TraceEvent", await (await self._begin()).__anext__())
 
     async def take(self) -> list[TraceEvent]:
         """Returns the events that have arrived, at least one; nothing at the end."""
@@ -99,7 +100,7 @@ def is_inspection(message: Message) -> bool:
 async def _check(peer: Peer[Any]) -> None:
     """Raises NotSupported, with nothing sent, if the other side has no inspector."""
     await peer.until_ready()
-    if peer.info is None or FEATURE not in peer.info.features:
+    if peer.info is None or INSPECTS not in peer.info.features:
         raise NotSupported(_NOTHING)
 
 

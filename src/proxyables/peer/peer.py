@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
-from typing import Any, Final, Generic, NoReturn, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Self, TypeAlias, cast
 
 from proxyables.errors import (
     AuthenticationFailed,
@@ -38,7 +38,7 @@ from proxyables.proxies.cursor import ProxyCursor
 from proxyables.proxies.typed import ApiClass, Root, T, check_class
 from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
-from proxyables.wire.hello import PING, Hello
+from proxyables.wire.hello import INSPECTS, PING, Hello
 from proxyables.wire.instructions import Message, Step
 from proxyables.yamux import (
     BARE,
@@ -65,7 +65,6 @@ from .introduction import Introduction
 from .items import Items
 from .pings import Pings
 from .reader import Reader
-from .reports import FEATURE, Status
 from .resolver import Resolver
 from .service import Service
 from .tables import Tables
@@ -74,6 +73,9 @@ from .vigil import Vigil
 from .waiting import Desk
 from .workers import Job, Workers, make_workers
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .reports import Status
 
 log = logging.getLogger("proxyables")
 log.addHandler(logging.NullHandler())  # without it, refusals would go to stderr unasked
@@ -170,7 +172,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         secret = token.encode() if isinstance(token, str) else token
         features: tuple[str, ...] = ()
         if overseer is not None and refusal is None:
-            features = (FEATURE,)
+            features = (INSPECTS,)
             self._tables.inspect = overseer.join(self, self._service)
         hello = self._make_hello(instance, name, features, demands="" if token is None else "token")
         self._handshake = Handshake(

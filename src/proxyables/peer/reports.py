@@ -6,12 +6,7 @@ and whoever does not trust the server looks before using them. All times are sec
 
 from __future__ import annotations
 
-from typing import Final, Literal, NotRequired, TypedDict
-
-INSPECTOR: Final = -1
-"""The target of an EXECUTE that stands for the server itself. References are positive."""
-FEATURE: Final = "inspect"
-"""What a side says in its HELLO that takes `INSPECTOR`."""
+from typing import Literal, NotRequired, TypedDict
 
 
 class Place(TypedDict):
@@ -167,8 +162,6 @@ class TraceEvent(TypedDict):
 
 
 __all__ = [
-    "FEATURE",
-    "INSPECTOR",
     "CallReport",
     "ConnectionReport",
     "Place",

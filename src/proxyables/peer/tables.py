@@ -16,9 +16,7 @@ from proxyables.objects.registry import ObjectRegistry
 from proxyables.proxies.blocking import cursor_of, is_blocking, with_proxies
 from proxyables.proxies.cursor import Caller, ProxyCursor, extend
 from proxyables.wire.dialect import Reference
-from proxyables.wire.instructions import Step
-
-from .reports import INSPECTOR
+from proxyables.wire.instructions import INSPECTOR, Step
 
 _MAX_TYPES = 4096
 

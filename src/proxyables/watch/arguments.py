@@ -23,9 +23,9 @@ from proxyables.wire.instructions import GET, ITEM, SET, SETITEM, Message, Step
 
 from .paths import split
 
-_SECRET = re.compile(
-    r"pass(?:wd|word|phrase|code)?$|pwd|secret|token|credential|(?:api|private|access)_?key|auth(?!or(?!i))|pin$",
-    re.IGNORECASE,
+_SECRET = (
+    r"(?i)pass(?:wd|word|phrase|code)?$|pwd|secret|token|credential"
+    r"|(?:api|private|access)_?key|auth(?!or(?!i))|pin$"
 )
 _LONGEST = 200
 _LONGEST_TEXT = 60
@@ -80,12 +80,12 @@ def _named(name: str | None, value: object) -> str:
     """Shows a positional argument."""
     if name is None and type(value) not in (bool, type(None)):
         return f"<{qualname_of(type(value))}>"
-    return "…" if name is not None and _SECRET.search(name) else shown(value)
+    return "…" if name is not None and re.search(_SECRET, name) else shown(value)
 
 
 def _keyed(key: object, value: object) -> str:
     """Shows what stands under a name or a key."""
-    return "…" if type(key) is str and _SECRET.search(key) else shown(value)
+    return "…" if type(key) is str and re.search(_SECRET, key) else shown(value)
 
 
 def _key(key: object) -> str:

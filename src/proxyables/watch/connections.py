@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyables.peer.inspection import is_inspection
 from proxyables.peer.peer import Peer
 from proxyables.peer.pump import Pump
-from proxyables.peer.reports import CallReport, ConnectionReport, Place
 from proxyables.peer.service import Service, Serving
 from proxyables.peer.workers import Job
 
 from . import places
 from .paths import path_of
 from .tap import Tap
+
+if TYPE_CHECKING:
+    from proxyables.peer.reports import CallReport, ConnectionReport, Place
 
 _DRAINING = Pump.drained.__code__
 _JOB = Job.run.__code__

@@ -13,11 +13,12 @@ from proxyables.errors import AccessDenied
 from proxyables.objects.markers import expose
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import Peer
-from proxyables.peer.reports import Status, TraceEvent
 
 from .traces import Trace
 
 if TYPE_CHECKING:
+    from proxyables.peer.reports import Status, TraceEvent
+
     from .watch import Watch
 
 

@@ -12,9 +12,10 @@ import os
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from proxyables.peer.reports import Place
+if TYPE_CHECKING:
+    from proxyables.peer.reports import Place
 
 _DEEPEST = 1000
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

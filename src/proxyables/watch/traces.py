@@ -7,11 +7,12 @@ import fnmatch
 import re
 import time
 from collections import deque
-from typing import Any, cast
-
-from proxyables.peer.reports import TraceEvent
+from typing import TYPE_CHECKING, Any, cast
 
 from .tap import Measured
+
+if TYPE_CHECKING:
+    from proxyables.peer.reports import TraceEvent
 
 MOST_WAITING = 2048
 """Events that wait for a reader; a few hundred bytes each."""
@@ -100,7 +101,7 @@ class Trace:
                 await self._waiter
             finally:
                 self._waiter = None
-        return cast(TraceEvent, self._events.popleft())
+        return cast("TraceEvent", self._events.popleft())
 
 
 __all__ = ["MOST_WAITING", "Trace"]

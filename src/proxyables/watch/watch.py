@@ -12,17 +12,16 @@ import asyncio
 import functools
 import itertools
 import os
-import platform
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxyables.errors import LimitExceeded
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import Peer
-from proxyables.peer.reports import Rates, ServerReport, Status, Totals
 from proxyables.peer.service import Service
 from proxyables.peer.workers import Workers
 from proxyables.version import __version__
@@ -31,10 +30,14 @@ from . import access
 from .arguments import arguments_of
 from .connections import Connection
 from .histogram import Histogram
-from .inspector import Inspector
 from .paths import path_of
 from .tap import Measured, Tap
-from .traces import Trace
+
+if TYPE_CHECKING:
+    from proxyables.peer.reports import Rates, ServerReport, Status, Totals
+
+    from .inspector import Inspector
+    from .traces import Trace
 
 MOST_TOLD = 500
 """Connections, and calls, in one report: thousands would be larger than a message may be."""
@@ -100,7 +103,12 @@ class Watch:
         if self._timer is None:
             self._mark(now, self._served, self._failed)
             self._timer = peer.loop.call_later(_INTERVAL, self._tick)
-        return functools.partial(Inspector, self, peer)
+        return functools.partial(self._make_inspector, peer)
+
+    def _make_inspector(self, peer: Peer[Any], policy: Policy) -> Inspector:
+        from .inspector import Inspector  # hardly any peer asks
+
+        return Inspector(self, peer, policy)
 
     def leave(self, peer: Peer[Any]) -> None:
         """Forgets a connection that has ended, but for its counts."""
@@ -233,7 +241,7 @@ class Watch:
             "pid": os.getpid(),
             "uptime": now - self._started,
             "version": __version__,
-            "python": platform.python_version(),
+            "python": sys.version.partition(" ")[0],
             "loop": loop,
             "addresses": self.addresses,
             "threads": counts | {"limit": self._threads},

@@ -18,6 +18,8 @@ VERSION: Final = 1
 PING: Final = 0x5058_0000 | VERSION << 8
 """Opaque value of the first frame of a px peer: "PX", the protocol version, 0 for now."""
 NONCE_BYTES: Final = 32
+INSPECTS: Final = "inspect"
+"""The feature of a side that takes `instructions.INSPECTOR`."""
 _PING_MASK = 0xFFFF_0000
 _AUTH_LABEL = b"proxyables-auth-v1:"
 

@@ -43,6 +43,9 @@ THROW: Final = 5
 RELEASE: Final = 6
 ITEMS: Final = 7
 
+INSPECTOR: Final = -1
+"""The target of an EXECUTE that stands for the server itself. References are positive."""
+
 # Steps of a chain. The numbers are part of the protocol: never reuse one.
 GET: Final = 1
 """The long form of a step that is just a name: taken, never sent."""
