@@ -12,8 +12,8 @@ from proxyables.limits import Limits
 from proxyables.net.transports import attach
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING, Peer
+from proxyables.proxies.api import Api, ApiClass, check_class
 from proxyables.proxies.cursor import ProxyCursor
-from proxyables.proxies.typed import Api, ApiClass, check_class
 
 
 class _End:

@@ -41,8 +41,9 @@ from proxyables.peer.peer import NOTHING
 from proxyables.peer.peer import Peer as AsyncPeer
 from proxyables.peer.reports import Status, TraceEvent
 from proxyables.peer.workers import current_job
+from proxyables.proxies.api import ApiClass, BlockingApi, Root, T, check_class
 from proxyables.proxies.blocking import BlockingProxy, copy, describe, ref, release
-from proxyables.proxies.typed import ApiClass, BlockingApi, Root, T, check_class, compare
+from proxyables.proxies.typed import compare
 from proxyables.watch.access import AccessLog
 from proxyables.wire.hello import Hello
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from proxyables.frozen import frozen
 from proxyables_cli import configuration
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command, build, configurable
@@ -35,7 +36,8 @@ _MODULES = {
 }
 
 
-class Invocation(NamedTuple):
+@frozen
+class Invocation:
     """What a command line asks for.
 
     Attributes:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
+from proxyables.frozen import frozen
 from proxyables_cli.exits import Code, Failure
 
 ALIASES = "aliases"
@@ -25,7 +26,8 @@ _ALIAS_KEYS = ("address", "token-file")
 Table = dict[str, Any]
 
 
-class Alias(NamedTuple):
+@frozen
+class Alias:
     """A name for an address.
 
     Attributes:

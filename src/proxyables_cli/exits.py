@@ -90,7 +90,7 @@ _BY_REASON: dict[str, Code] = {
 # Failures that say nothing: the user caused them, and knows.
 _SILENT = frozenset({Code.INTERRUPTED, Code.CLOSED_OUTPUT})
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 def explain(error: BaseException) -> tuple[Code, str]:
@@ -144,7 +144,7 @@ def printable(text: str, *, clip: int = CLIPPED) -> str:
     what is too long is cut in the middle.
     """
     text = re.sub(r"\s*[\r\n]+\s*", " ", text.strip("\r\n"))
-    text = _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    text = re.sub(_UNSAFE, lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
     if len(text) > clip:
         half = clip // 2
         text = f"{text[:half]} … {text[-half:]}"

@@ -6,7 +6,6 @@ line.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -93,6 +92,8 @@ class Json(Form):
     """One JSON object for each record, in ASCII."""
 
     def lines(self, record: logging.LogRecord) -> Iterator[str]:
+        import json  # for those who asked for it
+
         yield json.dumps(_fields(record, shows_traceback=self._shows_traceback))
 
 
@@ -150,6 +151,8 @@ def _fields(record: logging.LogRecord, *, shows_traceback: bool) -> dict[str, ob
 
 
 def _quoted(text: str) -> str:
+    import json
+
     is_plain = text.isascii() and text.isprintable() and not set(text) & set(' "=\\')
     return text if text and is_plain else json.dumps(text)
 

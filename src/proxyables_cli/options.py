@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, dataclass_transform
 
+from proxyables.frozen import frozen
 from proxyables_cli.exits import Code, Failure
 
 if TYPE_CHECKING:
@@ -214,7 +215,8 @@ class Common(Options):
     )
 
 
-class Command(NamedTuple):
+@frozen
+class Command:
     """One command of the program.
 
     Attributes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxyables_cli import collector, logs, loops, targets
-from proxyables_cli.daemon import environment, handover, lifetime, listeners, supervision
+from proxyables_cli.daemon import handover, listeners, supervision
 from proxyables_cli.daemon.handover import Handover
 from proxyables_cli.daemon.opening import make_server, opened
 from proxyables_cli.daemon.options import ServeOptions, check
@@ -58,6 +58,8 @@ def _load(target: targets.Target, options: ServeOptions) -> Any:
         # Compiled modules are told apart by size and second, and edits may come faster.
         sys.dont_write_bytecode = True
     if options.env_file is not None:
+        from proxyables_cli.daemon import environment
+
         environment.load(options.env_file)
     exported: Any = targets.load(target, options.app_dir)
     if (options.factory or options.instance == "connection") and not callable(exported):
@@ -123,6 +125,8 @@ async def _made(exported: Any, options: ServeOptions) -> Any:
 
 def _ends(server: Server, options: ServeOptions) -> list[Coroutine[Any, Any, None]]:
     """What the server may end by."""
+    from proxyables_cli.daemon import lifetime
+
     ends = [server.serve_forever()]
     if options.once:
         ends.append(lifetime.served_once(server))

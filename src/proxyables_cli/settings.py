@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from proxyables.frozen import frozen
 from proxyables_cli.configuration import DEFAULTS, Configuration, Table
 
 if TYPE_CHECKING:
     from proxyables_cli.options import Row
 
 
-class Said(NamedTuple):
+@frozen
+class Said:
     """A setting as it was found.
 
     Attributes:

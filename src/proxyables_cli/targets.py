@@ -16,17 +16,19 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
+from proxyables.frozen import frozen
 from proxyables_cli.configuration import nearest
 from proxyables_cli.exits import Code, Failure
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _OURS = (f"{_HERE}{os.sep}", os.path.join(os.path.dirname(_HERE), "proxyables", ""), "<frozen ")
-_CIRCLE = re.compile(r" \(most likely due to a circular import\).*", re.DOTALL)
+_CIRCLE = r"(?s) \(most likely due to a circular import\).*"
 
 
-class Target(NamedTuple):
+@frozen
+class Target:
     """What stands on the command line, taken apart.
 
     Attributes:
@@ -166,7 +168,7 @@ def _raised(what: str, error: BaseException) -> Failure:
     if isinstance(error, SyntaxError) and error.filename:
         line = f"{kind}: {error.msg} ({error.filename}, line {error.lineno})"
         return Failure(Code.NO_TARGET, f"{what}: {line}")
-    told, circles = _CIRCLE.subn("", str(error))
+    told, circles = re.subn(_CIRCLE, "", str(error))
     said = f"{kind}: {told}" if told else kind
     frame = _user_frame(error)
     where = f" ({frame})" if frame else ""

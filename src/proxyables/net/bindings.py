@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import ssl as tls
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from proxyables.frozen import frozen
 from proxyables.net.addresses import Address, StdioAddress
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Binding:
         self.listeners, self.given, self.connection = [], (), None
 
 
-class Greeting(NamedTuple):
+@frozen
+class Greeting:
     """How connections are let in.
 
     Attributes:

@@ -38,7 +38,7 @@ from proxyables.net.transports import check_socket, drive_socket
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING, Peer
 from proxyables.peer.workers import check_threads
-from proxyables.proxies.typed import Api, ApiClass, Root, check_class
+from proxyables.proxies.api import Api, ApiClass, Root, check_class
 
 # Seconds that the child of a connection which has failed gets before it is terminated.
 CHILD_PATIENCE = 1.0

@@ -36,7 +36,6 @@ from proxyables.wire.instructions import (
 )
 
 from .costs import check_call_cost, check_cost, check_filling
-from .description import describe
 from .forms import chunk_size, is_known, no_such_step
 from .operands import check_operands
 from .outcomes import Iteration, Ready, Suspended
@@ -405,6 +404,8 @@ class Executor:
         return ByReference(value)
 
     def _describe(self, value: Any, step: Step) -> Any:
+        from .description import describe  # many connections never ask
+
         self._policy.check_description()
         return describe(value, self._policy)
 

@@ -12,7 +12,6 @@ from proxyables.wire.exceptions import load_exception
 from proxyables.wire.instructions import THROW, Message
 from proxyables.yamux import DATA_RECEIVED, FINISHED, PINGED, RESET, Event, Session, Stream
 
-from .accommodations import recognise
 from .handshake import Handshake, Stage
 from .pool import StreamPool
 from .reader import READ_ERRORS
@@ -75,6 +74,8 @@ class Introduction:
 
     def _on_first_frame(self, kind: int, payload: int) -> None:
         if kind != PINGED:
+            from .accommodations import recognise  # of use for classic peers only
+
             self._handshake.on_classic(recognise(kind, payload))
             return
         first = self._handshake.on_first_ping(payload)

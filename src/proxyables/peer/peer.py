@@ -29,14 +29,12 @@ from proxyables.errors import (
     ProxyError,
 )
 from proxyables.limits import Limits
-from proxyables.muid import make_muid
 from proxyables.objects.executor import Executor, no_root
 from proxyables.objects.imports import Reference
 from proxyables.objects.policy import Policy
 from proxyables.objects.registry import ObjectRegistry
+from proxyables.proxies.api import ApiClass, Root, T, check_class
 from proxyables.proxies.cursor import ProxyCursor
-from proxyables.proxies.typed import ApiClass, Root, T, check_class
-from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
 from proxyables.wire.hello import INSPECTS, PING, Hello
 from proxyables.wire.instructions import Message, Step
@@ -52,7 +50,6 @@ from proxyables.yamux import (
     YamuxError,
 )
 
-from .accommodations import Accommodations
 from .attempts import Attempts
 from .brake import Brake
 from .calls import Calls
@@ -68,7 +65,6 @@ from .reader import Reader
 from .resolver import Resolver
 from .service import Service
 from .tables import Tables
-from .tracing import Call, OnCall, path_text, traced
 from .vigil import Vigil
 from .waiting import Desk
 from .workers import Job, Workers, make_workers
@@ -76,6 +72,7 @@ from .writer import Writer
 
 if TYPE_CHECKING:
     from .reports import Status
+    from .tracing import OnCall
 
 log = logging.getLogger("proxyables")
 log.addHandler(logging.NullHandler())  # without it, refusals would go to stderr unasked
@@ -262,15 +259,17 @@ class Peer(asyncio.Protocol, Generic[Root]):
     @on_call.setter
     def on_call(self, listener: OnCall | None) -> None:
         self._on_call = listener
-        self.request = (
-            self._calls.request
-            if listener is None
-            else functools.partial(traced, self, self._calls, listener)
-        )
+        self.request = self._calls.request
+        if listener is not None:
+            from .tracing import traced  # hardly anybody listens
+
+            self.request = functools.partial(traced, self, self._calls, listener)
 
     def iterate(self, reference: Reference | None, steps: list[Step], owner: object) -> Items:
         """Returns the iterator over what a chain that ends with STREAM gives; cursors call it."""
         if self.on_call is not None:
+            from .tracing import Call, path_text
+
             self.on_call(Call(path_text(self, reference, steps)))
         return self._calls.iterate(reference, steps, owner)
 
@@ -530,6 +529,12 @@ class Peer(asyncio.Protocol, Generic[Root]):
             self._on_ready(self)
 
     def _become_classic(self) -> None:
+        # Most connections are of the px dialect, and none waits for a call here yet.
+        from proxyables.muid import make_muid
+        from proxyables.wire.classic import Classic
+
+        from .accommodations import Accommodations
+
         self.is_classic = True
         self._accommodations = Accommodations(self, self._session, self._calls)
         dialect = Classic(self._tables, self.limits)

@@ -17,9 +17,10 @@ import inspect
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from proxyables.errors import LimitExceeded, PeerProtocolError, ProxyError, RemoteError
+from proxyables.frozen import frozen
 from proxyables.limits import KIB
 from proxyables.objects.executor import Executor
 from proxyables.objects.outcomes import Iteration, Suspended
@@ -45,7 +46,8 @@ _LARGE = 256 * KIB
 _UNFINISHED = frozenset({Suspended, Iteration})
 
 
-class Serving(NamedTuple):
+@frozen
+class Serving:
     """A request that is being served.
 
     Attributes:

@@ -8,7 +8,6 @@ from typing import Any
 
 from proxyables.errors import ReferenceNotFound
 from proxyables.limits import Limits
-from proxyables.objects.description import describe_type
 from proxyables.objects.imports import Imports
 from proxyables.objects.imports import Reference as Import
 from proxyables.objects.policy import Policy
@@ -90,6 +89,8 @@ class Tables:
             self.on_lent(kind)
         if number in self._told or number in self.untold:
             return [number]
+        from proxyables.objects.description import describe_type  # once for each type
+
         self.untold.add(number)
         return [number, describe_type(kind, self._policy)]
 

@@ -15,48 +15,14 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from inspect import Parameter, Signature
-from types import UnionType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    ParamSpec,
-    Protocol,
-    TypeAlias,
-    cast,
-    get_origin,
-    overload,
-)
+from typing import Any, Generic, ParamSpec, Protocol, cast, get_origin, overload
 
-from .blocking import BlockingProxy
+from .api import ApiClass, T, check_class
 from .cursor import ProxyCursor
 from .functions import describe
 from .signatures import parse_signature
 
-if TYPE_CHECKING:
-    # Defaults of type variables are in `typing` from Python 3.13 on. Every checker knows this
-    # module without having it installed.
-    from typing_extensions import TypeVar
-
-    Root = TypeVar("Root", covariant=True, default=Any)
-    Api = TypeVar("Api", default=ProxyCursor)
-    BlockingApi = TypeVar("BlockingApi", default=BlockingProxy)
-else:
-    from typing import TypeVar
-
-    Root = TypeVar("Root", covariant=True)
-    Api = TypeVar("Api")
-    BlockingApi = TypeVar("BlockingApi")
-
-T = TypeVar("T")
 P = ParamSpec("P")
-
-ApiClass: TypeAlias = type[T] | Callable[..., T]
-"""A class that describes a remote object whose type is then `T`.
-
-To mypy a Protocol or an abstract class is no ``type[T]``, as that could be called; in this union
-it is, and so is it to every other checker.
-"""
 
 _MAX_SHOWN = 100
 _METHOD_KINDS = ("method", "class")
@@ -64,13 +30,6 @@ _PLACED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _WRAPPERS = (staticmethod, classmethod)
 _SILENT_BASES = (object, Protocol, Generic)
-
-
-def check_class(api: object) -> None:
-    """Raises TypeError for what is neither a class nor one with its parameters, ``Store[int]``."""
-    described = get_origin(api) or api
-    if not isinstance(described, type) or described is UnionType:
-        raise TypeError(f"a remote object is described by a class or Protocol, got {api!r:.200}")
 
 
 @overload
@@ -212,14 +171,4 @@ def _refusal(ours: Signature, theirs: Signature) -> str:
     return ""
 
 
-__all__ = [
-    "Api",
-    "ApiClass",
-    "BlockingApi",
-    "Root",
-    "T",
-    "call",
-    "check_api",
-    "check_class",
-    "compare",
-]
+__all__ = ["call", "check_api", "compare"]

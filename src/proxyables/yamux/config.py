@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from proxyables.yamux.frames import INITIAL_WINDOW, MAX_WINDOW
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What one side of a session allows and does.
 
@@ -32,18 +30,43 @@ class Config:
         keepalive_timeout: Seconds within which something must arrive after that ping.
     """
 
-    initial_window: int = INITIAL_WINDOW
-    max_window: int = INITIAL_WINDOW
-    window_budget: int = 0
-    max_frame_payload: int = 64 * 1024
-    max_frame_payload_received: int = 16 * 1024 * 1024
-    max_streams: int = 16_384
-    accept_backlog: int = 256
-    max_answers_queued: int = 65_536
-    keepalive: float = 30.0
-    keepalive_timeout: float = 30.0
+    __slots__ = (
+        "accept_backlog",
+        "initial_window",
+        "keepalive",
+        "keepalive_timeout",
+        "max_answers_queued",
+        "max_frame_payload",
+        "max_frame_payload_received",
+        "max_streams",
+        "max_window",
+        "window_budget",
+    )
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        initial_window: int = INITIAL_WINDOW,
+        max_window: int = INITIAL_WINDOW,
+        window_budget: int = 0,
+        max_frame_payload: int = 64 * 1024,
+        max_frame_payload_received: int = 16 * 1024 * 1024,
+        max_streams: int = 16_384,
+        accept_backlog: int = 256,
+        max_answers_queued: int = 65_536,
+        keepalive: float = 30.0,
+        keepalive_timeout: float = 30.0,
+    ) -> None:
+        self.initial_window = initial_window
+        self.max_window = max_window
+        self.window_budget = window_budget
+        self.max_frame_payload = max_frame_payload
+        self.max_frame_payload_received = max_frame_payload_received
+        self.max_streams = max_streams
+        self.accept_backlog = accept_backlog
+        self.max_answers_queued = max_answers_queued
+        self.keepalive = keepalive
+        self.keepalive_timeout = keepalive_timeout
         self._check("initial_window", INITIAL_WINDOW, MAX_WINDOW)
         self._check("max_window", 0, MAX_WINDOW)
         self._check("window_budget", 0, math.inf)

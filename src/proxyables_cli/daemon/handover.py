@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from proxyables.frozen import frozen
 from proxyables_cli.exits import Code, Failure
 
 VARIABLE = "PROXYABLES_HANDOVER"
@@ -30,7 +29,7 @@ _NOT_FOR_CHILDREN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handover:
     """What was handed over, as the child sees it.
 
@@ -93,6 +92,8 @@ def environment(
         "line": line.fileno(),
         "patience": patience,
     }
+    import json
+
     return kept | {VARIABLE: json.dumps(told)}
 
 
@@ -107,6 +108,8 @@ def take() -> Handover | None:
     text = os.environ.pop(VARIABLE, None)
     if text is None:
         return None
+    import json  # most servers have no supervisor
+
     try:
         told = json.loads(text)
         if told["from"] != os.getppid():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from proxyables.net.addresses import MAX_SOCKET_PATH, parse
-from proxyables_cli import runtime
 from proxyables_cli.daemon import supervision
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure
@@ -30,6 +29,8 @@ def addresses(options: ServeOptions, label: str) -> list[str]:
     if not written:
         written += supervision.passed_sockets()
     if not written:
+        from proxyables_cli import runtime
+
         written.append(f"unix:{runtime.socket_path(options.name or label)}")
     try:
         canonical = [str(parse(text, listening=True)) for text in written]

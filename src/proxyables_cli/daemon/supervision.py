@@ -8,10 +8,8 @@ the server.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
-import shlex
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -118,6 +116,8 @@ def announce(options: ServeOptions, addresses: Sequence[str], note: str = "") ->
         notice.info(note)
     is_for_people = options.log_file is not None or options.log_format in ("auto", "text")
     if is_for_people and not options.quiet:
+        import shlex
+
         talk(f"try: proxyables repl {shlex.quote(_reachable(dialled[0]))}")
 
 
@@ -141,6 +141,8 @@ def tell_ready(descriptor: int | None, addresses: Sequence[str]) -> None:
         Failure: It cannot be written to.
     """
     if descriptor is not None:
+        import json
+
         line = json.dumps({"addresses": list(addresses), "pid": os.getpid()}) + "\n"
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
