@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from proxyables.limits import Limits
-from proxyables.net.transports import attach
+from proxyables.net.streams import attach
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING, Peer
 from proxyables.proxies.api import Api, ApiClass, check_class

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 from proxyables.frozen import frozen
 from proxyables_cli.exits import Code, Failure
@@ -27,7 +27,7 @@ LOG_FORMS = ("auto", "text", "json", "logfmt", "journald")
 Asked = TypeVar("Asked", bound="Options")
 
 
-class Row(NamedTuple):
+class Row:
     """How one field is written on the command line.
 
     Attributes:
@@ -38,31 +38,33 @@ class Row(NamedTuple):
         required: A positional word that must be there.
         convert: Makes the value from the text; its ValueError is a usage error.
         default: The value where nothing is given.
+        is_switch: True if the flag takes no value.
+        key: The flag's name in the configuration; empty for a word.
+        variable: The environment variable that stands in for the flag; empty for a word.
     """
 
-    names: tuple[str, ...]
-    help: str
-    metavar: str = ""
-    many: bool = False
-    required: bool = False
-    convert: Callable[[str], object] | None = None
-    default: object = None
-
-    @property
-    def is_switch(self) -> bool:
-        """True if the flag takes no value."""
-        return bool(self.names) and not self.metavar
-
-    @property
-    def key(self) -> str:
-        """The flag's name in the configuration; empty for a word."""
-        longest = max(self.names, key=len, default="")
-        return longest[2:] if longest.startswith("--") else ""
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that stands in for the flag; empty for a word."""
-        return f"PROXYABLES_{self.key.replace('-', '_').upper()}" if self.key else ""
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        text: str,
+        metavar: str = "",
+        *,
+        many: bool = False,
+        required: bool = False,
+        convert: Callable[[str], object] | None = None,
+        default: object = None,
+    ) -> None:
+        self.names = names
+        self.help = text
+        self.metavar = metavar
+        self.many = many
+        self.required = required
+        self.convert = convert
+        self.default = default
+        self.is_switch = bool(names) and not metavar
+        longest = max(names, key=len, default="")
+        self.key = longest.removeprefix("--") if longest.startswith("--") else ""
+        self.variable = f"PROXYABLES_{self.key.replace('-', '_').upper()}" if self.key else ""
 
     @property
     def title(self) -> str:

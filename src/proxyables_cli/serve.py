@@ -125,13 +125,14 @@ async def _made(exported: Any, options: ServeOptions) -> Any:
 
 def _ends(server: Server, options: ServeOptions) -> list[Coroutine[Any, Any, None]]:
     """What the server may end by."""
-    from proxyables_cli.daemon import lifetime
-
     ends = [server.serve_forever()]
-    if options.once:
-        ends.append(lifetime.served_once(server))
-    if options.exit_when_idle:
-        ends.append(lifetime.idle(server, options.idle_timeout or lifetime.IDLE_SECONDS))
+    if options.once or options.exit_when_idle:
+        from proxyables_cli.daemon import lifetime
+
+        if options.once:
+            ends.append(lifetime.served_once(server))
+        if options.exit_when_idle:
+            ends.append(lifetime.idle(server, options.idle_timeout or lifetime.IDLE_SECONDS))
     return ends
 
 

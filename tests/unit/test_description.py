@@ -17,9 +17,10 @@ import msgpack
 import pytest
 
 from proxyables.objects.description import describe, describe_type
+from proxyables.objects.inspection import is_async
 from proxyables.objects.markers import expose, hidden
 from proxyables.objects.policy import Policy
-from proxyables.objects.signatures import is_async, signature_of
+from proxyables.objects.signatures import signature_of
 
 
 def words(text: str) -> list[str]:

@@ -20,6 +20,7 @@ from .inspection import (
     find,
     held_members,
     instance_dict,
+    is_async,
     is_data_descriptor,
     is_descriptor,
     module_of,
@@ -30,7 +31,7 @@ from .inspection import (
 )
 from .policy import Policy
 from .rules import Kind
-from .signatures import is_async, signature_of
+from .signatures import signature_of
 
 _MAX_MEMBERS = 512
 _MAX_TYPE_NAMES = 256

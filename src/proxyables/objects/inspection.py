@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
 from typing import Any, NamedTuple
 
 _read_mro: Any = type.__dict__["__mro__"].__get__
 _read_namespace: Any = type.__dict__["__dict__"].__get__
 _read_qualname: Any = type.__dict__["__qualname__"].__get__
 _read_module: Any = type.__dict__["__module__"].__get__
-
+_ASYNC_FLAGS = 0x80 | 0x100 | 0x200  # coroutine, iterable coroutine, async generator
 
 UNREAD: Any = object()
 """Stands for what is there, or may be, but cannot be looked at without running code."""
@@ -148,6 +148,16 @@ def held_members(obj: object) -> dict[str, object]:
     return held
 
 
+def is_async(obj: object) -> bool:
+    """Whether calling what stands there gives a coroutine or an asynchronous generator."""
+    kinds = mro_of(type(obj))
+    if staticmethod in kinds or classmethod in kinds:
+        return is_async(wrapped_function(obj))
+    if type(obj) is MethodType:
+        return is_async(obj.__func__)
+    return type(obj) is FunctionType and bool(obj.__code__.co_flags & _ASYNC_FLAGS)
+
+
 __all__ = [
     "UNREAD",
     "Definition",
@@ -156,6 +166,7 @@ __all__ = [
     "find",
     "held_members",
     "instance_dict",
+    "is_async",
     "is_data_descriptor",
     "is_descriptor",
     "is_enumeration",

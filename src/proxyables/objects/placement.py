@@ -15,13 +15,13 @@ from typing import Any
 from .inspection import (
     find,
     instance_dict,
+    is_async,
     is_data_descriptor,
     is_descriptor,
     mro_of,
     namespace_of,
 )
 from .markers import Where, class_mark, mark_of, name_mark, run_of
-from .signatures import is_async
 
 Perform = Callable[[Callable[..., Any], tuple[Any, ...], Sequence[Any], Mapping[str, Any]], Any]
 """Returns an awaitable of ``function(*fixed, *args, **kwargs)``, which a worker calls. What came

@@ -21,7 +21,6 @@ _MAX_SCALAR = 40
 _MAX_PARAMETERS = 64
 _MAX_WRAPPERS = 8
 _MAX_NESTING = 4
-_ASYNC_FLAGS = 0x80 | 0x100 | 0x200  # coroutine, iterable coroutine, async generator
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 
 
@@ -43,16 +42,6 @@ def signature_of(obj: object, *, bound: bool = False) -> str | None:
     if function is not None:
         return _function_signature(function, skipped=int(bound))
     return _builtin_signature(obj)
-
-
-def is_async(obj: object) -> bool:
-    """Whether calling what stands there gives a coroutine or an asynchronous generator."""
-    kinds = mro_of(type(obj))
-    if staticmethod in kinds or classmethod in kinds:
-        return is_async(wrapped_function(obj))
-    if type(obj) is types.MethodType:
-        return is_async(obj.__func__)
-    return type(obj) is types.FunctionType and bool(obj.__code__.co_flags & _ASYNC_FLAGS)
 
 
 def _innermost(obj: object) -> types.FunctionType | None:
@@ -193,4 +182,4 @@ def _clip(text: str) -> str:
     return clipped.encode("utf-8", "replace").decode("utf-8")
 
 
-__all__ = ["is_async", "signature_of"]
+__all__ = ["signature_of"]

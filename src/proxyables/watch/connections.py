@@ -1,25 +1,17 @@
-"""What is told of one connection of a server, and of the calls that it serves."""
+"""What is told of one connection of a server."""
 
 from __future__ import annotations
 
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from proxyables.peer.inspection import is_inspection
 from proxyables.peer.peer import Peer
-from proxyables.peer.pump import Pump
 from proxyables.peer.service import Service, Serving
-from proxyables.peer.workers import Job
 
-from . import places
-from .paths import path_of
 from .tap import Tap
 
 if TYPE_CHECKING:
-    from proxyables.peer.reports import CallReport, ConnectionReport, Place
-
-_DRAINING = Pump.drained.__code__
-_JOB = Job.run.__code__
+    from proxyables.peer.reports import ConnectionReport
 
 
 class Connection:
@@ -91,18 +83,6 @@ class Connection:
             "unsent": self.unsent,
         }
 
-    def call_report(self, serving: Serving, root: str, now: float) -> CallReport:
-        """Tells about a call that is being served."""
-        state, where = _stand(serving.coroutine)
-        target = self.service.find(serving.message[1])
-        return {
-            "connection": self.number,
-            "path": path_of(root, target, serving.message),
-            "age": now - serving.begun,
-            "state": state,
-            "where": where,
-        }
-
 
 def _credentials(peer: Peer[Any]) -> dict[str, str | int | list[str]]:
     known = peer.credentials
@@ -115,31 +95,6 @@ def _credentials(peer: Peer[Any]) -> dict[str, str | int | list[str]]:
         "names": list(known.names) or None,
     }
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _stand(coroutine: Any) -> tuple[Any, Place | None]:
-    """Returns the state of a call, and the user's own line that it stands at."""
-    frames: list[FrameType] = []
-    for link in places.awaited(coroutine):
-        frame = places.frame_of(link)
-        if frame is None:
-            continue
-        if frame.f_code is _DRAINING:
-            return "sending", places.innermost(frames)
-        job = frame.f_locals.get("self") if frame.f_code is Job.__await__.__code__ else None
-        if type(job) is Job:
-            return _stand_of(job)
-        frames.insert(0, frame)
-    return "waiting", places.innermost(frames)
-
-
-def _stand_of(job: Job) -> tuple[Any, Place | None]:
-    if not job.thread:
-        return "queued", None
-    if job.is_over:  # the loop has yet to learn of it
-        return "running", None
-    state = "running" if job.waiter is None else "calling"
-    return state, places.innermost(places.thread_frames(job.thread, outer=_JOB))
 
 
 __all__ = ["Connection"]

@@ -27,10 +27,8 @@ from proxyables.peer.workers import Workers
 from proxyables.version import __version__
 
 from . import access
-from .arguments import arguments_of
 from .connections import Connection
 from .histogram import Histogram
-from .paths import path_of
 from .tap import Measured, Tap
 
 if TYPE_CHECKING:
@@ -153,6 +151,9 @@ class Watch:
         """A call is about to run."""
         if not self._is_watched:
             return
+        from .arguments import arguments_of  # nobody watches most servers
+        from .paths import path_of
+
         call.number = next(self._call_numbers)
         call.told = {
             "connection": call.connection,
@@ -211,6 +212,8 @@ class Watch:
 
     def status(self, asking: Peer[Any]) -> Status:
         """Returns what is told to the peer that asks."""
+        from .calls import report_of
+
         now = time.monotonic()
         connections = list(self._connections.values())
         calls = [(each, serving) for each in connections for serving in each.serving()]
@@ -223,7 +226,7 @@ class Watch:
                 each.report(now, is_yours=each.peer is asking) for each in connections[:MOST_TOLD]
             ],
             "calls": [
-                each.call_report(serving, self.name, now) for each, serving in calls[:MOST_TOLD]
+                report_of(each, serving, self.name, now) for each, serving in calls[:MOST_TOLD]
             ],
         }
         self._note_asked(asking)  # at the end: this one will be counted with its answer

@@ -20,7 +20,8 @@ import recording
 from proxyables.errors import ConnectionClosed, HandshakeFailed
 from proxyables.net import pumps
 from proxyables.net.pumps import Pipe, PumpedTransport
-from proxyables.net.transports import attach, is_takeable, set_nodelay
+from proxyables.net.streams import attach, is_takeable
+from proxyables.net.transports import set_nodelay
 from recording import LOOPS, Recorder, Run, end_abruptly, eventually
 
 run = recording.run  # the fixture
