@@ -112,13 +112,11 @@ def _parse(text: str) -> Address:
         return _parse_alias(text)
     if text.startswith(_BARE_PATHS):
         return _unix(text, text)
-    match = re.match(SCHEME, text)
-    scheme = match[1].lower() if match else ""
-    rest = text[len(scheme) + 1 :]
-    if scheme in _PARSERS:
-        return _PARSERS[scheme](text, rest)
-    if rest.startswith("//") and match:
-        refuse(text, f"unknown scheme {match[1]!r}; known are {', '.join(SCHEMES)}")
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in _PARSERS:
+        return _PARSERS[scheme.lower()](text, rest)
+    if rest.startswith("//") and re.match(SCHEME, text):
+        refuse(text, f"unknown scheme {scheme!r}; known are {', '.join(SCHEMES)}")
     if "/" in text:
         refuse(text, f"write a socket path as ./{text} or unix:{text}")
     return TcpAddress(*_authority(text, text, scheme="tcp"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
 _read_mro: Any = type.__dict__["__mro__"].__get__
 _read_namespace: Any = type.__dict__["__dict__"].__get__
@@ -23,7 +23,7 @@ UNREAD: Any = object()
 """Stands for what is there, or may be, but cannot be looked at without running code."""
 
 
-class Definition(NamedTuple):
+class Definition:
     """Where a class or one of its bases defines a name.
 
     Attributes:
@@ -31,8 +31,11 @@ class Definition(NamedTuple):
         raw: What stands there, no descriptor asked.
     """
 
-    owner: type
-    raw: object
+    __slots__ = ("owner", "raw")
+
+    def __init__(self, owner: type, raw: object) -> None:
+        self.owner = owner
+        self.raw = raw
 
 
 def mro_of(cls: type) -> tuple[type, ...]:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Literal, NamedTuple, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
+
+from proxyables.frozen import frozen
 
 from .inspection import find, instance_dict, mro_of, namespace_of, wrapped_function
 
@@ -21,7 +23,8 @@ Where = Literal["loop", "thread"]
 T = TypeVar("T")
 
 
-class Mark(NamedTuple):
+@frozen
+class Mark:
     """What an author said of one function or class.
 
     Attributes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from proxyables.errors import ConnectionLost, LimitExceeded
 from proxyables.limits import KIB, Limits
 from proxyables.yamux import Session
 
-from .portions import Portions
+if TYPE_CHECKING:
+    from .portions import Portions
 
 _JOIN_LIMIT = 64 * KIB
 """Up to here one copy is cheaper than a vector of many pieces."""
