@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import proxyables.net.addresses
 from proxyables.errors import NotSupported
+from proxyables.net import grammar
 from proxyables.net.address_kinds import SCHEMES
 from proxyables.net.addresses import (
     MAX_SOCKET_PATH,
@@ -344,8 +345,9 @@ def test_ports_never_wrap(port: int) -> None:
         assert address == TcpAddress("127.0.0.1", port)
 
 
-def test_importing_it_is_cheap() -> None:
-    program = "import sys, proxyables.net.addresses as a; a.parse(':9000'); print(*sys.modules)"
+def loaded_by(text: str) -> set[str]:
+    """Understands an address in a Python of its own; returns the modules that are there then."""
+    program = f"import sys, proxyables.net.addresses as a; a.parse({text!r}); print(*sys.modules)"
     sources = str(Path(proxyables.net.addresses.__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-S", "-c", program],
@@ -354,9 +356,26 @@ def test_importing_it_is_cheap() -> None:
         check=True,
         timeout=30,
     )
-    loaded = set(done.stdout.decode().split())
-    assert not loaded & {"asyncio", "socket", "ssl", "ipaddress", "urllib.parse", "msgpack"}
+    return set(done.stdout.decode().split())
+
+
+def test_importing_it_is_cheap() -> None:
+    dear = {"asyncio", "socket", "ssl", "ipaddress", "urllib.parse", "msgpack"}
+    assert not loaded_by(":9000") & dear
+
+
+def test_stdio_needs_none_of_the_other_kinds() -> None:
+    others = {"proxyables.net.grammar", "proxyables.net.address_kinds"}
+    assert not loaded_by("stdio:") & others
+    assert loaded_by(":9000") > others
+
+
+def test_the_kinds_are_there_by_name_and_nothing_else_is() -> None:
+    for name in proxyables.net.addresses.__all__:
+        assert hasattr(proxyables.net.addresses, name)
+    with pytest.raises(AttributeError, match="no attribute 'PipeAddress'"):
+        _ = proxyables.net.addresses.PipeAddress  # type: ignore[attr-defined]
 
 
 def test_every_scheme_has_its_parser() -> None:
-    assert tuple(proxyables.net.addresses._PARSERS) == SCHEMES
+    assert tuple(grammar._PARSERS) == SCHEMES

@@ -1,58 +1,20 @@
-"""The kinds of addresses, as frozen values; `addresses` makes them of text.
-
-``str(address)`` is the canonical text.
-"""
+"""The kinds of addresses, as frozen values, but for the one that `addresses` has itself."""
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 from proxyables.frozen import frozen
+from proxyables.net.addresses import Address, refuse
 
 SCHEME = r"([A-Za-z][A-Za-z0-9+.-]*):"
+# sun_path holds 108 bytes on Linux, the last of them a NUL.
+MAX_SOCKET_PATH = 107
+TLS_PARAMETERS = ("ca", "cert", "key", "server_name", "verify")
 SCHEMES = ("stdio", "tcp", "tls", "unix", "ws", "wss", "fd", "exec", "ssh")
 _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 IPV4 = rf"({_BYTE}\.){{3}}{_BYTE}"
-
-
-@frozen
-class Address:
-    """One place where a peer listens, or can be dialled. Made by `parse`, and trusted after it."""
-
-    scheme: ClassVar[str]
-    can_listen: ClassVar[bool] = True
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether nobody outside this machine can reach a listener on this address.
-
-        A host name counts only if it is ``localhost``: what others resolve to is looked at when
-        the socket is bound.
-        """
-        return True
-
-    def check(self, *, listening: bool, text: str = "") -> None:
-        """Raises `ValueError` if the address has no meaning for that side of a connection.
-
-        Args:
-            listening: Which side: to be listened on, or to be dialled.
-            text: What the message quotes, if not the canonical text.
-        """
-        if listening and not self.can_listen:
-            refuse(
-                text or str(self), f"{self.scheme}: can only be dialled, nobody can listen on it"
-            )
-
-
-@frozen
-class StdioAddress(Address):
-    """This process's own stdin and stdout."""
-
-    scheme: ClassVar[str] = "stdio"
-
-    def __str__(self) -> str:
-        return "stdio:"
 
 
 @frozen
@@ -208,6 +170,7 @@ class AliasAddress(Address):
     """A name that the configuration replaces by an address."""
 
     scheme: ClassVar[str] = "@"
+    can_open: ClassVar[bool] = False
     name: str
 
     @property
@@ -246,9 +209,3 @@ def has_address_form(path: str) -> bool:
     """Whether what follows ``ssh://HOST/`` is another address, rather than a path's rest."""
     match = re.match(SCHEME, path)
     return path.startswith((":", "[", "@")) or bool(match and match[1].lower() in SCHEMES)
-
-
-def refuse(text: str, hint: str) -> NoReturn:
-    """Raises the ValueError of an address that is none: what was written, and what to write."""
-    shown = repr(text) if len(text) <= 200 else repr(text[:200]) + "…"
-    raise ValueError(f"{shown}: {hint}")

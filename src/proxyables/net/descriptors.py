@@ -7,9 +7,12 @@ import os
 import re
 import socket
 import stat
+from typing import TYPE_CHECKING
 
-from proxyables.net.addresses import FdAddress
 from proxyables.net.transports import drive_socket
+
+if TYPE_CHECKING:
+    from proxyables.net.address_kinds import FdAddress
 
 FIRST_PASSED_FD = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from proxyables.errors import ConnectionClosed, LimitExceeded
-from proxyables.net.addresses import TcpAddress
 from proxyables.net.arrivals import Arrivals
 from proxyables.net.bindings import Binding, Bindings
 from proxyables.net.descriptors import attach_descriptors
@@ -243,6 +242,8 @@ class Server:
         self._arrivals.take(sock, self._welcome(sock, listener, is_refused=is_full))
 
     async def _welcome(self, sock: socket.socket, listener: Listener, *, is_refused: bool) -> None:
+        from proxyables.net.address_kinds import TcpAddress  # there, as somebody listens
+
         is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
         shown = str(TcpAddress(*sock.getpeername()[:2])) if is_tcp else listener.address
         peer = self._refusing_peer(shown) if is_refused else await self._new_peer(shown)

@@ -11,14 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from proxyables.limits import Limits
-from proxyables.net.addresses import (
-    Address,
-    FdAddress,
-    SecureWebSocketAddress,
-    TlsAddress,
-    WebSocketAddress,
-    understand,
-)
+from proxyables.net.addresses import Address, StdioAddress, understand
 from proxyables.net.bindings import Bindings, Greeting
 from proxyables.net.server import Server
 from proxyables.objects.policy import Policy
@@ -187,6 +180,15 @@ def _find_contexts(
 ) -> dict[Address, tls.SSLContext | None]:
     """Returns what TLS is done with, by address; looks that WebSockets can be served."""
     found: dict[Address, tls.SSLContext | None] = {}
+    if all(isinstance(each, StdioAddress) for each in addresses):
+        return found
+    from proxyables.net.address_kinds import (
+        FdAddress,
+        SecureWebSocketAddress,
+        TlsAddress,
+        WebSocketAddress,
+    )
+
     for each in addresses:
         if isinstance(each, WebSocketAddress):
             from proxyables.net.websockets import require_library

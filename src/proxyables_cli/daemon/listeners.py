@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from proxyables.net.addresses import MAX_SOCKET_PATH, parse
+from proxyables.net.addresses import parse
 from proxyables_cli.daemon import supervision
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure
@@ -54,6 +54,8 @@ def _socket(text: str) -> str:
 
     A path that would get too long for a socket that way stays relative.
     """
+    from proxyables.net.address_kinds import MAX_SOCKET_PATH
+
     path = text.removeprefix("unix:")
     absolute = os.path.abspath(path)
     if path.startswith(("@", "~")) or len(os.fsencode(absolute)) > MAX_SOCKET_PATH:
