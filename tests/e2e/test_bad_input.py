@@ -388,6 +388,51 @@ async def test_a_message_over_the_limit_is_refused_however_it_comes(piece: int) 
         assert await raw.execute(*CALL_ADD) == [RETURN, 3]
 
 
+UNLIKE = msgpack.packb([66, 0])
+"""A piece of a message which, taken for one, would be an offence."""
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xc1"])
+@on_both_loops
+async def test_pieces_of_a_message_that_was_given_up_are_not_messages(broken: bytes) -> None:
+    argument = ext(1, [7, 1])  # lent, and to be given back although nobody waits any more
+    whole = msgpack.packb([EXECUTE, None, [[GET, "same"], [CALL, [argument]]]])
+    async with serving() as (server, _), dialled(server.addresses[0]) as raw:
+        await raw.greet()
+        stream = raw.session.open_stream()
+        pieces = [whole[:5] + broken, UNLIKE, UNLIKE]
+        for piece in pieces if broken else [*pieces, whole, whole[:-9], whole[-9:]]:
+            raw.session.send(stream, piece)
+        raw.session.reset(stream)
+        await raw.write(b"")
+        assert await raw.execute(*CALL_ADD) == [RETURN, 3]
+        assert len(server.peers[0]._reader._partial) == 0
+        assert server.peers[0].statistics()["imports"] == 0
+
+
+@on_both_loops
+async def test_pieces_of_an_answer_over_the_limit_are_not_answers() -> None:
+    async def serve(raw: RawPeer) -> None:
+        await raw.greet()
+        await raw.message(1)
+        stream = raw.session.streams[1]
+        for piece in (msgpack.packb([RETURN, bytes(6000)]), UNLIKE, UNLIKE):
+            raw.session.send(stream, piece)
+        await raw.write(b"")
+        await raw.message(3)
+        await raw.send(raw.session.streams[3], [RETURN, 3])
+        await raw.until_over()
+
+    async with (
+        listening(serve) as address,
+        proxyables.connect(address, limits=Limits(max_message=5000)) as peer,
+    ):
+        with pytest.raises(LimitExceeded, match="max_message=5000"):
+            await peer.root.value
+        assert await peer.root.value == 3
+        assert len(peer._reader._partial) == 0
+
+
 @pytest.mark.parametrize(
     "header", [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"]
 )

@@ -68,10 +68,15 @@ class Reader:
         # A frame is no larger than the largest window.
         self._may_exceed = limits.max_message < max(limits.max_window, INITIAL_WINDOW)
         self._is_careful = self._may_exceed
-        """Whether a piece may belong to a message that has begun, or be larger than one may be."""
+        """Whether a piece may be no message of its own, or be larger than one may be."""
         self._unfinished = 0
         """Bytes of memory that `_partial` takes: adding them up anew would take as many steps for
         each piece as there are begun messages."""
+        # Of one read. It may bring more for a stream that ended by its end, or by what came before.
+        self._ended: list[Stream] = []
+        """Streams whose beginnings are of use only as long as the read lasts."""
+        self._given_up: set[Stream] = set()
+        """Streams that we ended over what came: where a message begins in the rest is unknown."""
 
     @property
     def is_amid(self) -> bool:
@@ -95,7 +100,11 @@ class Reader:
                 continue
             if not stream.auto_credit and stream.owner is not None:
                 stream.owner.on_bytes(len(payload))
-            if self._is_careful and (len(payload) > self._max_message or stream in self._partial):
+            if self._is_careful and (
+                len(payload) > self._max_message
+                or stream in self._partial
+                or stream in self._given_up
+            ):
                 self._assemble(stream, payload)
                 continue
             try:
@@ -120,12 +129,22 @@ class Reader:
                 handled = 0
                 self._writer.flush()
                 self._writer.is_pending = True  # more of this read is to come
+        if self._ended or self._given_up:
+            self._forget_ended()
         return answered
+
+    def _forget_ended(self) -> None:
+        self._given_up.clear()
+        while self._ended:
+            self._take_partial(self._ended.pop())
+        self._look_around()
 
     def _assemble(self, stream: Stream, payload: bytes) -> None:
         """Takes a piece that is not exactly one whole message, or is malformed."""
         self._tables.undo_borrowing()
         self._calls.dialect.chains = []
+        if stream in self._given_up:
+            return
         if len(payload) == 1 and stream not in self._partial:
             self._on_session_event(DATA_RECEIVED, stream, payload)  # some peers are known by it
         assembler = self._take_partial(stream) or Assembler(self._max_message)
@@ -136,8 +155,12 @@ class Reader:
             self._session.reset(stream)
             half = self._calls if stream.is_ours else self._service
             half.on_reset(stream)
+            self._given_up.add(stream)
+            self._is_careful = True
             return
-        if assembler.size and not stream.dead:
+        if assembler.size:
+            if stream.dead:
+                self._ended.append(stream)
             self._partial[stream] = assembler
             self._is_careful = True
             self._unfinished += assembler.memory
@@ -149,8 +172,11 @@ class Reader:
         assembler = self._partial.pop(stream, None)
         if assembler is not None:
             self._unfinished -= assembler.memory
-            self._is_careful = self._may_exceed or bool(self._partial)
+            self._look_around()
         return assembler
+
+    def _look_around(self) -> None:
+        self._is_careful = self._may_exceed or bool(self._partial or self._given_up)
 
     def _check_unfinished(self) -> None:
         """Ends a connection that begins more messages than it ends."""
