@@ -50,5 +50,11 @@ class Lender:
             raise ReferenceNotFound(f"no {reference}")
         return self.lent[reference - 1]
 
+    def is_quiet(self, kind: type) -> bool:
+        return False
+
+    def check_key(self, value: object) -> None:
+        hash(value)
+
     def path_to(self, value: object) -> tuple[Reference | None, list[Any]] | None:
         return (value.target, value.steps) if isinstance(value, Path) else None

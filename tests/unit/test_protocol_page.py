@@ -57,6 +57,12 @@ class Notes:
     def tell_type(self, value: object) -> list[Any]:
         raise AssertionError("nothing is lent on that page")
 
+    def is_quiet(self, kind: type) -> bool:
+        return True
+
+    def check_key(self, value: object) -> None:
+        raise AssertionError("the page has no objects of ours as keys")
+
     def path_to(self, value: object) -> None:
         return None
 

@@ -37,6 +37,7 @@ from proxyables.wire.instructions import (
 
 from .costs import check_call_cost, check_cost, check_filling
 from .forms import chunk_size, is_known, no_such_step
+from .inspection import find
 from .operands import check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
@@ -379,7 +380,7 @@ class Executor:
     def _look_up(self, value: Any, step: Step) -> Any:
         """The classic GET: an item of a container, else an attribute."""
         key = step[1]
-        if issubclass(type(value), dict) and key in value:
+        if issubclass(type(value), dict) and self._holds(value, key):
             return self._item(value, step)
         if issubclass(type(value), (list, tuple)) and (type(key) is int or key.isdecimal()):
             return self._item(value, [ITEM, int(key)])
@@ -388,6 +389,16 @@ class Executor:
         if (type(value), key) not in self._policy.passed:
             self._policy.check_get(value, key)
         return self._read(value, key)
+
+    def _holds(self, table: dict[Any, Any], key: object) -> bool:
+        """Whether an item is there; none is where the policy does not let anybody ask."""
+        found = find(type(table), "__contains__")
+        if found is not None and found.owner is not dict:
+            try:
+                self._policy.check_method("__contains__", table)
+            except AccessDenied:
+                return False
+        return key in table
 
     def _copy(self, value: Any, step: Step) -> Any:
         """Gives containers of any make as the plain ones that travel by value."""

@@ -37,6 +37,7 @@ _METHODS: dict[str, tuple[str, ...]] = {
     "ge": ("__le__", "__eq__"),
     "gt": ("__lt__", "__eq__"),
     "item": ("__index__", "__hash__", "__eq__"),
+    "key": ("__hash__", "__eq__"),
     "le": ("__ge__", "__eq__"),
     "lt": ("__gt__", "__eq__"),
     "ne": ("__ne__", "__eq__"),
@@ -51,7 +52,7 @@ def check_operands(policy: Policy, name: str, operands: Iterable[object]) -> Non
 
     Args:
         policy: The gate.
-        name: The operation; ``item`` for the key of an item.
+        name: The operation; ``item`` for the key of an item, ``key`` for what is just hashed.
         operands: What the other side gave.
 
     Raises:

@@ -63,6 +63,10 @@ class ObjectRegistry:
         """Whether `obj` is exported."""
         return id(obj) in self._by_identity
 
+    def reference_of(self, obj: object) -> Any | None:
+        """Returns the reference under which `obj` is exported, or None if it is not."""
+        return self._by_identity.get(id(obj))
+
     def __contains__(self, id_: object) -> bool:
         return id_ in self._entries
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from proxyables.errors import PeerProtocolError, ProxyError, ReferenceNotFound
+from proxyables.errors import AccessDenied, PeerProtocolError, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
 from proxyables.wire.assembly import Assembler
 from proxyables.yamux import (
@@ -28,7 +28,7 @@ from .service import Service
 from .tables import Tables
 from .writer import Writer
 
-READ_ERRORS = (ValueError, ReferenceNotFound)
+READ_ERRORS = (ValueError, ReferenceNotFound, AccessDenied)
 """What decoding raises for bytes that are no message, or not yet."""
 _FLUSH_EVERY = 64
 

@@ -115,7 +115,7 @@ class Service:
         self._held_bytes = 0
         self._unconfirmed: dict[Stream, list[Any]] = {}
         self._parked: dict[Stream, list[Any]] = {}
-        self.substitution = Substitution(executor, self._outcome)
+        self.substitution = Substitution(executor, self._outcome, peer.unknown_dialect)
         self._pump = Pump(self, tables, workers, peer.writer, peer.loop)
         self.dialect: Dialect = peer.unknown_dialect
         self.served = 0

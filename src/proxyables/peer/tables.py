@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from proxyables.errors import ReferenceNotFound
+from proxyables.errors import AccessDenied, ReferenceNotFound
 from proxyables.limits import Limits
 from proxyables.objects.imports import Imports
 from proxyables.objects.imports import Reference as Import
@@ -16,6 +16,8 @@ from proxyables.proxies.blocking import cursor_of, is_blocking, with_proxies
 from proxyables.proxies.cursor import Caller, ProxyCursor, extend
 from proxyables.wire.dialect import Reference
 from proxyables.wire.instructions import INSPECTOR, Step
+
+from .keys import check_key, is_quiet
 
 _MAX_TYPES = 4096
 
@@ -122,6 +124,20 @@ class Tables:
             f"no object is exported under the reference {shown(reference)}: "
             "it was released, or never existed in this session"
         )
+
+    def is_quiet(self, kind: type) -> bool:
+        """Whether hashing and comparing our objects of exactly this type runs no code of theirs."""
+        return is_quiet(kind)
+
+    def check_key(self, value: object) -> None:
+        """Refuses, or lets a value that came, or what a path gave, be hashed."""
+        try:
+            check_key(self._policy, value)
+        except AccessDenied as error:
+            reference = self.registry.reference_of(value)
+            which = "what" if reference is None else f"reference {reference}"
+            error.message += f": {which} was to be an element of a set, or a key"
+            raise
 
     # -- what we borrow -------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from proxyables.objects.inspection import (
     wrapped_function,
 )
 from proxyables.wire.instructions import GET, ITEM, SET, SETITEM, Message, Step
+from proxyables.wire.pending import Own
 
 from .paths import split
 
@@ -94,6 +95,8 @@ def _key(key: object) -> str:
 
 def shown(value: Any, depth: int = 0) -> str:
     """Returns a bounded text of a plain value, and the type of any other."""
+    if type(value) is Own:  # of a request that waits for a path
+        value = value.value
     kind = type(value)
     if kind in _PLAIN or (kind is int and value.bit_length() <= _LARGE_BITS):
         return repr(value)

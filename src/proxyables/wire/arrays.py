@@ -19,7 +19,8 @@ _TYPECODES = frozenset("bBhHiIlLqQfd")
 def is_numpy(value: object) -> bool:
     """Whether `value` is an array or a scalar of numpy. Never imports numpy."""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+    # Not isinstance, which would ask the object itself.
+    return numpy is not None and issubclass(type(value), (numpy.ndarray, numpy.generic))
 
 
 def dump_numpy(value: Any) -> Any:
@@ -43,9 +44,10 @@ def dump_array(value: array.array[Any]) -> Any:
 def load_array(value: Any) -> Any:
     """Returns the array, which may be written to."""
     form, dtype, shape, data = fields(value, 4, "array")
-    want(isinstance(dtype, str) and len(dtype) <= 32, "array")
-    want(isinstance(shape, list) and len(shape) <= 64, "array")
-    want(all(type(n) is int and n >= 0 for n in shape) and isinstance(data, bytes), "array")
+    want(type(dtype) is str and len(dtype) <= 32, "array")
+    want(type(shape) is list and len(shape) <= 64, "array")
+    want(all(type(n) is int and n >= 0 for n in shape) and type(data) is bytes, "array")
+    want(type(form) is int, "array")
     if form == 0:
         return _load_plain_array(dtype, shape, data)
     try:

@@ -9,30 +9,31 @@ per depth, because a packer cannot be entered twice.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgpack import ExtType, Packer, unpackb
 
-from proxyables.errors import EncodingError, LimitExceeded, ReferenceNotFound
+from proxyables.errors import AccessDenied, EncodingError, LimitExceeded, ReferenceNotFound
 from proxyables.limits import KIB, Limits
 
 from .counting import Count
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
-from .payloads import Malformed, Opaque
+from .payloads import Malformed
+from .pending import Own, Pending, Settlement, is_unsettled
 from .values import (
     BIGINT,
     CHAIN,
     DUMPERS,
     EXCEPTION,
-    LOADERS,
     OWN,
     REFERENCE,
     dump_bigint,
     find_dumper,
     load_bigint,
+    load_value,
 )
 
 _PACKER_BYTES = 1024
@@ -42,8 +43,7 @@ _KEPT_BYTES = 64 * KIB
 """A packer that has written more is replaced: its buffer never becomes smaller again."""
 _SURROGATES = "surrogatepass"
 """Costs nothing here, and the sender may have needed it."""
-# What a payload of valid MessagePack but of the wrong content raises while it is loaded.
-_BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
+_MAX_QUIET = 1024
 
 
 class Compact:
@@ -64,8 +64,10 @@ class Compact:
         "_lenient",
         "_limits",
         "_packers",
+        "_quiet",
         "_references",
         "_uncounted",
+        "_unsettled",
         "_usual",
         "chains",
         "pack",
@@ -84,6 +86,10 @@ class Compact:
         self._uncounted = limits.max_containers
         """Bytes of a message up to which it cannot hold too many containers."""
         self._count: Count | None = None
+        self._unsettled = False
+        """Whether an object of ours in the message is not in its place yet."""
+        self._quiet: set[type] = set()
+        """Types whose instances are in their place at once."""
         self.chains: list[Chain] = []
         self.largest = limits.max_message
 
@@ -244,7 +250,7 @@ class Compact:
                 return ExtType(row[0], self._pack_inside(payload))
         elif kind is int:  # more than 64 bits
             return ExtType(BIGINT, dump_bigint(value, self._limits.max_integer_bits))
-        elif isinstance(value, BaseException):
+        elif issubclass(kind, BaseException):  # isinstance would ask the object itself
             return ExtType(EXCEPTION, self._pack_inside(self._dump_exception(value)))
         elif kind is ByReference:
             value = value.value
@@ -275,8 +281,10 @@ class Compact:
             ValueError: `data` is no message, or its values are malformed, or it is incomplete.
             LimitExceeded: A value in it is over a limit.
             ReferenceNotFound: It names an object of ours that is not exported.
+            AccessDenied: It has an object of ours hashed, which the policy denies.
         """
         message: Message
+        self._unsettled = False
         try:
             if len(data) > self._uncounted:
                 message = self._unpack_counted(data)
@@ -284,7 +292,9 @@ class Compact:
                 message = unpackb(
                     data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
                 )
-        except (ValueError, ReferenceNotFound):
+            if self._unsettled and type(message) is list and not self.chains:
+                message = self.settle(message, {})
+        except (ValueError, ReferenceNotFound, AccessDenied):
             raise
         except Exception as error:
             # A key that cannot be hashed; and code of ours that hashes a key which is an object of
@@ -375,22 +385,40 @@ class Compact:
             return load_bigint(data, self._limits.max_integer_bits)
         payload = self._unpack_inside(data)
         if number == OWN:
-            return self._references.own(self._check_id(payload))
+            return self._load_own(payload)
         if number == CHAIN:
             return self._load_chain(payload)
         if number == EXCEPTION:
             return load_exception(payload, self._limits)
-        return self._load_plain(number, payload)
+        if (self._unsettled or self.chains) and is_unsettled(payload):
+            return Pending(number, payload)
+        return load_value(number, payload)
 
-    @staticmethod
-    def _load_plain(number: int, payload: Any) -> Any:
-        load = LOADERS.get(number)
-        if load is None:
-            return Opaque(f"extension {number}", payload)
-        try:
-            return load(payload)
-        except _BAD_PAYLOAD as error:
-            raise Malformed(f"malformed value (extension {number}): {error}") from error
+    def _load_own(self, payload: Any) -> object:
+        value = self._references.own(self._check_id(payload))
+        kind = type(value)
+        if kind in self._quiet:
+            return value
+        if not self._references.is_quiet(kind):
+            self._unsettled = True
+            return Own(value)
+        if len(self._quiet) >= _MAX_QUIET:
+            self._quiet.clear()
+        self._quiet.add(kind)
+        return value
+
+    def settle(self, value: Any, outcomes: Mapping[int, Any]) -> Any:
+        """Returns a message, or a part of one, with everything in its place.
+
+        Args:
+            value: What was decoded.
+            outcomes: What the paths in it gave, by the `id` of their `Chain`.
+
+        Raises:
+            ValueError: A value is malformed.
+            AccessDenied: An object of ours would have to be hashed, which the policy denies.
+        """
+        return Settlement(self._references.check_key, outcomes).settle(value)
 
     def _unpack_inside(self, data: bytes) -> Any:
         if self._depth >= self._limits.max_depth:

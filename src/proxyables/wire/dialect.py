@@ -35,6 +35,16 @@ class References(Protocol):
             ReferenceNotFound: There is none.
         """
 
+    def is_quiet(self, kind: type) -> bool:
+        """Whether hashing and comparing our objects of exactly this type runs no code of theirs."""
+
+    def check_key(self, value: object) -> None:
+        """Refuses, or lets a value that came, or what a path gave, be hashed.
+
+        Raises:
+            AccessDenied: A method that would run is not for this peer.
+        """
+
     def path_to(self, value: object) -> tuple[Reference | None, list[Step]] | None:
         """Returns the target and steps of a cursor of *this* connection, None for all else."""
 

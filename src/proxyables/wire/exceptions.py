@@ -7,6 +7,7 @@ and ``state``, the plain attributes of a registered exception.
 
 What is loaded is a `RemoteError`; if its type is a builtin exception here, an instance of a class
 that is both. No class is ever looked up by a name that is not in the closed table of builtins.
+Types of what came are compared exactly, as in `values`.
 """
 
 from __future__ import annotations
@@ -177,16 +178,16 @@ def _mixed(base: Any) -> type[RemoteError]:
 
 def load_exception(told: object, limits: Limits, *, depth: int = 0) -> RemoteError:
     """Returns the exception that a map tells of. Fields of the wrong type are left out."""
-    fields = told if isinstance(told, dict) else {}
+    fields = told if type(told) is dict else {}
     name = _text(fields.get("type"), limits) or "RemoteError"
     module = _text(fields.get("module"), limits)
     message = _text(fields.get("message"), limits)
     members = _load_members(fields.get("group"), limits, depth)
-    error = _make(name, module, message, fields, members)
+    error = _make(name, module, message, fields, members, limits)
     error.type_name, error.module, error.message = name, module, message
     error.frames = _load_frames(fields.get("frames"), limits)
     notes = fields.get("notes")
-    for note in notes[:_MAX_NOTES] if isinstance(notes, list) else ():
+    for note in notes[:_MAX_NOTES] if type(notes) is list else ():
         error.add_note(_text(note, limits))
     if error.frames:
         error.add_note(RemoteTraceback(error.frames))
@@ -215,7 +216,12 @@ def _visible(text: str) -> str:
 
 
 def _make(
-    name: str, module: str, message: str, fields: dict[Any, Any], members: list[RemoteError]
+    name: str,
+    module: str,
+    message: str,
+    fields: dict[Any, Any],
+    members: list[RemoteError],
+    limits: Limits,
 ) -> RemoteError:
     if module == _MODULE and name in _OURS:
         return _OURS[name](message, type_name=name, module=module)
@@ -229,24 +235,30 @@ def _make(
             error.extra["exceptions"] = members
         return error
     kind = _mixed(base)
-    args = fields.get("args")
-    given = (message, members) if members else tuple(args) if isinstance(args, list) else (message,)
+    given = (message, members) if members else _load_args(fields.get("args"), message, limits)
     # Constructors check their arguments (UnicodeDecodeError wants five), or run code of their
     # own; __new__ does neither, so a map that lies about them still gives the right type.
     error = BaseException.__new__(kind, *given) if is_ours else kind.__new__(kind, *given)
     RemoteError.__init__(error, message, type_name=name, module=module)
     error.args = given
     if is_ours:
-        _set_state(error, fields.get("state"))
+        _set_state(error, fields.get("state"), limits)
     elif not members:
         _set_fields(error, base, given, fields, message)
     return error
 
 
-def _set_state(error: RemoteError, state: object) -> None:
+def _load_args(args: object, message: str, limits: Limits) -> tuple[Any, ...]:
+    """Returns the arguments that came; if they are none, or not plain, the text of the error."""
+    given = tuple(args) if type(args) is list else None
+    return (message,) if given is None or not _is_plain(given, limits) else given
+
+
+def _set_state(error: RemoteError, state: object, limits: Limits) -> None:
     """Sets the attributes that a registered exception brought: plain values, public names."""
-    for name, value in state.items() if isinstance(state, dict) else ():
-        if isinstance(name, str) and name.isidentifier() and name not in _OWN_FIELDS:
+    for name, value in state.items() if type(state) is dict else ():
+        is_name = type(name) is str and name.isidentifier() and name not in _OWN_FIELDS
+        if is_name and _is_plain(value, limits):
             error.__dict__[name] = value
 
 
@@ -257,31 +269,31 @@ def _set_fields(
     if isinstance(error, OSError):
         if len(given) >= 2:
             error.errno, error.strerror = given[0], given[1]
-        if isinstance(fields.get("filename"), str):
+        if type(fields.get("filename")) is str:
             error.filename = fields["filename"]
         return
     try:
         base.__init__(error, *given)
-    except TypeError:
+    except (TypeError, ValueError, ArithmeticError, LookupError):
         pass  # arguments that its constructor would not take: the type and the text remain
 
 
 def _load_members(group: object, limits: Limits, depth: int) -> list[RemoteError]:
-    if not isinstance(group, list) or depth >= _MAX_CHAIN:
+    if type(group) is not list or depth >= _MAX_CHAIN:
         return []
     return [load_exception(member, limits, depth=depth + 1) for member in group[:_MAX_GROUP]]
 
 
 def _load_links(error: RemoteError, fields: dict[Any, Any], limits: Limits, depth: int) -> None:
-    if isinstance(fields.get("cause"), dict):
+    if type(fields.get("cause")) is dict:
         error.cause = error.__cause__ = load_exception(fields["cause"], limits, depth=depth)
-    if isinstance(fields.get("context"), dict):
+    if type(fields.get("context")) is dict:
         error.__context__ = load_exception(fields["context"], limits, depth=depth)
-    error.__suppress_context__ = bool(fields.get("suppress")) or error.__cause__ is not None
+    error.__suppress_context__ = fields.get("suppress") is True or error.__cause__ is not None
 
 
 def _load_frames(frames: object, limits: Limits) -> tuple[RemoteFrame, ...]:
-    if not isinstance(frames, list):
+    if type(frames) is not list:
         return ()
     return tuple(
         RemoteFrame(
@@ -291,9 +303,9 @@ def _load_frames(frames: object, limits: Limits) -> tuple[RemoteFrame, ...]:
             _text(frame[3], limits),
         )
         for frame in frames[:_MAX_FRAMES]
-        if isinstance(frame, list) and len(frame) == 4
+        if type(frame) is list and len(frame) == 4
     )
 
 
 def _text(value: object, limits: Limits) -> str:
-    return value[: limits.max_text] if isinstance(value, str) else ""
+    return value[: limits.max_text] if type(value) is str else ""

@@ -42,7 +42,7 @@ def want(condition: object, what: str) -> None:
 
 def fields(value: Any, count: int, what: str) -> list[Any]:
     """Returns a payload that must be a list of so many elements."""
-    want(isinstance(value, list) and len(value) == count, what)
+    want(type(value) is list and len(value) == count, what)
     found: list[Any] = value
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Iterable
 from typing import Any
 
 from .payloads import Opaque, fields, want
@@ -25,7 +26,7 @@ def dump_enum(value: enum.Enum) -> Any:
 def load_enum(value: Any) -> object:
     """Returns the member."""
     name, member, plain = fields(value, 3, "enumeration member")
-    want(isinstance(name, str) and isinstance(member, (str, type(None))), "enumeration member")
+    want(type(name) is str and type(member) in (str, type(None)), "enumeration member")
     cls: Any = REGISTRATION.values.get(name)
     if cls is None or not issubclass(cls, enum.Enum):
         return Opaque(name, {"name": member, "value": plain})
@@ -43,8 +44,8 @@ def dump_named_tuple(value: Any) -> Any:
 def load_named_tuple(value: Any) -> object:
     """Returns the tuple."""
     name, names, items = fields(value, 3, "named tuple")
-    want(isinstance(name, str) and isinstance(names, list), "named tuple")
-    want(isinstance(items, list) and len(names) == len(items), "named tuple")
+    want(type(name) is str and type(names) is list and _are_names(names), "named tuple")
+    want(type(items) is list and len(names) == len(items), "named tuple")
     cls: Any = REGISTRATION.values.get(name)
     if cls is None or not is_named_tuple(cls):
         return Opaque(name, dict(zip(names, items, strict=True)))
@@ -61,7 +62,7 @@ def dump_dataclass(value: Any) -> Any:
 def load_dataclass(value: Any) -> object:
     """Returns an instance, made by the class's own constructor."""
     name, told = fields(value, 2, "dataclass")
-    want(isinstance(name, str) and isinstance(told, dict), "dataclass")
+    want(type(name) is str and type(told) is dict and _are_names(told), "dataclass")
     cls: Any = REGISTRATION.values.get(name)
     if cls is None or not hasattr(cls, "__dataclass_fields__"):
         return Opaque(name, told)
@@ -72,3 +73,7 @@ def load_dataclass(value: Any) -> object:
         if not each.init:
             object.__setattr__(made, each.name, told[each.name])
     return made
+
+
+def _are_names(given: Iterable[object]) -> bool:
+    return all(type(each) is str for each in given)

@@ -6,6 +6,9 @@ arguments whose shape was checked. The numbers are part of the protocol.
 
 What few connections carry (decimals, fractions, paths, UUIDs) is imported when the first one comes:
 the four modules take longer to import than this whole room.
+
+Any field may hold an object of ours instead of what belongs there, so types are compared exactly:
+`isinstance` and all operators would run its code.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proxyables.errors import LimitExceeded
 
 from .arrays import dump_array, dump_numpy, is_numpy, load_array
-from .payloads import Malformed, fields, want, whole
+from .payloads import Malformed, Opaque, fields, want, whole
 from .registered import (
     dump_dataclass,
     dump_enum,
@@ -67,6 +70,8 @@ SINGLETON: Final = 24
 _COMPLEX = struct.Struct("!dd")
 _SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
 _MAX_EXPONENT = 1_000_000
+# What a payload of valid MessagePack but of the wrong content raises while it is loaded.
+_BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
 
 
 # -- integers -------------------------------------------------------------------------------------
@@ -105,9 +110,9 @@ def _dump_zone(zone: datetime.tzinfo | None, moment: Any) -> Any:
 
 def _load_zone(value: Any) -> datetime.tzinfo | None:
     key = None
-    if isinstance(value, list):
+    if type(value) is list:
         key, value = fields(value, 2, "time zone")
-        want(isinstance(key, str) and len(key) <= 64, "time zone")
+        want(type(key) is str and len(key) <= 64, "time zone")
     if key is not None:
         import zoneinfo  # dear, and seldom needed
 
@@ -117,7 +122,7 @@ def _load_zone(value: Any) -> datetime.tzinfo | None:
             pass  # this machine has no such zone: the offset that came with it keeps the moment
     if value is None:
         return None
-    want(isinstance(value, (int, float)) and abs(value) < 86_400, "time zone")
+    want(type(value) in (int, float) and abs(value) < 86_400, "time zone")
     return datetime.timezone(datetime.timedelta(seconds=value))
 
 
@@ -127,7 +132,8 @@ def _dump_time(value: datetime.time) -> Any:
 
 
 def _load_time(value: Any) -> datetime.time:
-    hour, minute, second, microsecond, fold, zone = fields(value, 6, "time")
+    *clock, fold, zone = fields(value, 6, "time")
+    hour, minute, second, microsecond, fold = _all_whole([*clock, fold], "time")
     return datetime.time(hour, minute, second, microsecond, _load_zone(zone), fold=fold)
 
 
@@ -138,19 +144,22 @@ def _dump_datetime(value: datetime.datetime) -> Any:
 
 
 def _load_datetime(value: Any) -> datetime.datetime:
-    *moment, fold, zone = fields(value, 9, "datetime")
-    return datetime.datetime(*moment).replace(tzinfo=_load_zone(zone), fold=fold)
+    *moment, zone = fields(value, 9, "datetime")
+    year, month, day, hour, minute, second, microsecond, fold = _all_whole(moment, "datetime")
+    clock = (hour, minute, second, microsecond)
+    return datetime.datetime(year, month, day, *clock, _load_zone(zone), fold=fold)
 
 
 def _load_date(value: Any) -> datetime.date:
-    return datetime.date(*fields(value, 3, "date"))
+    return datetime.date(*_all_whole(fields(value, 3, "date"), "date"))
 
 
 def _load_timedelta(value: Any) -> datetime.timedelta:
-    days, seconds, microseconds = fields(value, 3, "timedelta")
-    return datetime.timedelta(
-        whole(days, "timedelta"), whole(seconds, "timedelta"), whole(microseconds, "timedelta")
-    )
+    return datetime.timedelta(*_all_whole(fields(value, 3, "timedelta"), "timedelta"))
+
+
+def _all_whole(values: list[Any], what: str) -> list[int]:
+    return [whole(each, what) for each in values]
 
 
 # -- numbers --------------------------------------------------------------------------------------
@@ -159,7 +168,7 @@ def _load_timedelta(value: Any) -> datetime.timedelta:
 def _load_decimal(value: Any) -> decimal.Decimal:
     import decimal
 
-    want(isinstance(value, str) and len(value) <= 100_000, "decimal")
+    want(type(value) is str and len(value) <= 100_000, "decimal")
     try:
         number = decimal.Decimal(value)
     except decimal.InvalidOperation:
@@ -179,7 +188,7 @@ def _load_fraction(value: Any) -> fractions.Fraction:
 
 
 def _load_range(value: Any) -> range:
-    start, stop, step = (whole(number, "range") for number in fields(value, 3, "range"))
+    start, stop, step = _all_whole(fields(value, 3, "range"), "range")
     return range(start, stop, step)
 
 
@@ -190,7 +199,7 @@ def _load_path(value: Any) -> pathlib.PurePath:
     import pathlib
 
     flavour, text = fields(value, 2, "path")
-    want(flavour in ("posix", "windows") and isinstance(text, str), "path")
+    want(type(flavour) is str and flavour in ("posix", "windows") and type(text) is str, "path")
     return pathlib.PurePosixPath(text) if flavour == "posix" else pathlib.PureWindowsPath(text)
 
 
@@ -199,24 +208,24 @@ def _load_slice(value: Any) -> slice:
 
 
 def _load_singleton(value: Any) -> object:
-    want(isinstance(value, str) and value in _SINGLETONS, "singleton")
+    want(type(value) is str and value in _SINGLETONS, "singleton")
     return _SINGLETONS[value]
 
 
 def _load_uuid(value: Any) -> uuid.UUID:
     import uuid
 
-    want(isinstance(value, bytes) and len(value) == 16, "uuid")
+    want(type(value) is bytes and len(value) == 16, "uuid")
     return uuid.UUID(bytes=value)
 
 
 def _load_complex(value: Any) -> complex:
-    want(isinstance(value, bytes) and len(value) == _COMPLEX.size, "complex")
+    want(type(value) is bytes and len(value) == _COMPLEX.size, "complex")
     return complex(*_COMPLEX.unpack(value))
 
 
 def _load_list(value: Any) -> list[Any]:
-    want(isinstance(value, list), "container")
+    want(type(value) is list, "container")
     items: list[Any] = value
     return items
 
@@ -274,6 +283,21 @@ LOADERS: Final[dict[int, Callable[[Any], Any]]] = {
     SINGLETON: _load_singleton,
 }
 """By extension number: from the unpacked payload to the value."""
+
+
+def load_value(number: int, payload: Any) -> Any:
+    """Returns the value of an extension; an `Opaque` where its number is not known.
+
+    Raises:
+        Malformed: The payload has not the content that the number promises.
+    """
+    load = LOADERS.get(number)
+    if load is None:
+        return Opaque(f"extension {number}", payload)
+    try:
+        return load(payload)
+    except _BAD_PAYLOAD as error:
+        raise Malformed(f"malformed value (extension {number}): {error}") from error
 
 
 def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:

@@ -1,0 +1,96 @@
+"""What is not in its place yet while a message is decoded, and putting it there.
+
+A map's key and a set's element are hashed as soon as they are in their place, and hashing an object
+of ours runs its code. So such an object stays wrapped until all around it has been decoded and
+somebody has been asked whether it may be hashed. So does one that looks like a part of the message,
+such as a list: it is the very same behind all of this. A path that is to be followed here first is
+in its place when it has been. Every value that has one of these inside waits with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .dialect import Chain
+from .values import FROZENSET, SET, load_value
+
+
+class Own:
+    """An object of ours that is not in its place yet."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class Pending:
+    """An extension that cannot be loaded before what is in its payload is in its place."""
+
+    __slots__ = ("number", "payload")
+
+    def __init__(self, number: int, payload: Any) -> None:
+        self.number = number
+        self.payload = payload
+
+
+_UNSETTLED = frozenset({Own, Chain, Pending})
+
+
+def is_unsettled(value: Any) -> bool:
+    """Whether anything in `value` is not in its place yet."""
+    kind = type(value)
+    if kind is list:
+        return any(is_unsettled(each) for each in value)
+    if kind is dict:
+        return any(is_unsettled(each) for pair in value.items() for each in pair)
+    return kind in _UNSETTLED
+
+
+class Settlement:
+    """Puts everything in its place; containers are built anew.
+
+    Args:
+        check_key: Refuses what may not be hashed.
+        outcomes: What the paths gave, by the `id` of their `Chain`.
+    """
+
+    __slots__ = ("_check_key", "_outcomes")
+
+    def __init__(self, check_key: Callable[[object], None], outcomes: Mapping[int, Any]) -> None:
+        self._check_key = check_key
+        self._outcomes = outcomes
+
+    def settle(self, value: Any) -> Any:
+        """Returns `value` with everything in it in its place.
+
+        Raises:
+            Malformed: The payload of an extension is.
+            Exception: What `check_key` raises.
+        """
+        kind = type(value)
+        if kind is list:
+            return [self.settle(each) for each in value]
+        if kind is dict:
+            return {self._key(key): self.settle(each) for key, each in value.items()}
+        if kind is Own:
+            return value.value
+        if kind is Chain:
+            return self._outcomes[id(value)]
+        if kind is Pending:
+            return self._load(value.number, self.settle(value.payload))
+        return value
+
+    def _load(self, number: int, payload: Any) -> Any:
+        if number in (SET, FROZENSET) and type(payload) is list:
+            for each in payload:
+                self._check_key(each)
+        return load_value(number, payload)
+
+    def _key(self, key: Any) -> Any:
+        if type(key) is str:
+            return key
+        settled = self.settle(key)
+        self._check_key(settled)
+        return settled
