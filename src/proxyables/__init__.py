@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from proxyables.objects.markers import expose, hidden
     from proxyables.objects.policy import Policy
     from proxyables.objects.registry import ObjectRegistry
+    from proxyables.objects.wrappers import restrict, revocable
     from proxyables.peer.credentials import Credentials
     from proxyables.peer.deadlines import deadline
     from proxyables.peer.peer import Peer, current_peer
@@ -96,6 +97,7 @@ _PLACES = {
     "objects.markers": "expose hidden",
     "objects.policy": "Policy",
     "objects.registry": "ObjectRegistry",
+    "objects.wrappers": "restrict revocable",
     "peer.credentials": "Credentials",
     "peer.deadlines": "deadline",
     "peer.peer": "Peer current_peer",
@@ -179,6 +181,8 @@ __all__ = [
     "ref",
     "register_exception",
     "release",
+    "restrict",
+    "revocable",
     "run",
     "serve",
 ]

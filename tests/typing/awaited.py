@@ -33,6 +33,11 @@ async def other_ways(peer: proxyables.Peer, stream: object) -> None:
         assert_type(entered, proxyables.Peer[Any])
 
 
+def lending(item: Item) -> None:
+    assert_type(proxyables.restrict(item, allow=["name"], read_only=True), Item)
+    proxyables.revocable(item).revoke()
+
+
 async def looking_inside(peer: proxyables.Peer) -> None:
     told = await peer.status()
     assert_type(told, proxyables.Status)
