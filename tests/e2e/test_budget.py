@@ -40,6 +40,10 @@ class API:
     def make(self) -> API:
         return API()
 
+    async def apply(self, function: Any, value: int) -> int:
+        result: int = await function(value)
+        return result
+
 
 class Tap:
     """Stands between a peer and its transport, and keeps what is written, and in which turn."""
@@ -128,6 +132,19 @@ async def test_calls_at_once_share_their_writes() -> None:
             assert tap.turns == sorted(set(tap.turns)), "two writes in one turn of the loop"
             assert len(tap.writes) <= 10  # 5 rounds, and the reads may cut one in two
             assert [kind for kind, _ in tap.frames()] == [DATA] * 160
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@on_both_loops
+async def test_a_callback_is_given_back_in_the_write_of_the_answer(threads: int) -> None:
+    async with connected(API(), client={"threads": threads}) as pair:
+        for _ in range(20):
+            assert await pair.client.root.apply(lambda value: value + 1, 1) == 2
+        with tapped(pair) as taps:
+            for _ in range(50):
+                await pair.client.root.apply(lambda value: value + 1, 1)
+        assert [len(tap.writes) for tap in taps] == [100, 100]
+        assert pair.client.snapshot()["entries"] == 0
 
 
 @contextmanager

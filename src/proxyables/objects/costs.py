@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import BuiltinFunctionType, MappingProxyType
+from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
 from typing import Any
 
 from proxyables.errors import LimitExceeded
@@ -57,7 +57,10 @@ def check_call_cost(
     Raises:
         LimitExceeded: Its outcome would be over ``max_message``.
     """
-    if type(function) is BuiltinFunctionType:
+    kind = type(function)
+    if kind is FunctionType or kind is MethodType:  # an author's own
+        return
+    if kind is BuiltinFunctionType:
         owner = function.__self__
         if owner is not dict and not issubclass(type(owner), _OWNERS):  # dict.fromkeys
             return

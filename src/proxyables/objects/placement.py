@@ -68,6 +68,8 @@ class Placement:
 
     def wants_call(self, target: Any) -> bool:
         """Whether a worker is to call `target`."""
+        if type(target) is types.FunctionType and not target.__dict__:  # it carries no mark
+            return self.everything and not is_async(target)
         if type(target) is not types.MethodType or type(target.__func__) is not types.FunctionType:
             return self._judge_call(target)
         key = (target.__func__, type(target.__self__))

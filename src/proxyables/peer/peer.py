@@ -586,7 +586,13 @@ class Peer(asyncio.Protocol, Generic[Root]):
             return
         self._calls.stop_iterations()
         self._calls.releases.send()
-        self.writer.flush_soon()
+        if self._session.outgoing or self.writer.is_closing:
+            self.writer.flush_soon()
+
+    def give_back(self) -> None:
+        """Queues what finalisers have dropped, to leave with the answer that is sent next."""
+        if not self.is_classic:  # those get the answer first, as from their own kind
+            self._calls.releases.send()
 
 
 def _config(limits: Limits) -> Config:

@@ -274,9 +274,16 @@ class Service:
         except BaseException as error:  # the seam to exported code
             self._end_task(stream, error)
             return
+        steps = message[2][-1:] if self._by_reference else ()
+        del message, work  # and with them the arguments, unless the exported code keeps them
         self._end_task(stream, None)
-        if not stream.dead:
-            self._answer(stream, result, message[2])
+        if stream.dead:
+            return
+        if self._tables.imports.dropped:  # in the same write
+            self._peer.give_back()
+        if not self._tasks:  # nothing else will be answered in this turn
+            self._writer.hurry()
+        self._answer(stream, result, steps)
 
     async def _serve_chains(self, stream: Stream, message: Message, chains: list[Chain]) -> Any:
         """Serves a request whose arguments are to be fetched over here first."""

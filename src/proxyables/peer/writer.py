@@ -98,6 +98,11 @@ class Writer:
             self.is_pending = True
             self._loop.call_soon(self.flush)
 
+    def hurry(self) -> None:
+        """Has what is queued next leave at once, if nothing else is waiting for its turn's end."""
+        if not self.is_pending:
+            self._may_write = True
+
     def flush(self) -> None:
         """Sends what is queued, in one write."""
         self.is_pending = self._may_write = False
