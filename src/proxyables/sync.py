@@ -355,14 +355,20 @@ class _Background:
     async def _cut_off(self) -> None:
         ends = list(self.ends)
         for end in ends:
+            for peer in _peers_of(end):
+                peer.desk.is_deserted = True
             end.close()
             _abort(end)
         for end in ends:
             await end.wait_closed()
 
 
+def _peers_of(end: AsyncPeer | AsyncServer) -> list[AsyncPeer]:
+    return [end] if isinstance(end, AsyncPeer) else end.peers
+
+
 def _abort(end: AsyncPeer | AsyncServer) -> None:
-    for peer in [end] if isinstance(end, AsyncPeer) else end.peers:
+    for peer in _peers_of(end):
         peer.abort(ConnectionClosed(local=True))
 
 

@@ -99,6 +99,9 @@ class Shop:
         self.closed = threading.Event()
         self.callback: Any = None
 
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
     def add(self, a: int, b: int = 1, *, c: str = "x") -> int:
         """Adds two numbers."""
         return a + b
@@ -661,6 +664,36 @@ def test_a_process_that_never_closes_ends_soon(ending: str, shop: Shop) -> None:
         assert result.returncode == {"pass": 0, "sys.exit(3)": 3}.get(ending, 1)
         assert seconds < 2
         shop.callback = None
+
+
+def test_threads_that_wait_when_the_process_ends_say_nothing(shop: Shop) -> None:
+    with proxyables.sync.serve(shop, "tcp://127.0.0.1:0", threads=8) as server:
+        code = """
+            import sys, threading, time, proxyables.sync
+            root = proxyables.sync.connect(sys.argv[1]).root
+            ours = proxyables.sync.serve(object(), "tcp://127.0.0.1:0")
+            begun = threading.Barrier(4)
+
+            def wait():
+                begun.wait()
+                root.sleep(60)
+
+            def repeat():
+                begun.wait()
+                while True:
+                    root.add(1, 2)
+
+            def serve():
+                begun.wait()
+                ours.serve_forever()
+
+            for function in (wait, repeat, serve):
+                threading.Thread(target=function, daemon=True).start()
+            begun.wait()
+            time.sleep(0.2)
+        """
+        result = run_python(code, server.addresses[0])
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_a_forked_child_has_connections_of_its_own() -> None:

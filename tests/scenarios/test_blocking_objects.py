@@ -264,6 +264,7 @@ def test_identity_in_both_directions(shop: Any) -> None:
     assert shop.tool is shop.tool
     assert shop.same({"deep": [shop.tool]})["deep"][0] is shop.tool
     assert shop.is_tool(shop.tool)
+    assert shop.same(shop) is shop
 
 
 def test_pickling_is_refused_and_copies_are_the_same_object(shop: Any) -> None:

@@ -73,6 +73,9 @@ class Desk:
 
     call = request
 
+    def know_root(self, reference: Reference) -> None:
+        self.known_root = reference
+
     def iterate(
         self, reference: Reference | None, steps: list[Step], keep: object
     ) -> Iterator[Any]:

@@ -110,6 +110,7 @@ class Desk:
 
     Attributes:
         is_strict: Whether calls on the loop's own thread are errors like everything else there.
+        is_deserted: Whether the process is ending: the threads that still wait are daemons.
     """
 
     def __init__(self, peer: Peer, calls: Calls, tables: Tables) -> None:
@@ -127,6 +128,7 @@ class Desk:
         self._methods: dict[int, tuple[object, frozenset[str]]] = {}
         self.root = BlockingProxy(self, None, [])
         self.is_strict = False
+        self.is_deserted = False
 
     # -- for blocking proxies ---------------------------------------------------------------------
 
@@ -185,6 +187,11 @@ class Desk:
                 known = self._proxies[reference] = BlockingProxy(self, reference, [])
             return known
 
+    def know_root(self, reference: Reference) -> None:
+        """Has `root` stand for the object that it turned out to be, wherever that comes from."""
+        with self._lock:
+            self._proxies[reference] = self.root
+
     def methods_of(self, described: object) -> frozenset[str]:
         """Returns the names that are certainly methods, from the description of a type."""
         if not isinstance(described, dict):
@@ -213,8 +220,13 @@ class Desk:
         job = current_job()
         if job is not None:
             return self._wait_as_worker(job, waiter, begin, *args)
-        self._sleep(waiter, begin, *args)
-        return waiter.outcome()
+        try:
+            self._sleep(waiter, begin, *args)
+            return waiter.outcome()
+        except ConnectionClosed:
+            if self.is_deserted and threading.current_thread() is not threading.main_thread():
+                threading.Event().wait()  # a daemon, which ends with the process, and in silence
+            raise
 
     def _wait_as_worker(
         self, job: Job, waiter: Waiter, begin: Callable[..., None], *args: Any

@@ -69,6 +69,8 @@ class Desk(Protocol):
 
     def proxy(self, reference: Reference | None, steps: list[Step]) -> BlockingProxy: ...
 
+    def know_root(self, reference: Reference) -> None: ...
+
     def methods_of(self, described: object) -> frozenset[str]: ...
 
 
@@ -261,6 +263,8 @@ def _resolve_root(proxy: BlockingProxy) -> Reference | None:
     found = proxy._desk.request(None, [[REF]])
     reference = found._reference if isinstance(found, BlockingProxy) else None
     _set_reference(proxy, reference)
+    if reference is not None:
+        proxy._desk.know_root(reference)
     return reference
 
 
