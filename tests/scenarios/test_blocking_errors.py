@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import traceback
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -91,6 +93,13 @@ def test_what_cannot_cross_is_refused_before_it_is_sent(shop: Any, peer: Any) ->
         shop.same(circle)
     assert peer.statistics()["bytes_sent"] == before
     assert shop.same(proxyables.ref(circle)) is circle
+    for value, reason in (
+        (math, "a module is not lent"),
+        (open, r"_?io\.open is not lent"),
+        (logging.getLogger(), "a RootLogger is not lent"),
+    ):
+        with pytest.raises(EncodingError, match=f"cannot pass this: {reason}"):
+            shop.same(value)
 
 
 # --- context managers ----------------------------------------------------------------------------

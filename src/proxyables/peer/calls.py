@@ -169,7 +169,8 @@ class Calls:
         except BaseException as error:
             self._tables.take_back()
             if isinstance(error, AccessDenied):
-                raise EncodingError(f"cannot pass this: {error.message}", error) from error
+                reason = error.extra.get("reason", error.message)  # of our policy, for us to know
+                raise EncodingError(f"cannot pass this: {reason}", error) from error
             raise
         stream = self._idle.pop() if self._idle else self._open()
         whole = self._session.send(stream, data)
