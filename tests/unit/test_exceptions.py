@@ -41,6 +41,10 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
         NotImplementedError("x"),
         ImportError("no module"),
         RecursionError("deep"),
+        MemoryError("full"),
+        BufferError(),
+        ConnectionResetError(104, "reset"),
+        TabError(),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -198,6 +202,31 @@ def test_registered_exceptions_arrive_as_themselves_without_running_their_constr
     assert loaded.code == 7
     assert not hasattr(loaded, "thing")
     assert raise_if_run == []
+
+
+class Vanished(FileNotFoundError):
+    def __new__(cls, *args: object) -> Vanished:
+        raise AssertionError("it runs code of its own")
+
+
+class Full(MemoryError):
+    pass
+
+
+class Garbled(UnicodeDecodeError):
+    pass
+
+
+@pytest.mark.parametrize("cls", [Vanished, Full, Garbled])
+def test_registered_exceptions_may_extend_any_builtin_one(cls: Any) -> None:
+    proxyables.register_exception(cls)
+    base = cls.__base__
+    error = base.__new__(cls, "utf-8", b"", 0, 1, "bad")
+    error.args = ("text", 5)
+    loaded = cross(error)
+    assert isinstance(loaded, cls)
+    assert isinstance(loaded, RemoteError)
+    assert loaded.args == ("text", 5)
 
 
 @pytest.mark.parametrize("cls", [BaseException, SystemExit, StopIteration, RemoteError, int, 5])

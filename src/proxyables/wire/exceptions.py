@@ -16,7 +16,7 @@ import builtins
 import functools
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from proxyables.errors import (
     AccessDenied,
@@ -237,8 +237,11 @@ def _make(
     kind = _mixed(base)
     given = (message, members) if members else _load_args(fields.get("args"), message, limits)
     # Constructors check their arguments (UnicodeDecodeError wants five), or run code of their
-    # own; __new__ does neither, so a map that lies about them still gives the right type.
-    error = BaseException.__new__(kind, *given) if is_ours else kind.__new__(kind, *given)
+    # own; a builtin __new__ does neither, so a map that lies about them still gives the right type.
+    # Python takes that of the base which lays the instance out, and no other.
+    layout: Any = kind.__base__
+    maker = next(each for each in layout.__mro__ if each.__module__ == "builtins")
+    error = cast(RemoteError, maker.__new__(kind, *given))
     RemoteError.__init__(error, message, type_name=name, module=module)
     error.args = given
     if is_ours:
