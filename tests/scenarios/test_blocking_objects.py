@@ -275,6 +275,14 @@ def test_pickling_is_refused_and_copies_are_the_same_object(shop: Any) -> None:
     assert copy.deepcopy({"tool": [tool]})["tool"][0] is tool
 
 
+def test_a_remote_class_has_no_subclasses_here(shop: Any) -> None:
+    for theirs in (shop.Tool, shop.Tool()):
+        with pytest.raises(TypeError, match="a class of the other side"):
+
+            class Ours(theirs):  # type: ignore[misc]
+                pass
+
+
 def test_a_copy_is_asked_for_by_name(shop: Any) -> None:
     names = proxyables.sync.copy(shop.names)
     assert type(names) is list

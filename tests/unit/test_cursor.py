@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import pickle
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -219,6 +220,8 @@ def test_refusals_say_what_to_do_instead() -> None:
         _ = 1 in root
     with pytest.raises(TypeError, match="pickled"):
         pickle.dumps(root)
+    with pytest.raises(TypeError, match="a class of the other side"):
+        type("Ours", types.resolve_bases((root.Theirs,)), {})
 
 
 # -- identity -------------------------------------------------------------------------------------
@@ -275,6 +278,7 @@ def test_a_path_reads_as_python() -> None:
     assert path_of(path) == "root.items[0]['k'][…].f(…).g()(…)«add» at unix:/tmp/s"
     assert repr(notebook.root) == "<ProxyCursor root at unix:/tmp/s>"
     assert path_of(imported(Notebook(), 7, {"name": "Shop"}).x) == "Shop#7.x"
+    assert path_of(imported(Notebook(), 7, {"name": "make.<locals>.Item"})) == "Item#7"
     assert path_of(imported(Notebook(), 7)) == "object#7"
 
 

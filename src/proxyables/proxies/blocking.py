@@ -233,6 +233,9 @@ class BlockingProxy(BlockingOperators):
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a blocking proxy cannot be pickled: it belongs to its connection")
 
+    def __mro_entries__(self, bases: object) -> NoReturn:
+        raise TypeError("a class of the other side cannot be the base of one here")
+
 
 _set_desk = BlockingProxy.__dict__["_desk"].__set__
 _set_reference = BlockingProxy.__dict__["_reference"].__set__

@@ -173,6 +173,9 @@ class ProxyCursor(Operators):
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a cursor cannot be pickled: it belongs to its connection")
 
+    def __mro_entries__(self, bases: object) -> NoReturn:
+        raise TypeError("a class of the other side cannot be the base of one here")
+
 
 # `__setattr__` is for users; the constructor, on the path of every call, goes around it.
 _new = object.__new__
@@ -203,6 +206,8 @@ def path_of(cursor: ProxyCursor) -> str:
     else:
         told = reference.type
         name = told.get("name") if isinstance(told, dict) else None
+        if isinstance(name, str):  # a qualified one: ``Shop.Item``, ``make.<locals>.Item``
+            name = name.rpartition(".")[2]
         if not (isinstance(name, str) and name.isidentifier() and name.isprintable()):
             name = "object"  # what the peer sends must not steer a terminal
         start = f"{name[:80]}#{reference.id if type(reference.id) is int else ascii(reference.id)}"
