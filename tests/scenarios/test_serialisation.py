@@ -145,6 +145,8 @@ async def test_as_argument_result_item_inside_of_others_and_to_a_callback(name: 
         assert back == value
         assert type(back) is type(value)
         assert await root.expected == value
+        copied = await proxyables.copy(root.expected)
+        assert (copied, type(copied)) == (value, type(value))
         assert await root.wrapped() == {"in": [(value, {"deep": value})]}
         assert [item async for item in root.stream()] == [value, [value]]
         assert await root.apply(lambda got: [got == value, got]) == [True, value]
@@ -203,6 +205,7 @@ async def test_exceptions_are_values_too() -> None:
         back = await client.root.echo([ValueError("no", 5)])
         assert isinstance(back[0], ValueError)
         assert back[0].args == ("no", 5)
+        assert isinstance(await proxyables.copy(client.root.echo(KeyError(1))), KeyError)
 
 
 @on_both_loops

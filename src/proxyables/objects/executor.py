@@ -402,6 +402,8 @@ class Executor:
 
     def _copy(self, value: Any, step: Step) -> Any:
         """Gives containers of any make as the plain ones that travel by value."""
+        if self._borrowed.has_form(value):
+            return value
         self._policy.check_operation("iter", value)
         for kind in _COPIED:
             if issubclass(type(value), kind):  # isinstance would ask the object itself

@@ -40,6 +40,9 @@ class Borrowed(Protocol):
     def is_awaited(self, value: object) -> bool:
         """Whether a call's result is to be awaited over here before the chain goes on."""
 
+    def has_form(self, value: object) -> bool:
+        """Whether a value that is no container travels by value."""
+
     def is_blocking(self, value: object) -> bool:
         """Whether `value` is a cursor's blocking face, which cannot be used on the loop."""
 

@@ -16,6 +16,7 @@ from proxyables.proxies.blocking import cursor_of, is_blocking, with_proxies
 from proxyables.proxies.cursor import Caller, ProxyCursor, extend
 from proxyables.wire.dialect import Reference
 from proxyables.wire.instructions import INSPECTOR, Step
+from proxyables.wire.values import has_form
 
 from .keys import check_key, is_quiet
 
@@ -188,6 +189,10 @@ class Tables:
     def is_awaited(self, value: object) -> bool:
         """Whether a step's result is awaited here: any awaitable but our caller's own cursors."""
         return hasattr(type(value), "__await__") and type(value) is not ProxyCursor
+
+    def has_form(self, value: object) -> bool:
+        """Whether a value that is no container travels by value."""
+        return has_form(value)
 
     def is_blocking(self, value: object) -> bool:
         """Whether `value` is a cursor's blocking face."""

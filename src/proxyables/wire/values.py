@@ -300,6 +300,14 @@ def load_value(number: int, payload: Any) -> Any:
         raise Malformed(f"malformed value (extension {number}): {error}") from error
 
 
+def has_form(value: object) -> bool:
+    """Whether `value` travels by value, if only the rule lets it."""
+    row = DUMPERS.get(type(value)) or find_dumper(value)
+    if row is not None:
+        return row[1](value) is not None
+    return value is None or issubclass(type(value), (memoryview, BaseException))
+
+
 def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
     """Returns the row for a value whose exact type is not in `DUMPERS`, if there is one."""
     kind = type(value)
