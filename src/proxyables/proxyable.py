@@ -11,6 +11,7 @@ from typing import Any, cast
 from proxyables.limits import Limits
 from proxyables.net.streams import attach
 from proxyables.objects.policy import Policy
+from proxyables.peer.options import check_options
 from proxyables.peer.peer import NOTHING, Peer
 from proxyables.proxies.api import Api, ApiClass, check_class
 from proxyables.proxies.cursor import ProxyCursor
@@ -84,8 +85,9 @@ class Proxyable:
                 implementation did so with ``(list, dict)``.
 
         Raises:
-            TypeError: `stream` is none of the kinds above.
+            TypeError, ValueError: `stream` is none of the kinds above, or an option makes no sense.
         """
+        check_options(policy=policy, limits=limits, token=token, by_reference=by_reference)
         peer = Peer(
             client=False,
             export=obj,
@@ -118,10 +120,11 @@ class Proxyable:
             token: The secret that both sides must know.
 
         Raises:
-            TypeError: `stream` is none of the kinds above.
+            TypeError, ValueError: `stream` is none of the kinds above, or an option makes no sense.
         """
         if api is not None:
             check_class(api)
+        check_options(policy=policy, limits=limits, token=token)
         peer = Peer(client=True, export=export, policy=policy, limits=limits, token=token)
         await attach(stream, peer)
         return cast(Api, peer.root)

@@ -463,7 +463,15 @@ def test_a_full_backlog_is_waited_for(run: Run, tmp_path: Path) -> None:
         (("/tmp/x",), {"ssl": ssl.create_default_context()}, ValueError, "ssl is for tcp"),
         ((":1",), {"timeout": -1}, ValueError, "timeout takes seconds"),
         ((":1",), {"timeout": float("nan")}, ValueError, "timeout takes seconds"),
+        ((":1",), {"timeout": "5"}, TypeError, "timeout takes seconds or None, got '5'"),
         ((":1",), {"token": ""}, ValueError, "no secret"),
+        ((":1",), {"policy": 5}, TypeError, "policy takes a proxyables.Policy, got 5"),
+        ((":1",), {"limits": 5}, TypeError, "limits takes a proxyables.Limits, got 5"),
+        ((":1",), {"token": 5}, TypeError, "token takes text or bytes, got a int"),
+        ((":1",), {"by_reference": list}, TypeError, "by_reference takes a tuple of classes"),
+        ((":1",), {"by_reference": ["list"]}, TypeError, "by_reference takes a tuple of classes"),
+        ((":1",), {"name": 5}, TypeError, "name takes text, got 5"),
+        ((":1",), {"ssl": 5}, TypeError, "ssl takes an ssl.SSLContext, got 5"),
     ],
 )
 def test_senseless_arguments_are_told_at_once(
@@ -490,6 +498,13 @@ def test_senseless_arguments_are_told_at_once(
         ((1, ":0"), {"token": b""}, ValueError, "no secret"),
         ((1, ":0"), {"max_connections": 0}, ValueError, "takes a positive number, got 0"),
         ((1, ":0"), {"max_connections": "2"}, TypeError, "takes a whole number, got '2'"),
+        ((1, ":0"), {"policy": 5}, TypeError, "policy takes a proxyables.Policy, got 5"),
+        ((1, ":0"), {"limits": 5}, TypeError, "limits takes a proxyables.Limits, got 5"),
+        ((1, ":0"), {"token": 5}, TypeError, "token takes text or bytes, got a int"),
+        ((1, ":0"), {"by_reference": list}, TypeError, "by_reference takes a tuple of classes"),
+        ((1, ":0"), {"by_reference": ["list"]}, TypeError, "by_reference takes a tuple of classes"),
+        ((1, ":0"), {"name": 5}, TypeError, "name takes text, got 5"),
+        ((1, ":0"), {"ssl": 5}, TypeError, "ssl takes an ssl.SSLContext, got 5"),
     ],
 )
 def test_senseless_arguments_of_serve(

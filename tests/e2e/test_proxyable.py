@@ -148,6 +148,16 @@ async def test_by_reference_restores_live_containers() -> None:
 
 
 @on_both_loops
+async def test_options_that_make_no_sense_are_refused() -> None:
+    stream = object()
+    for options, told in (({"limits": 5}, "limits takes"), ({"policy": {}}, "policy takes")):
+        with pytest.raises(TypeError, match=told):
+            await Proxyable.Export(API(), stream, **options)
+        with pytest.raises(TypeError, match=told):
+            await Proxyable.ImportFrom(stream, **options)
+
+
+@on_both_loops
 async def test_what_is_no_stream_is_refused() -> None:
     for wrong in (5, "tcp://:9000", object(), None):
         with pytest.raises(TypeError, match="StreamReader"):

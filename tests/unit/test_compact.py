@@ -459,7 +459,7 @@ def test_by_reference_overrules_by_value() -> None:
     assert lender.lent == [Kept(1)]
 
 
-@pytest.mark.parametrize("cls", [int, list, object, type("Plain", (), {})])
+@pytest.mark.parametrize("cls", [int, list, object, type("Plain", (), {}), 5])
 def test_only_classes_that_are_data_can_be_by_value(cls: Any) -> None:
     with pytest.raises(TypeError, match="by_value takes"):
         proxyables.by_value(cls)

@@ -36,6 +36,7 @@ from proxyables.net.ssh import SSH_REASONS, ssh_advice, ssh_words
 from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket
 from proxyables.objects.policy import Policy
+from proxyables.peer.options import check_options
 from proxyables.peer.peer import NOTHING, Peer
 from proxyables.peer.workers import check_threads
 from proxyables.proxies.api import Api, ApiClass, Root, check_class
@@ -89,14 +90,22 @@ def connect(
         HandshakeFailed: Nobody is there, or not in time, or it is not a peer.
         AuthenticationFailed: One side does not know the other's secret.
     """
+    check_options(
+        policy=policy,
+        limits=limits,
+        token=token,
+        by_reference=by_reference,
+        name=name,
+        ssl=ssl,
+    )
     where = encryption.secured(understand(address, listening=False), ssl)
     if api is not None:
         check_class(api)
-    if token is not None and not token:
-        raise ValueError("token is empty, which is no secret")
     is_encrypted = isinstance(where, (TlsAddress, SecureWebSocketAddress))
     if ssl is not None and not is_encrypted:
         raise ValueError(f"ssl is for tcp://, tls:// and wss:// addresses, got {str(where)!r:.200}")
+    if timeout is not None and not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout takes seconds or None, got {timeout!r:.80}")
     if timeout is not None and (math.isnan(timeout) or timeout < 0):
         raise ValueError(f"timeout takes seconds or None, got {timeout!r}")
     check_threads(threads)

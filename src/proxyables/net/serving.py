@@ -16,6 +16,7 @@ from proxyables.net.bindings import Bindings, Greeting
 from proxyables.net.server import Server
 from proxyables.objects.policy import Policy
 from proxyables.peer.attempts import Attempts
+from proxyables.peer.options import check_options
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import make_workers
 from proxyables.watch.access import AccessLog, check_access_log
@@ -93,8 +94,14 @@ def serve(
         AuthenticationFailed: On start; see ``insecure``.
         OSError: On start, if an address cannot be listened on. Then none is.
     """
-    if token is not None and not token:
-        raise ValueError("token is empty, which is no secret")
+    check_options(
+        policy=policy,
+        limits=limits,
+        token=token,
+        by_reference=by_reference,
+        name=name,
+        ssl=ssl,
+    )
     _check_object(obj, instance, is_made=factory or instance == "connection")
     _check_where(where, sockets)
     _check_max_connections(max_connections)

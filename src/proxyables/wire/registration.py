@@ -33,17 +33,20 @@ class Registration:
         self.references: set[type] = set()
         self.exceptions: dict[tuple[str, str], type[Exception]] = {}
 
-    def add_value(self, cls: type, name: str) -> None:
+    def add_value(self, cls: type, name: str | None) -> None:
         """Has instances of `cls` travel by value.
 
         Raises:
             TypeError: `cls` is no enumeration, dataclass or named tuple.
             ValueError: Another class has that name.
         """
-        if not (is_named_tuple(cls) or issubclass(cls, enum.Enum) or dataclasses.is_dataclass(cls)):
+        if not isinstance(cls, type) or not (
+            is_named_tuple(cls) or issubclass(cls, enum.Enum) or dataclasses.is_dataclass(cls)
+        ):
             raise TypeError(
                 f"by_value takes an enumeration, a dataclass or a named tuple, got {cls!r}"
             )
+        name = name or f"{cls.__module__}.{cls.__qualname__}"
         known = self.values.get(name)
         if known is not None and known.__qualname__ != cls.__qualname__:
             raise ValueError(f"by_value: {name!r} is the name of {known!r} already")
@@ -92,7 +95,7 @@ def by_value(cls: Any = None, *, name: str | None = None) -> Any:
     """
 
     def register(cls: T) -> T:
-        REGISTRATION.add_value(cls, name or f"{cls.__module__}.{cls.__qualname__}")
+        REGISTRATION.add_value(cls, name)
         return cls
 
     return register if cls is None else register(cls)
