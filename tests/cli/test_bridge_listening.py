@@ -316,7 +316,7 @@ def test_a_token_is_asked_for(cli: Cli, shop: Server) -> None:
         (["-l", ":0", "--"], 2, "-- takes a program"),
         (["-l", "nonsense", "./a"], 2, "'nonsense'"),
         (["-l", "-", "./a"], 2, "does not listen on stdio:"),
-        (["-l", ":0", "-"], 2, "connections lead to exec:, ssh:, tcp: or unix:, not to stdio:"),
+        (["-l", ":0", "-"], 2, "connections lead to exec:, ssh:, tls:, tcp:, unix: or ws:, not"),
         (["-l", ":0", "--max-children", "x", "./a"], 2, "--max-children takes a whole number"),
         (["--shared", "./a"], 2, "--shared is for --listen"),
         (["-l", ":0", "--reconnect", "./a"], 2, "--reconnect is for --shared"),

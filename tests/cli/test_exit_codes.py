@@ -206,6 +206,8 @@ FAILURES = (
         ("ls", "exec:no-such-program"),
         ("repl", "exec:no-such-program", "-c", ADD),
         (PIPED, "exec:no-such-program", ADD),
+        ("bridge", "exec:no-such-program"),
+        ("bridge", "-l", ":0", "exec:no-such-program"),
     ),
     *rows(
         "child not executable",
@@ -213,7 +215,17 @@ FAILURES = (
         "shop.py",
         ("call", "exec:./shop.py", "add"),
         ("repl", "exec:./shop.py", "-c", ADD),
+        ("bridge", "exec:./shop.py"),
     ),
+    *rows(
+        "nobody to bridge to",
+        69,
+        "cannot connect to",
+        ("bridge", "tls://127.0.0.1:1"),
+        ("bridge", "ws://127.0.0.1:1"),
+        ("bridge", "exec:cat", "NOBODY"),
+    ),
+    *rows("descriptor that is not there", 69, "fd:99: no such", ("bridge", "fd:99")),
 )
 SCRIPTS = (
     Row("remote raises", ("obj.fail()",), 1, "ValueError: no such"),
@@ -348,6 +360,23 @@ def test_a_signal_ends_a_bridge(world: World, number: int) -> None:
     assert bridge.stdin is not None
     bridge.stdin.write(b"x" * (1 << 20))
     bridge.stdin.flush()
+    bridge.send_signal(number)
+    out, err = bridge.communicate(timeout=PATIENCE)
+    expected = 130 if number == signal.SIGINT else -number
+    assert (bridge.returncode, out, err) == (expected, b"", b"")
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
+def test_a_bridge_ends_as_its_program_does(world: World, script: str, code: int) -> None:
+    result = world.cli("bridge", "--", "sh", "-c", script)
+    assert (result.code, result.out) == (code, ""), result
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_bridge_to_a_program(world: World, number: int) -> None:
+    bridge = world.cli.start("bridge", "--", "sh", "-c", "echo running; cat")
+    assert bridge.stdout is not None
+    assert bridge.stdout.readline() == b"running\n"
     bridge.send_signal(number)
     out, err = bridge.communicate(timeout=PATIENCE)
     expected = 130 if number == signal.SIGINT else -number

@@ -196,7 +196,7 @@ class Connecting(Generic[Root]):
                 except OSError as error:
                     late = isinstance(error, TimeoutError)  # the system's own, which is an OSError
                     reason: Reason = "timeout" if late else "unreachable"
-                    raise self._failure(_reason(error, self._address), reason) from error
+                    raise self._failure(explain(error, self._address), reason) from error
                 await self._meet(peer)
         except TimeoutError as error:
             await _drop(peer)
@@ -323,7 +323,8 @@ async def _attach_inherited(sock: socket.socket, peer: Peer) -> None:
     await drive_socket(sock, peer)
 
 
-def _reason(error: OSError, address: Address) -> str:
+def explain(error: OSError, address: Address) -> str:
+    """Says in a line why an address could not be dialled."""
     if isinstance(error, tls.SSLError) and isinstance(address, HostAddress):
         return encryption.explain(error, address)
     # The number tells it in the same words on every loop; a resolver's are its own.
@@ -334,4 +335,4 @@ def _reason(error: OSError, address: Address) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-__all__ = ["Connecting", "DialledPeer", "connect", "dial_tcp", "dial_unix"]
+__all__ = ["Connecting", "DialledPeer", "connect", "dial_tcp", "dial_unix", "explain"]

@@ -15,23 +15,20 @@ The process that was started is the child. When it ends, whatever it has left be
 group is killed: a shell's background jobs, a server's workers. What means to outlive it leaves the
 group, as daemons do.
 
-The child is started and waited for by the standard library's `subprocess`, whichever loop runs:
-under uvloop's own machinery a child inherits stray copies of the wire, and its end goes unnoticed.
+The child is started and waited for by the standard library's `subprocess` (see programs.py),
+whichever loop runs: under uvloop's own machinery a child inherits stray copies of the wire, and
+its end goes unnoticed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
-import subprocess
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from proxyables.errors import HandshakeFailed, Reason
 from proxyables.net.descriptors import attach_descriptors
-from proxyables.net.stderr import Stderr
+from proxyables.net.programs import EXIT_REASONS, describe_status, start_program
 from proxyables.net.stdio import claim_stdio
 from proxyables.net.transports import drive_socket
 
@@ -39,10 +36,6 @@ from proxyables.net.transports import drive_socket
 # TERMINATION until SIGKILL.
 GRACE = 5.0
 TERMINATION = 2.0
-
-# What shells, env(1) and their like mean by these; see "Exit Status for Commands" in POSIX.
-_MEANINGS = {126: "a command cannot be executed", 127: "a command was not found"}
-EXIT_REASONS: Mapping[int, Reason] = {126: "not-executable", 127: "not-found"}
 
 
 class Child:
@@ -53,40 +46,42 @@ class Child:
 
     Attributes:
         transport: This side's end of the wire.
-        name: What it is called in the log.
-        was_signalled: Whether the child had to be terminated, and did not exit by itself.
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], stderr: Stderr, *, name: str, grace: float
+        self, words: Sequence[str], wire: socket.socket, *, name: str, grace: float
     ) -> None:
-        self.was_signalled = False
         self.transport: asyncio.Transport
-        self.name = name
-        self._process = process
-        self._stderr = stderr
         self._grace = grace
         self._is_unwired = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        self._exited = loop.create_future()
-        stderr.start(f"{name}[{process.pid}]")
-        self._waiter = threading.Thread(target=self._wait, args=(loop,), daemon=True)
-        self._waiter.start()
-        self._keeper = loop.create_task(self._keep())
+        self._loop = asyncio.get_running_loop()
+        self._exited = self._loop.create_future()
+        self._program = start_program(words, wire, name=name, on_exit=self._tell_exit)
+        self._keeper = self._loop.create_task(self._keep())
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._program.pid
+
+    @property
+    def name(self) -> str:
+        """What it is called in the log."""
+        return self._program.name
+
+    @property
+    def was_signalled(self) -> bool:
+        """Whether the child had to be terminated, and did not exit by itself."""
+        return self._program.was_signalled
 
     @property
     def returncode(self) -> int | None:
         """The exit status, or minus the number of the signal that ended it; None while it runs."""
-        return self._process.returncode
+        return self._program.returncode
 
     @property
     def last_words(self) -> str:
         """The end of what it has said on stderr, as one line; empty if it said nothing."""
-        return self._stderr.last_words()
+        return self._program.last_words
 
     async def wait_closed(self) -> None:
         """Waits until the wire is gone and the child has been reaped.
@@ -105,7 +100,7 @@ class Child:
             done, _ = await asyncio.wait([self._keeper], timeout=seconds)
             if done:
                 return
-            self._signal(number)
+            self._program.signal(number)
         await self.wait_closed()
 
     def on_wire_lost(self) -> None:
@@ -119,32 +114,15 @@ class Child:
                 done, _ = await asyncio.wait([self._exited], timeout=seconds)
                 if done:
                     return
-                self._signal(number)
+                self._program.signal(number)
         finally:
             # Also where the loop ends with the wire still up: no child is left behind.
-            self._signal(signal.SIGKILL)
+            self._program.signal(signal.SIGKILL)
             await asyncio.wait([self._exited])
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process.returncode is not None:
-            return
-        self.was_signalled = True
-        _signal_group(self._process.pid, number)  # its children too: a shell is often in between
-
-    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs in a thread: there is no other way to wait for a process on every system."""
-        if hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
-            try:
-                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-            except ChildProcessError:
-                pass  # SIGCHLD is ignored in this process, or somebody reaps all its children
-            else:
-                # While nobody has reaped it, its number, and so its group's, is nobody else's.
-                _signal_group(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._stderr.finish()
+    def _tell_exit(self) -> None:
         try:
-            loop.call_soon_threadsafe(self._on_exit)
+            self._loop.call_soon_threadsafe(self._on_exit)
         except RuntimeError:
             pass  # the loop is closed, and nobody waits any more
 
@@ -173,7 +151,7 @@ async def start_child(
     ours, theirs = socket.socketpair()
     try:
         with theirs:
-            child = _start(words, theirs, name=name or os.path.basename(words[0]), grace=grace)
+            child = Child(words, theirs, name=name, grace=grace)
     except BaseException:
         ours.close()
         raise
@@ -186,41 +164,6 @@ async def start_child(
     return child
 
 
-def _start(words: Sequence[str], wire: socket.socket, *, name: str, grace: float) -> Child:
-    stderr = Stderr()
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=wire.fileno(),
-            stdout=wire.fileno(),
-            stderr=stderr.writing,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        stderr.discard()
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise HandshakeFailed(
-            f"cannot start {words[0]!r:.200}: {reason.lower()}",
-            reason="not-found" if isinstance(error, FileNotFoundError) else "not-executable",
-        ) from error
-    try:
-        return Child(process, stderr, name=name, grace=grace)
-    except BaseException:  # the system has no thread for us: nobody would wait for the child
-        _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
-        stderr.finish()
-        raise
-
-
-def _signal_group(leader: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(leader, number)
-    except ProcessLookupError:
-        pass  # it has just been reaped
-    except PermissionError:
-        pass  # it runs as another user (sudo); the end of its input is all that we have
-
-
 def describe_exit(child: Child, who: str = "the child") -> str:
     """What became of a child, for an error: ``the child exited with status 3: no such file``.
 
@@ -229,19 +172,7 @@ def describe_exit(child: Child, who: str = "the child") -> str:
         who: What the text calls it.
     """
     said = child.last_words
-    return _describe_status(child.returncode, who) + (f": {said}" if said else "")
-
-
-def _describe_status(code: int | None, who: str) -> str:
-    if code is None:
-        return f"{who} is running"
-    if code >= 0:
-        meaning = _MEANINGS.get(code)
-        return f"{who} exited with status {code}" + (f" ({meaning})" if meaning else "")
-    try:
-        return f"{who} was ended by {signal.Signals(-code).name}"
-    except ValueError:  # a real-time signal
-        return f"{who} was ended by signal {-code}"
+    return describe_status(child.returncode, who) + (f": {said}" if said else "")
 
 
 class _Wire(asyncio.Protocol):

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from proxyables.errors import HandshakeFailed, Reason
 from proxyables.net.addresses import ExecAddress, SshAddress
-from proxyables.net.processes import EXIT_REASONS
+from proxyables.net.programs import EXIT_REASONS
 
 PROGRAM = "PROXYABLES_SSH"
 """The environment variable that names another ssh, or options for it: ``ssh -i key -F none``.

@@ -7,14 +7,7 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from proxyables.net.addresses import (
-    Address,
-    ExecAddress,
-    SshAddress,
-    TcpAddress,
-    UnixAddress,
-    parse,
-)
+from proxyables.net.addresses import Address, ExecAddress, parse
 from proxyables_cli import collector, logs, loops
 from proxyables_cli.bridge.options import BridgeOptions
 from proxyables_cli.connecting import Place, place
@@ -57,9 +50,10 @@ async def _serve(
 
         await share(target, listeners, options, token)
     else:
+        from proxyables_cli.bridge.dialling import Target
         from proxyables_cli.bridge.relaying import relay_each
 
-        await relay_each(_relayed(address), listeners, options)
+        await relay_each(Target(address), listeners, options)
     return Code.OK
 
 
@@ -76,17 +70,6 @@ def _listener(text: str) -> Address:
         raise Failure(Code.USAGE, str(error)) from None
     if address.scheme == "stdio":
         raise Failure(Code.USAGE, "a bridge does not listen on stdio:", "leave out --listen")
-    return address
-
-
-def _relayed(address: Address) -> Address:
-    if not isinstance(address, (ExecAddress, SshAddress, TcpAddress, UnixAddress)):
-        raise Failure(
-            Code.USAGE,
-            f"{str(address)!r:.200}: connections lead to exec:, ssh:, tcp: or unix:, not to"
-            f" {address.scheme}:",
-            "--shared leads to every kind",
-        )
     return address
 
 

@@ -14,9 +14,8 @@ class BridgeOptions(Common):
 
     addresses: tuple[str, ...] = words(
         "ADDRESS",
-        text="One or two of stdio:, TCP and Unix sockets. One alone is bridged to standard input"
-        " and output. With --listen: where each connection leads, such as exec: and a program;"
-        " -- PROGRAM is the same.",
+        text="One or two addresses of any kind. One alone is bridged to standard input and output."
+        " With --listen: where each connection leads. -- PROGRAM is an exec: address.",
     )
     listen: tuple[str, ...] = repeated(
         "-l",

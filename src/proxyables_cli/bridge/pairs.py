@@ -1,7 +1,8 @@
 """Two connections whose bytes are passed on to each other, on an event loop.
 
 What one side cannot take yet is not read from the other. The end of one side's input is passed
-on, and what the other still has to say arrives.
+on, and what the other still has to say arrives. TLS and WebSockets have no way to pass such an
+end on; there the connection is closed when the other side has become silent.
 """
 
 from __future__ import annotations
@@ -12,18 +13,35 @@ from typing import cast
 PATIENCE = 5.0
 """Seconds that a side gets to take the last bytes when the other is gone."""
 
+LINGER = 5.0
+"""Seconds of silence that end a side which cannot be told that nothing more comes."""
+
 
 class Side(asyncio.Protocol):
-    """One of the two."""
+    """One of the two.
+
+    Attributes:
+        transport: Its connection, once there is one.
+        lost: Done when the connection is gone.
+        error: What has broken it, if it was not closed.
+    """
 
     def __init__(self, pair: Pair) -> None:
         self.transport: asyncio.Transport | None = None
         self._pair = pair
         self._other: Side
         self._has_ended = False
+        self._received = 0
         self._early: list[bytes] = []
         self._end: asyncio.TimerHandle | None = None
+        self._fading: asyncio.TimerHandle | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.error: Exception | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more comes from it, or is taken."""
+        return self._has_ended
 
     def meet(self, other: Side) -> None:
         """Says who gets the bytes."""
@@ -45,6 +63,7 @@ class Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._pair.is_idle = False
+        self._received += len(data)
         if self._has_ended:
             return  # we have said so, and take no more
         if self._other.transport is None:
@@ -75,11 +94,27 @@ class Side(asyncio.Protocol):
         other = self._other.transport
         if other is None or other.is_closing():
             return
-        if self._other._has_ended or not other.can_write_eof():
+        if self._other._has_ended:
             self.close()
             self._other.close()
-        else:
+        elif other.can_write_eof():
             other.write_eof()
+        else:
+            self._other.fade()
+
+    def fade(self) -> None:
+        """Closes both sides once nothing has come from this one for a while."""
+        if self._pair.linger:
+            loop = asyncio.get_running_loop()
+            self._fading = loop.call_later(self._pair.linger, self._fade, self._received)
+        else:
+            self._pair.close()
+
+    def _fade(self, received: int) -> None:
+        if self._received == received:
+            self._pair.close()
+        else:
+            self.fade()
 
     def pause_writing(self) -> None:
         other = self._other.transport
@@ -92,8 +127,10 @@ class Side(asyncio.Protocol):
             other.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._end is not None:
-            self._end.cancel()
+        for timer in (self._end, self._fading):
+            if timer is not None:
+                timer.cancel()
+        self.error = exc
         if not self.lost.done():
             self.lost.set_result(None)
         self._other.close()
@@ -113,10 +150,12 @@ class Pair:
         client: Who has come.
         upstream: Who was dialled for it.
         is_idle: Whether nothing has been said since this was last set.
+        linger: Seconds; see `LINGER`.
     """
 
     def __init__(self) -> None:
         self.is_idle = True
+        self.linger = LINGER
         self.client, self.upstream = Side(self), Side(self)
         self.client.meet(self.upstream)
         self.upstream.meet(self.client)
@@ -139,8 +178,7 @@ class Pair:
             if done:
                 return True
             if self.is_idle:
-                self.client.close()
-                self.upstream.close()
+                self.close()
                 await ends
                 return False
 
@@ -148,6 +186,17 @@ class Pair:
         """Takes the client's input as ended; what it is still owed arrives."""
         self.client.end_reading()
         self.upstream.pause_writing()
+
+    def hurry(self) -> None:
+        """Closes both sides when the client's input has ended, and waits for no answer."""
+        self.linger = 0.0
+        if self.client.has_ended:
+            self.close()
+
+    def close(self) -> None:
+        """Closes both once they have taken what they were sent."""
+        self.client.close()
+        self.upstream.close()
 
     def abort(self) -> None:
         """Ends both at once."""

@@ -10,33 +10,45 @@ from __future__ import annotations
 import os
 import queue
 import select
+import signal
 import socket
 import stat
 import threading
-import time
-from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeAlias
 
-from proxyables.net.addresses import Address, StdioAddress, TcpAddress, UnixAddress
-from proxyables.net.stdio import claim_stdio
 from proxyables_cli.exits import Code, Failure, OutputClosed
 
 READ_BYTES = 64 * 1024
-BACKLOG_PAUSE = 0.01  # seconds between attempts to reach a Unix socket whose backlog is full
+LOOK_AGAIN = 0.5
+"""Seconds: a signal interrupts a wait, but for one that comes in the moment before it; so no wait
+is for ever."""
+PATIENCE = 5.0
+"""Seconds that what stands behind an end gets to end by itself when the relay has ended."""
+
+Outcomes: TypeAlias = "queue.SimpleQueue[BaseException | bool]"
+"""What has become of a relay: True for one direction's end, False for that of a whole side, or
+what is to be raised."""
 
 
-@dataclass(frozen=True, slots=True)
 class End:
     """One side of the relay: two descriptors, which may be the same socket.
 
-    Attributes:
+    Args:
         name: What errors call it.
         reading: Where its bytes come from.
         writing: Where bytes for it go.
     """
 
-    name: str
-    reading: int
-    writing: int
+    def __init__(self, name: str, reading: int, writing: int) -> None:
+        self.name = name
+        self._reading = reading
+        self._writing = writing
+
+    @property
+    def status(self) -> int | None:
+        """What the program at this end has ended with, as shells tell it; None if it is none."""
+        return None
 
     def read(self) -> bytes:
         """Waits for some bytes; none at the end.
@@ -46,15 +58,15 @@ class End:
         """
         while True:
             try:
-                return os.read(self.reading, READ_BYTES)
+                return os.read(self._reading, READ_BYTES)
             except BlockingIOError:
                 # Whoever shares the open file with us may have made it so, at any time.
-                _wait(self.reading, select.POLLIN)
+                _wait(self._reading, select.POLLIN)
             except OSError as error:
                 raise self._lost(error) from error
 
-    def write(self, data: bytes) -> None:
-        """Waits until all is written.
+    def write(self, data: bytes) -> bool:
+        """Waits until all is written; False if nobody takes it any more.
 
         Raises:
             OutputClosed: It is our standard output, and nobody reads it.
@@ -63,24 +75,31 @@ class End:
         rest = memoryview(data)
         while rest:
             try:
-                rest = rest[os.write(self.writing, rest) :]
+                rest = rest[os.write(self._writing, rest) :]
             except BlockingIOError:
-                _wait(self.writing, select.POLLOUT)
+                _wait(self._writing, select.POLLOUT)
             except OSError as error:
                 if self.name == "stdio:" and isinstance(error, ConnectionError):
                     raise OutputClosed from error
+                if isinstance(error, BrokenPipeError):
+                    return False  # what it has said before is still to be read
                 raise self._lost(error) from error
+        return True
 
     def end_writing(self) -> None:
         """Says that nothing more comes; its own bytes may still do."""
-        if not _is_socket(self.writing):
-            os.close(self.writing)
+        if not _is_socket(self._writing):
+            os.close(self._writing)
             return
-        with socket.socket(fileno=os.dup(self.writing)) as sock:
-            try:
-                sock.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass  # it is gone altogether, and reading from it says so
+        _shut(self._writing, socket.SHUT_WR)
+
+    def hang_up(self) -> None:
+        """Takes the socket that it is away from whoever has the other end of it."""
+        _shut(self._reading, socket.SHUT_RDWR)
+
+    def is_gone(self) -> bool:
+        """Whether nobody reads or writes at the other side of the socket that it is."""
+        return _poll(self._reading, 0, timeout=0)
 
     def wait_gone(self) -> bool:
         """Waits until nobody reads or writes at its other side; at once False if it is no socket.
@@ -88,40 +107,73 @@ class End:
         The system tells so for Unix sockets when they are closed, for TCP only once both
         directions have ended.
         """
-        if not _is_socket(self.reading):
+        if not _is_socket(self._reading):
             return False
-        _wait(self.reading, 0)
+        _wait(self._reading, 0)
         return True
+
+    def finish(self, patience: float) -> None:
+        """Ends what stands behind it, and waits for that.
+
+        Args:
+            patience: Seconds that it gets to end in peace.
+        """
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the program at this end, if it is one."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        is_hurried = kind is not None and not issubclass(kind, Exception)  # a signal came
+        self.finish(0.0 if is_hurried else PATIENCE)
 
     def _lost(self, error: OSError) -> Failure:
         reason = error.strerror or str(error)
         return Failure(Code.LOST, f"{self.name}: {reason[:1].lower()}{reason[1:]}")
 
 
-def relay(one: End, other: End) -> None:
+def relay(one: End, other: End, outcomes: Outcomes | None = None) -> None:
     """Copies both ways until both have ended, or one side is gone.
+
+    Args:
+        one: The one side.
+        other: The other side.
+        outcomes: Where somebody else may put what ends the relay.
 
     Raises:
         Failure: A side broke.
         OutputClosed: Nobody reads our standard output.
+        BaseException: What was put into `outcomes`.
     """
-    outcomes: queue.SimpleQueue[Exception | bool] = queue.SimpleQueue()
+    if outcomes is None:
+        outcomes = queue.SimpleQueue()
     for source, sink in ((one, other), (other, one)):
         threading.Thread(target=_copy, args=(source, sink, outcomes), daemon=True).start()
     ended = 0
     while ended < 2:
-        outcome = outcomes.get()  # which Ctrl-C can interrupt
-        if isinstance(outcome, Exception):
+        try:
+            outcome = outcomes.get(timeout=LOOK_AGAIN)
+        except queue.Empty:
+            continue
+        if isinstance(outcome, BaseException):
             raise outcome
         ended += 1 if outcome else 2
 
 
-def _copy(source: End, sink: End, outcomes: queue.SimpleQueue[Exception | bool]) -> None:
+def _copy(source: End, sink: End, outcomes: Outcomes) -> None:
     """Relays one direction; puts True for its end, False for that of the whole source."""
     try:
-        while data := source.read():
-            sink.write(data)
-        sink.end_writing()
+        while (data := source.read()) and sink.write(data):
+            pass
+        if not data:
+            sink.end_writing()
     except (Failure, OutputClosed) as error:
         outcomes.put(error)
         return
@@ -131,62 +183,25 @@ def _copy(source: End, sink: End, outcomes: queue.SimpleQueue[Exception | bool])
 
 
 def _wait(descriptor: int, event: int) -> None:
+    _poll(descriptor, event, timeout=None)
+
+
+def _poll(descriptor: int, event: int, *, timeout: int | None) -> bool:
     poll = select.poll()
     poll.register(descriptor, event)
-    poll.poll()
+    return bool(poll.poll(timeout))
+
+
+def _shut(descriptor: int, how: int) -> None:
+    with socket.socket(fileno=os.dup(descriptor)) as sock:
+        try:
+            sock.shutdown(how)
+        except OSError:
+            pass  # it is gone altogether, and reading from it says so
 
 
 def _is_socket(descriptor: int) -> bool:
     return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
-def open_end(address: Address, timeout: float) -> End:
-    """Takes standard input and output, or dials a socket.
-
-    Raises:
-        Failure: It cannot be had; the code says why.
-    """
-    if isinstance(address, StdioAddress):
-        try:
-            return End("stdio:", *claim_stdio())
-        except ValueError as error:
-            raise Failure(Code.USAGE, str(error)) from None
-    try:
-        sock = _dial(address, timeout)
-    except TimeoutError as error:
-        told = f"cannot connect to {address}: no answer within {timeout:g} s"
-        raise Failure(Code.TIMED_OUT, told, "give it more with --timeout") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        told = f"cannot connect to {address}: {reason[:1].lower()}{reason[1:]}"
-        raise Failure(Code.NO_CONNECTION, told) from error
-    sock.settimeout(None)
-    descriptor = sock.detach()
-    return End(str(address), descriptor, descriptor)
-
-
-def _dial(address: Address, timeout: float) -> socket.socket:
-    if isinstance(address, TcpAddress):
-        sock = socket.create_connection((address.host, address.port), timeout or 0.001)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-    assert isinstance(address, UnixAddress)  # there is no other kind of bridge
-    deadline = time.monotonic() + timeout
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        while True:
-            try:
-                sock.connect(address.target)
-                return sock
-            except BlockingIOError:
-                # The backlog is full, and nothing announces room in it.
-                if time.monotonic() > deadline:
-                    raise TimeoutError from None
-                time.sleep(BACKLOG_PAUSE)
-    except BaseException:
-        sock.close()
-        raise
-
-
-__all__ = ["End", "open_end", "relay"]
+__all__ = ["End", "Outcomes", "relay"]

@@ -13,23 +13,18 @@ from proxyables.limits import Limits
 from proxyables.net import tls as encryption
 from proxyables.net.addresses import (
     Address,
-    ExecAddress,
     SecureWebSocketAddress,
-    SshAddress,
-    TcpAddress,
     TlsAddress,
-    UnixAddress,
     WebSocketAddress,
 )
 from proxyables.net.arrivals import Arrivals
 from proxyables.net.bindings import Bindings, Greeting
-from proxyables.net.dialing import dial_tcp, dial_unix
+from proxyables.net.dialing import explain
 from proxyables.net.listeners import Listener
-from proxyables.net.processes import Child, describe_exit, start_child
+from proxyables.net.processes import Child, describe_exit
 from proxyables.net.socket_files import Access
-from proxyables.net.ssh import ssh_words
-from proxyables.net.transports import drive_socket
 from proxyables.net.websockets import require_library
+from proxyables_cli.bridge.dialling import CHILD_PATIENCE, Target
 from proxyables_cli.bridge.listening import announce
 from proxyables_cli.bridge.options import BridgeOptions
 from proxyables_cli.bridge.pairs import Pair, Side
@@ -38,11 +33,8 @@ from proxyables_cli.daemon.signals import StopSignals
 
 log = logging.getLogger("proxyables")
 
-CHILD_PATIENCE = 5.0
-"""Seconds that a child gets to exit when its connection has ended, before it is terminated."""
 
-
-async def relay_each(target: Address, where: Sequence[Address], options: BridgeOptions) -> None:
+async def relay_each(target: Target, where: Sequence[Address], options: BridgeOptions) -> None:
     """Listens until a signal comes; then what is under way has its grace.
 
     Raises:
@@ -54,7 +46,7 @@ async def relay_each(target: Address, where: Sequence[Address], options: BridgeO
     try:
         await opened(bindings.bind(), hint="--insecure")
         bindings.start(relays.take)
-        announce([shown for each in bindings for shown in each.shown], target)
+        announce([shown for each in bindings for shown in each.shown], target.address)
         await signals.wait()
     finally:
         bindings.close()
@@ -88,18 +80,17 @@ class Relays:
         options: The command line.
     """
 
-    def __init__(self, target: Address, options: BridgeOptions) -> None:
+    def __init__(self, target: Target, options: BridgeOptions) -> None:
         self._target = target
         self._options = options
         self._pairs: set[Pair] = set()
         self._change = asyncio.Event()
         self._arrivals = Arrivals(self._change.set)
-        self._starts_children = isinstance(target, (ExecAddress, SshAddress))
 
     def take(self, sock: socket.socket, listener: Listener) -> None:
         """Leads a connection on, or closes it if there are children enough."""
         most = self._options.max_children
-        if self._starts_children and len(self._arrivals) >= most:
+        if self._target.starts_children and len(self._arrivals) >= most:
             told = "%s: a connection was closed: of children there are no more than %d"
             log.warning(told, listener.address, most)
             sock.close()
@@ -146,33 +137,17 @@ class Relays:
 
     async def _open(self, side: Side) -> Child | None:
         """Opens the way on; if that fails, a line says why, and `side` has no transport."""
+        address, patience = self._target.address, self._options.timeout
         try:
-            async with asyncio.timeout(self._options.timeout):
-                return await _dial(self._target, side)
+            async with asyncio.timeout(patience):
+                return await self._target.open(side)
         except TimeoutError:
-            log.warning(
-                "cannot connect to %s: no answer within %g s", self._target, self._options.timeout
-            )
+            log.warning("cannot connect to %s: no answer within %g s", address, patience)
         except HandshakeFailed as error:
             log.warning("%s", error)
         except OSError as error:
-            reason = error.strerror or str(error)
-            log.warning("cannot connect to %s: %s", self._target, reason[:1].lower() + reason[1:])
+            log.warning("cannot connect to %s: %s", address, explain(error, address))
         return None
-
-
-async def _dial(target: Address, side: Side) -> Child | None:
-    if isinstance(target, ExecAddress):
-        return await start_child(target.words, side, grace=CHILD_PATIENCE)
-    if isinstance(target, SshAddress):
-        name = f"ssh {target.host}"
-        return await start_child(ssh_words(target), side, name=name, grace=CHILD_PATIENCE)
-    if isinstance(target, TcpAddress):
-        await drive_socket(await dial_tcp(target), side)
-    else:
-        assert isinstance(target, UnixAddress)  # the command line has no other
-        await drive_socket(await dial_unix(target), side)
-    return None
 
 
 __all__ = ["Relays", "relay_each"]
