@@ -18,6 +18,8 @@ CONNECTION_TITLES = (
 )
 CALL_TITLES = ("CALL", "STATE", "AGE", "ID", "WHERE")
 
+WORKER_TITLES = ("WORKER", "PID", "STATE", "UP", "CALLS", "ERRORS", "RUNNING", "PEERS")
+
 _MOST_ROWS = 500
 
 # By what connections can be sorted: the word, and the key of the report. The first is the default.
@@ -71,11 +73,33 @@ def headlines(told: object, rates: Mapping[str, float] | None = None) -> Iterato
         f" errors {count(known.get('errors'))}, {rate(known.get('errors_per_second'))};"
         f" p50 {duration(known.get('p50'))}, p99 {duration(known.get('p99'))}"
     )
+    if found := rows(told, "workers"):
+        yield f"workers  {_workers(found)}"
     yield f"threads  {_threads(part(server, 'threads'))}"
     yield (
         f"peers    {count(part(totals, 'connections'))}; in {size(part(totals, 'received'))},"
         f" out {size(part(totals, 'sent'))}, unsent {size(part(totals, 'unsent'))};"
         f" {count(part(totals, 'exports'))} objects lent, {count(part(totals, 'imports'))} borrowed"
+    )
+
+
+def _workers(found: Sequence[Mapping[str, Any]]) -> str:
+    silent = [
+        f"{count(row.get('worker'))} (pid {count(row.get('pid'))})"
+        for row in found
+        if row.get("answers") is not True
+    ]
+    return f"{len(found)}" + (f", no answer from {', '.join(silent)}" if silent else "")
+
+
+def worker_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the cells of a process that serves, under `WORKER_TITLES`."""
+    return (
+        count(row.get("worker")),
+        count(row.get("pid")),
+        "answers" if row.get("answers") is True else "blocked",
+        age(row.get("uptime")),
+        *(count(row.get(key)) for key in ("calls", "errors", "running", "connections")),
     )
 
 
@@ -89,7 +113,7 @@ def _threads(threads: object) -> str:
 def connection_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns the cells of a connection, under `CONNECTION_TITLES`."""
     return (
-        f"{count(row.get('id'))}{' (you)' if row.get('you') is True else ''}",
+        f"{_number(row, 'id')}{' (you)' if row.get('you') is True else ''}",
         printable(_text(row.get("address")), clip=100),
         printable(_caller(row.get("credentials")), clip=100),
         age(row.get("age")),
@@ -110,9 +134,15 @@ def call_cells(row: Mapping[str, Any], parts: int = 0) -> tuple[str, ...]:
         printable(_text(row.get("path")), clip=200),
         printable(_text(row.get("state")), clip=20),
         age(row.get("age")),
-        count(row.get("connection")),
+        _number(row, "connection"),
         printable(place(row.get("where"), parts), clip=400),
     )
+
+
+def _number(row: Mapping[str, Any], key: str) -> str:
+    """Writes which connection it is; behind which worker, where they are several: ``2/7``."""
+    own = count(row.get(key))
+    return f"{count(row['worker'])}/{own}" if "worker" in row else own
 
 
 def place(where: object, parts: int = 0) -> str:
@@ -150,7 +180,7 @@ def lines(told: object) -> Iterator[str]:
         if found:
             yield ""
             yield from aligned([titles, *map(cells, found)])
-            hidden = number(part(told, "totals", TOTALS[key])) - len(found)
+            hidden = number(part(told, "totals", TOTALS.get(key, ""))) - len(found)
             if hidden > 0:
                 yield f"… and {hidden:.0f} more"
 
@@ -158,9 +188,10 @@ def lines(told: object) -> Iterator[str]:
 TABLES = (
     ("calls", CALL_TITLES, call_cells),
     ("connections", CONNECTION_TITLES, connection_cells),
+    ("workers", WORKER_TITLES, worker_cells),
 )
 TOTALS = {"calls": "running", "connections": "connections"}
-"""Which total says how many rows there are all in all."""
+"""Which total says how many rows there are all in all, where not all are told."""
 
 
 def aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:

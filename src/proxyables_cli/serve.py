@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from proxyables_cli import collector, logs, loops, targets
 from proxyables_cli.daemon import handover, listeners, supervision
 from proxyables_cli.daemon.handover import Handover
+from proxyables_cli.daemon.line import open_line
 from proxyables_cli.daemon.opening import make_server, opened
 from proxyables_cli.daemon.options import ServeOptions, check
 from proxyables_cli.daemon.signals import StopSignals, first
@@ -107,13 +108,18 @@ async def _serve_supervised(
     """Serves for a supervisor, which alone says when to stop, and talks to the world."""
     signals = StopSignals(asyncio.get_running_loop(), heeds_interrupt=False)
     signals.heed_hang_up(reopen)
-    handed.watch(signals.ask)
-    exported = await _made(exported, options)
-    sockets = handed.open_sockets()
-    server = make_server(exported, handed.addresses, options, token, sockets)
-    async with server:
-        handed.tell_ready()
-        await first(signals.wait(), handed.keep_telling())
+    line = await open_line(handed, signals.ask)
+    try:
+        exported = await _made(exported, options)
+        sockets = handed.open_sockets()
+        server = make_server(exported, handed.addresses, options, token, sockets)
+        if handed.count > 1:
+            line.tell = server.look_with(line)
+        async with server:
+            line.tell_ready()
+            await first(signals.wait(), line.keep_telling())
+    finally:
+        line.close()
     return Code.OK
 
 

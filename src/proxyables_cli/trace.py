@@ -71,9 +71,17 @@ def _show(event: Mapping[str, Any], options: TraceOptions) -> None:
         printer.value(event)
     elif event.get("event") == "start":
         if not options.quiet:
-            talk("tracing; Ctrl-C ends it")
+            talk(f"tracing{_part(event)}; Ctrl-C ends it")
     else:
         stdout.line(line(event))
+
+
+def _part(event: Mapping[str, Any]) -> str:
+    """Says whose calls are told where several processes serve: a trace is that of one."""
+    if "worker" not in event:
+        return ""
+    which, of = count(event["worker"]), count(event.get("workers"))
+    return f" worker {which} of {of}, which has this connection"
 
 
 def line(event: Mapping[str, Any]) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 import proxyables
-from cli.processes import PATIENCE, Cli, Server, Starter, until
+from cli.processes import COMMAND, PATIENCE, Cli, Server, Starter, until
+from proxyables_cli import report
+from repl.processes import Terminal
 
 PROCESS = """
 import asyncio, os, time
@@ -230,3 +235,123 @@ def test_factories_and_objects_for_each_connection(cli: Cli, serve: Starter) -> 
     words = ["--factory", "--instance", "connection", "--workers", "1", "--tcp", ":0"]
     server = serve("shop:make_slowly", *words)
     assert cli("call", server.address, "add", "2", "3").out == "5\n"
+
+
+# ---- one status of them all
+
+
+async def look(address: str) -> proxyables.Status:
+    """Asks for the status, and holds that this takes no longer than a second."""
+    async with proxyables.connect(address, timeout=PATIENCE) as peer:
+        started = time.monotonic()
+        told = await peer.status()
+        assert time.monotonic() - started < 1
+        return told
+
+
+def test_a_status_is_that_of_all(pair: Server) -> None:
+    async def main() -> None:
+        peers = await meet(pair.address, 2)
+        first, second = peers.values()
+        for _ in range(3):
+            await first.root.add()
+        await second.root.add()
+        before = await first.status()
+        hanging = [asyncio.ensure_future(proxyables.run(p.root.forever())) for p in (first, second)]
+        told = before
+        async with asyncio.timeout(PATIENCE):
+            while told["totals"]["running"] < 2:
+                told = await second.status()
+        assert [row["worker"] for row in told["workers"]] == [1, 2]
+        assert {row["pid"] for row in told["workers"]} == set(peers)
+        assert all(row["answers"] for row in told["workers"])
+        assert told["server"]["pid"] == pair.process.pid
+        assert told["totals"]["connections"] == 2 == len(told["connections"])
+        assert {row["worker"] for row in told["connections"]} == {1, 2}
+        assert [row["you"] for row in told["connections"]].count(True) == 1
+        assert {row["worker"] for row in told["calls"]} == {1, 2}
+        # `meet` has asked each for its number at least once, and `add` was called four times.
+        assert told["rates"]["calls"] == sum(row["calls"] for row in told["workers"]) >= 6
+        assert told["rates"]["samples"] >= 6
+        assert told["server"]["threads"]["limit"] == 2
+        for task in hanging:
+            task.cancel()
+        await asyncio.wait(hanging)
+        await leave(peers)
+
+    asyncio.run(main())
+
+
+def test_a_worker_that_is_blocked_does_not_hold_a_status_up(cli: Cli, pair: Server) -> None:
+    async def main() -> tuple[int, int]:
+        peers = await meet(pair.address, 2)
+        stuck, other = peers
+        told = await peers[other].status()
+        blocking = asyncio.ensure_future(proxyables.run(peers[stuck].root.block_the_loop()))
+        async with asyncio.timeout(PATIENCE):
+            while all(row["answers"] for row in told["workers"]):
+                told = await look(pair.address)
+        (silent,) = [row for row in told["workers"] if not row["answers"]]
+        assert silent["pid"] == stuck
+        assert silent["connections"] >= 1, "what it told last is kept"
+        assert told["rates"]["calls"] >= 2, "and counted"
+        assert {row["worker"] for row in told["connections"]} == {3 - silent["worker"]}
+        text = "\n".join(report.lines(told))
+        assert f"workers  2, no answer from {silent['worker']} (pid {stuck})" in text
+        assert "blocked" in text
+        (line,) = cli("top", pair.address, "-n", "1").out.splitlines()
+        assert [row["answers"] for row in json.loads(line)["workers"]].count(False) == 1
+        blocking.cancel()
+        peers[stuck].abort()
+        await leave({other: peers[other]})
+        os.kill(stuck, signal.SIGKILL)
+        await asyncio.wait([blocking])
+        return stuck, silent["worker"]
+
+    stuck, number = asyncio.run(main())
+
+    def is_replaced() -> bool:
+        told = asyncio.run(look(pair.address))
+        return any(
+            row["worker"] == number and row["pid"] != stuck and row["answers"]
+            for row in told["workers"]
+        )
+
+    until(is_replaced)
+
+
+def test_many_who_look_at_once(pair: Server) -> None:
+    async def main() -> None:
+        peers = await meet(pair.address, 2)
+        many = await asyncio.gather(*(p.status() for p in peers.values() for _ in range(20)))
+        assert {len(told["workers"]) for told in many} == {2}
+        await leave(peers)
+
+    asyncio.run(main())
+
+
+def test_a_trace_says_whose_it_is(cli: Cli, pair: Server) -> None:
+    async def main() -> None:
+        async with proxyables.connect(pair.address) as peer:
+            trace = peer.trace()
+            start = await trace.__anext__()
+            assert start["event"] == "start"
+            assert start["worker"] in (1, 2)
+            assert start["workers"] == 2
+            trace.stop()
+
+    asyncio.run(main())
+    with Terminal([*COMMAND, "trace", pair.address]) as terminal:
+        terminal.wait("Ctrl-C ends it", timeout=PATIENCE)
+        shown = " ".join(terminal.text.split())
+        assert re.search(r"tracing worker [12] of 2, which has this connection;", shown), shown
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+
+
+def test_one_process_is_no_group(cli: Cli, serve: Starter) -> None:
+    (cli.directory / "process.py").write_text(PROCESS)
+    server = serve("process:process", "--tcp", ":0")
+    told = asyncio.run(look(server.address))
+    assert "workers" not in told
+    assert "worker" not in told["connections"][0]

@@ -17,6 +17,7 @@ from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import Workers
+from proxyables.watch.siblings import Siblings, Snapshot
 from proxyables.watch.watch import Watch
 from proxyables.watch.watchdog import Watchdog
 
@@ -128,6 +129,18 @@ class Server:
         They belong to the server. An address that is one connection has none.
         """
         return [[listener.socket for listener in each.listeners] for each in self._bindings]
+
+    def look_with(self, siblings: Siblings) -> Callable[[], Snapshot]:
+        """Has its status tell of other processes as well, which serve the same.
+
+        Args:
+            siblings: Asks them.
+
+        Returns:
+            What makes the part of this one, for when another asks.
+        """
+        self._watch.siblings = siblings
+        return self._watch.snapshot
 
     async def serve_forever(self) -> None:
         """Serves until the server is closed. Cancelling this alone does not close it."""

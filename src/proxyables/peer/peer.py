@@ -296,7 +296,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
 
         Who is connected, which calls run, since when and where, how many there are in a second and
         how long they take. It runs none of the server's user's code, and is answered while all of
-        the server's worker threads are busy.
+        the server's worker threads are busy. Where several processes serve the same
+        (``serve --workers``), it is all of them.
 
         Raises:
             NotSupported: The other side is no server, or one of another implementation, or older.

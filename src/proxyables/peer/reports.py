@@ -48,7 +48,9 @@ class ConnectionReport(TypedDict):
     """One connection."""
 
     id: int
-    """Counts the connections of this server from 1."""
+    """Counts the connections of this server from 1; of its worker, if it has several."""
+    worker: NotRequired[int]
+    """The `WorkerReport.worker` that has it."""
     you: bool
     """Whether it is the one that asks."""
     address: str
@@ -84,6 +86,8 @@ class CallReport(TypedDict):
 
     connection: int
     """The `ConnectionReport.id` of its caller."""
+    worker: NotRequired[int]
+    """The `WorkerReport.worker` that serves it."""
     path: str
     """Such as ``shop.accounts[…].deposit``; never with arguments."""
     age: float
@@ -123,6 +127,22 @@ class Totals(TypedDict):
     unsent: int
 
 
+class WorkerReport(TypedDict):
+    """One of several processes that serve the same."""
+
+    worker: int
+    """Counts them from 1."""
+    pid: int
+    answers: bool
+    """Whether it has told this just now. Else its event loop is blocked, the figures are those
+    that it told last, and its connections and calls are not in the report."""
+    uptime: float
+    connections: int
+    running: int
+    calls: int
+    errors: int
+
+
 class Status(TypedDict):
     """A snapshot of a server; see `Peer.status`."""
 
@@ -133,6 +153,8 @@ class Status(TypedDict):
     """The oldest first, 500 at the most."""
     calls: list[CallReport]
     """The oldest first, 500 at the most."""
+    workers: NotRequired[list[WorkerReport]]
+    """The processes that serve, where they are several; everything else is then of all of them."""
 
 
 class TraceEvent(TypedDict):
@@ -145,6 +167,10 @@ class TraceEvent(TypedDict):
     event: Literal["start", "begin", "end", "lost"]
     time: float
     """Seconds since 1970, by the server's clock."""
+    worker: NotRequired[int]
+    """Of a ``start``: the process whose calls are told, where several serve the same."""
+    workers: NotRequired[int]
+    """Of a ``start``: how many they are."""
     call: NotRequired[int]
     connection: NotRequired[int]
     peer: NotRequired[str]
@@ -171,4 +197,5 @@ __all__ = [
     "Threads",
     "Totals",
     "TraceEvent",
+    "WorkerReport",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _PARTS_BITS = 2
 _PARTS = 1 << _PARTS_BITS
 _OCTAVES = 40  # of microseconds: the last begins at six days
@@ -15,10 +17,14 @@ class Histogram:
 
     __slots__ = ("_counts", "total")
 
-    def __init__(self) -> None:
-        self._counts = [0] * (_OCTAVES * _PARTS)
-        self.total = 0
+    def __init__(self, counts: Sequence[int] = ()) -> None:
+        self._counts = [*counts, *[0] * (_OCTAVES * _PARTS - len(counts))]
+        self.total = sum(counts)
         """How many there are."""
+
+    def counts(self, other: Histogram) -> list[int]:
+        """Returns how many there are in each bucket, together with another's; for a copy."""
+        return [sum(pair) for pair in zip(self._counts, other._counts, strict=True)]
 
     def add(self, seconds: float) -> None:
         """Counts one duration; one below zero, as clocks may give, counts as none."""

@@ -33,9 +33,9 @@ class Inspector:
         self._peer = peer
         self._policy = policy
 
-    def status(self) -> Status:
+    async def status(self) -> Status:
         """Returns a snapshot of the server; see `proxyables.Peer.status`."""
-        return self._watch.status(self._peer)
+        return await self._watch.status(self._peer)
 
     async def trace(
         self, pattern: str = "*", errors_only: bool = False, arguments: bool = False
@@ -47,7 +47,7 @@ class Inspector:
                 type_name="AccessDenied",
                 module="proxyables.errors",
             )
-        trace = Trace(pattern, errors_only, arguments)
+        trace = Trace(pattern, errors_only, arguments, self._watch.siblings)
         with self._watch.tracing(trace, self._peer):
             while (event := await trace.next()) is not None:
                 yield event

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
+from .siblings import Siblings
 from .tap import Measured
 
 if TYPE_CHECKING:
@@ -26,12 +27,19 @@ class Trace:
         pattern: For the paths of the calls that are told, as `fnmatch` takes it.
         errors_only: Whether only the ends of calls that raised are told.
         arguments: Whether arguments are told.
+        siblings: The other processes that serve the same, whose calls are not told.
 
     Raises:
         TypeError, ValueError: They are nothing of the kind.
     """
 
-    def __init__(self, pattern: object, errors_only: object, arguments: object) -> None:
+    def __init__(
+        self,
+        pattern: object,
+        errors_only: object,
+        arguments: object,
+        siblings: Siblings | None = None,
+    ) -> None:
         if type(pattern) is not str or type(errors_only) is not bool or type(arguments) is not bool:
             raise TypeError("a trace takes a pattern as text, and two booleans")
         if len(pattern) > _LONGEST_PATTERN:
@@ -42,7 +50,10 @@ class Trace:
         self._lost = 0
         self._is_closed = False
         self._waiter: asyncio.Future[None] | None = None
-        self._events: deque[dict[str, Any]] = deque([{"event": "start", "time": time.time()}])
+        start: dict[str, Any] = {"event": "start", "time": time.time()}
+        if siblings is not None:
+            start |= {"worker": siblings.number, "workers": siblings.count}
+        self._events = deque([start])
 
     def on_begin(self, call: Measured) -> None:
         """Tells that a call begins, if it is one for this reader."""

@@ -35,10 +35,9 @@ if TYPE_CHECKING:
     from proxyables.peer.reports import Rates, ServerReport, Status, Totals
 
     from .inspector import Inspector
+    from .siblings import Siblings, Snapshot
     from .traces import Trace
 
-MOST_TOLD = 500
-"""Connections, and calls, in one report: thousands would be larger than a message may be."""
 MOST_TRACES = 16
 """Each call is told to each of them."""
 _INTERVAL = 1.0
@@ -61,6 +60,7 @@ class Watch:
 
     Attributes:
         addresses: Where it listens.
+        siblings: The other processes that serve the same, if there are any.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Watch:
         self._workers = workers
         self._threads = threads
         self.addresses: list[str] = []
+        self.siblings: Siblings | None = None
         self._access_log = access_log
         self._started = time.monotonic()
         self._numbers = itertools.count(1)
@@ -210,15 +211,38 @@ class Watch:
 
     # -- reports ----------------------------------------------------------------------------------
 
-    def status(self, asking: Peer[Any]) -> Status:
+    async def status(self, asking: Peer[Any]) -> Status:
         """Returns what is told to the peer that asks."""
+        siblings = self.siblings
+        if siblings is None:
+            told = self._status(asking)
+        else:
+            from .siblings import merged
+
+            others = await siblings.ask()
+            told = merged(self.snapshot(asking), others, siblings.pid)
+        self._note_asked(asking)  # at the end: this one will be counted with its answer
+        return told
+
+    def snapshot(self, asking: Peer[Any] | None = None) -> Snapshot:
+        """Returns what this process adds to the report of all that serve the same."""
+        return {
+            "worker": 0 if self.siblings is None else self.siblings.number,
+            "pid": os.getpid(),
+            "answers": True,
+            "status": self._status(asking),
+            "durations": self._recent.counts(self._before),
+        }
+
+    def _status(self, asking: Peer[Any] | None) -> Status:
         from .calls import report_of
+        from .siblings import MOST_TOLD
 
         now = time.monotonic()
         connections = list(self._connections.values())
         calls = [(each, serving) for each in connections for serving in each.serving()]
         calls.sort(key=lambda pair: pair[1].begun)
-        told: Status = {
+        return {
             "server": self._server(now),
             "rates": self._rates(now),
             "totals": _totals(connections, running=len(calls)),
@@ -229,8 +253,6 @@ class Watch:
                 report_of(each, serving, self.name, now) for each, serving in calls[:MOST_TOLD]
             ],
         }
-        self._note_asked(asking)  # at the end: this one will be counted with its answer
-        return told
 
     def _note_asked(self, peer: Peer[Any]) -> None:
         if peer in self._connections:

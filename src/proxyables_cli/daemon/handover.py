@@ -1,23 +1,20 @@
 """What a supervising process hands to the processes that serve: listening sockets, and a line.
 
 The child is started with the supervisor's own command line, and this, in one environment variable,
-says what is different. Over the line, a socket, the child says that it accepts, and then that it
-is alive; its end, from either side, says that the other is to stop or has ended.
+says what is different. The line is a socket; see line.py for what is said there.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from proxyables.frozen import frozen
 from proxyables_cli.exits import Code, Failure
 
 VARIABLE = "PROXYABLES_HANDOVER"
-READY, ALIVE = b"ready\n", b"alive\n"
 # What concerns the supervisor alone: its supervisor, and the sockets that it was given.
 _NOT_FOR_CHILDREN = (
     "NOTIFY_SOCKET",
@@ -39,42 +36,20 @@ class Handover:
         line: The descriptor of that to the supervisor, which stays open to the end.
         patience: Seconds of silence after which the supervisor takes this process for stuck; 0
             if it does not care.
+        number: Which of the processes that serve the same this is, from 1.
+        count: How many they are.
     """
 
     addresses: list[str]
     descriptors: list[list[int]]
     line: int
     patience: float
+    number: int
+    count: int
 
     def open_sockets(self) -> list[list[socket.socket]]:
         """Makes the sockets, which are the caller's; once."""
         return [[socket.socket(fileno=number) for number in each] for each in self.descriptors]
-
-    def tell_ready(self) -> None:
-        """Tells the supervisor that every listener accepts."""
-        self._tell(READY)
-
-    async def keep_telling(self) -> None:
-        """Tells the supervisor that the loop still turns; for ever."""
-        if not self.patience:
-            await asyncio.Event().wait()
-        while True:
-            self._tell(ALIVE)
-            await asyncio.sleep(self.patience / 2)
-
-    def _tell(self, what: bytes) -> None:
-        try:
-            os.write(self.line, what)
-        except OSError:
-            pass  # it has ended, which `watch` notices, or does not listen now
-
-    def watch(self, ask: Callable[[], None]) -> None:
-        """Calls `ask` when the supervisor wants this process to stop, or has ended."""
-        asyncio.get_running_loop().add_reader(self.line, self._on_end, ask)
-
-    def _on_end(self, ask: Callable[[], None]) -> None:
-        asyncio.get_running_loop().remove_reader(self.line)
-        ask()
 
 
 def environment(
@@ -82,6 +57,8 @@ def environment(
     sockets: Sequence[Sequence[socket.socket]],
     line: socket.socket,
     patience: float,
+    number: int,
+    count: int,
 ) -> dict[str, str]:
     """Returns the environment of a child that these are handed to; see `Handover`."""
     kept = {name: text for name, text in os.environ.items() if name not in _NOT_FOR_CHILDREN}
@@ -91,6 +68,8 @@ def environment(
         "sockets": [[sock.fileno() for sock in each] for each in sockets],
         "line": line.fileno(),
         "patience": patience,
+        "number": number,
+        "count": count,
     }
     import json
 
@@ -112,10 +91,9 @@ def take() -> Handover | None:
 
     try:
         told = json.loads(text)
-        if told["from"] != os.getppid():
+        if told.pop("from") != os.getppid():
             raise Failure(Code.LOST, "the process that was to supervise this one has ended")
-        handed = Handover(told["addresses"], told["sockets"], told["line"], told["patience"])
-        os.set_blocking(handed.line, False)
+        handed = Handover(descriptors=told.pop("sockets"), **told)
         for number in [handed.line, *itertools.chain(*handed.descriptors)]:
             os.set_inheritable(number, False)
         return handed
@@ -123,4 +101,4 @@ def take() -> Handover | None:
         raise Failure(Code.CONFIGURATION, f"{VARIABLE} is for our own use: {error}") from None
 
 
-__all__ = ["READY", "VARIABLE", "Handover", "environment", "take"]
+__all__ = ["VARIABLE", "Handover", "environment", "take"]

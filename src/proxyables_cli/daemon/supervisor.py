@@ -38,7 +38,8 @@ async def supervise(
     binder = make_server(_nothing, addresses, options, token)
     await opened(binder.bind())
     patience = supervision.allowed_silence() if options.workers else 0.0
-    children = Children(addresses, binder.sockets, options.grace, patience)
+    count = options.workers or 1
+    children = Children(addresses, binder.sockets, options.grace, patience, count)
     signals = StopSignals(asyncio.get_running_loop(), on_end=children.kill_all)
     signals.heed_hang_up(reopen and functools.partial(_reopen_all, reopen, children))
     try:

@@ -38,10 +38,10 @@ class Workers:
 
         The first is waited for alone: what is wrong with the target is told once.
         """
-        begun = [await self._children.start()]
+        begun = [await self._children.start(1)]
         if await begun[0].until_ready():
-            rest = range(1, self._count)
-            begun += await asyncio.gather(*(self._children.start() for _ in rest))
+            rest = range(2, self._count + 1)
+            begun += await asyncio.gather(*map(self._children.start, rest))
             await asyncio.gather(*(child.until_ready() for child in begun[1:]))
         for child in begun:
             if not child.is_ready:
@@ -84,7 +84,7 @@ class Workers:
     async def _start(self, number: int) -> ServingProcess | None:
         """Starts one, unless the system has no room for it now."""
         try:
-            return await self._children.start()
+            return await self._children.start(number)
         except OSError as error:
             log.warning("cannot start worker %d: %s", number, error.strerror or error)
             return None
