@@ -42,6 +42,10 @@ class Form(ABC):
     def lines(self, record: logging.LogRecord) -> Iterator[str]:
         """Writes a record."""
 
+    def fatal_lines(self, record: logging.LogRecord) -> Iterator[str]:
+        """Writes what has ended the program."""
+        return self.lines(record)
+
 
 class Text(Form):
     """Lines for people: the program's name, the level, the message.
@@ -63,6 +67,12 @@ class Text(Form):
         if self._shows_traceback:
             yield from map(printable, _traceback_of(record))
         yield name + printable(self._told(record))
+
+    def fatal_lines(self, record: logging.LogRecord) -> Iterator[str]:
+        # As `exits.report` writes it: nobody has to be told that it is an error.
+        if self._shows_traceback:
+            yield from map(printable, _traceback_of(record))
+        yield f"proxyables: {printable(record.getMessage())}"
 
     def _told(self, record: logging.LogRecord) -> str:
         told = record.getMessage()

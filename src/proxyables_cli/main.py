@@ -8,6 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+TYPE_CHECKING = False  # that of `typing` costs `--version` a third of its time
+if TYPE_CHECKING:
+    from proxyables_cli.commands import Invocation
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns the exit code. Raises nothing.
@@ -16,18 +20,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after the program's name; the process's own if None.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    asked: Invocation | int | None = None
     try:
-        code = _run(words)
+        asked = _understand(words)
+        code = asked if isinstance(asked, int) else asked.run()
         _flush()
     except (Exception, KeyboardInterrupt) as error:
-        from proxyables_cli import exits, stdout
+        from proxyables_cli import last_words, stdout
 
-        code = exits.report(error, debug="--debug" in words)
+        options = None if asked is None or isinstance(asked, int) else asked.options
+        code = last_words.report(error, words, options)
         stdout.discard()
     return code
 
 
-def _run(words: list[str]) -> int:
+def _understand(words: list[str]) -> Invocation | int:
+    """Reads a command line; returns an exit code where it asked for help or the version."""
     if words == ["--version"]:
         from proxyables.version import __version__
 
@@ -57,11 +65,10 @@ def _run_command(words: list[str]) -> int:
 
     asked = fastpath.parse(words)
     if asked is not None:
-        return asked.run()
+        return asked
     from proxyables_cli import app
 
-    understood = app.parse(words)
-    return understood if isinstance(understood, int) else understood.run()
+    return app.parse(words)
 
 
 def _flush() -> None:

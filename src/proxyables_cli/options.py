@@ -198,7 +198,7 @@ class Common(Options):
         "--log-format",
         metavar="FORM",
         text="text, json, logfmt, journald, or auto (the default): journald where it reads"
-        " standard error, else text.",
+        " standard error, else text. What ends a command is told in it too.",
         convert=Choice(*LOG_FORMS),
         default="auto",
     )

@@ -252,3 +252,89 @@ def test_a_hang_up_ends_a_server_only_with_its_terminal(cli: Cli, serve: Starter
         os.close(ours)
         os.close(theirs)
     assert not (cli.directory / "p.sock").exists()
+
+
+# ---- the last line of a command that fails
+
+FAILING = [
+    (["serve", "nobody:x", "--tcp", ":0"], 66, "no module named 'nobody'"),
+    (["serve", "quiet:thing", "--tcp", "0.0.0.0:0"], 77, "--insecure"),
+    (
+        ["serve", "quiet:thing", "--tcp", ":0", "--workers", "2", "--factory"],
+        66,
+        "cannot be called",
+    ),
+    (["call", "./nobody.sock", "add"], 69, "cannot connect"),
+    (["bridge", "exec:no-such-program"], 127, "cannot start"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "said"), FAILING, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize("how", ["option", "option=", "environment", "configuration"])
+def test_a_failure_is_in_the_form_of_the_log(
+    cli: Cli, words: list[str], code: int, said: str, how: str
+) -> None:
+    (cli.directory / "quiet.py").write_text("thing = [1]\n")
+    (cli.directory / "conf.toml").write_text("[defaults]\nlog-format = 'json'\n")
+    given = {
+        "option": ["--log-format", "json"],
+        "option=": ["--log-format=json"],
+        "environment": [],
+        "configuration": ["--config", "conf.toml"],
+    }[how]
+    env = {"PROXYABLES_LOG_FORMAT": "json"} if how == "environment" else {}
+    result = cli(*words, *given, env=env)
+    assert (result.code, result.out) == (code, "")
+    told = [json.loads(line) for line in result.err.splitlines()][-1]
+    assert (told["level"], told["logger"], told["exit"]) == ("error", "proxyables", code)
+    assert said in told["message"]
+    assert "traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [
+        ("logfmt", r'time=\S+ level=error .* message="cannot connect .*" exit=69\n'),
+        ("journald", r"<3>cannot connect to unix:\./nobody\.sock: .*\n"),
+        ("text", r"proxyables: cannot connect to unix:\./nobody\.sock: .*\n"),
+    ],
+)
+def test_a_failure_in_the_other_forms(cli: Cli, form: str, pattern: str) -> None:
+    result = cli("ls", "./nobody.sock", "--log-format", form)
+    assert re.fullmatch(pattern, result.err), result
+
+
+def test_a_command_line_that_makes_no_sense_is_told_in_the_form_it_asks_for(cli: Cli) -> None:
+    result = cli("serve", "x:y", "--no-such-option", "--log-format", "json")
+    assert (result.code, json.loads(result.err)["exit"]) == (2, 2)
+    result = cli("serve", "x:y", "--threads", "many", env={"PROXYABLES_LOG_FORMAT": "json"})
+    assert (result.code, json.loads(result.err)["exit"]) == (2, 2)
+    result = cli("serve", "x:y", "--log-format", "jason")
+    assert (result.code, "got 'jason'" in result.line) == (2, True)
+
+
+def test_a_failure_with_its_traceback(cli: Cli) -> None:
+    result = cli("ls", "./nobody.sock", "--log-format", "json", "--debug")
+    told = json.loads(result.err.splitlines()[-1])
+    assert "FileNotFoundError" in told["traceback"]
+
+
+def test_a_failure_of_a_server_whose_log_is_a_file_is_for_people(cli: Cli) -> None:
+    words = ["--log-format", "json", "--log-file", "x.log"]
+    result = cli("serve", "nobody:x", "--tcp", ":0", *words)
+    assert (result.code, "no module named 'nobody'" in result.line) == (66, True)
+
+
+def test_a_failure_in_the_journal_has_its_priority(cli: Cli) -> None:
+    read, write = os.pipe()
+    found = os.fstat(write)
+    process = subprocess.Popen(
+        [*COMMAND, "ls", "./nobody.sock"],
+        stderr=write,
+        cwd=cli.directory,
+        env=cli.env | {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"},
+    )
+    os.close(write)
+    with open(read, "rb") as file:
+        assert file.read().startswith(b"<3>cannot connect to ")
+    assert process.wait(PATIENCE) == 69
