@@ -11,7 +11,9 @@ import asyncio
 import os
 import re
 import sys
+import typing
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +39,60 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
             typed of the word at the cursor, and may be empty.
     """
     *before, current = words or [""]
-    name = next((word for word in before if not word.startswith("-")), "")
+    common = _by_flag(Common)
+    name = next(iter(_positional(before, common)), "")
     command = commands.find(name)
-    if command is None:
-        found = _flags(Common) if current.startswith("-") else _commands()
-        return _fitting(found if not name else (), current)
-    table = rows(command.options)
-    flags = {flag: row for _, row in table for flag in row.names}
-    after = before[before.index(name) + 1 :]
-    taken = flags.get(after[-1]) if after else None
+    options = Common if command is None else command.options
+    flags = _by_flag(options)
+    elsewhere = Elsewhere(_value(before, "--config"), _value(before, "--token-file"))
+    flag, equals, begun = current.partition("=")
+    if equals and flag in flags:
+        found = _values(flags[flag], begun, elsewhere)
+        return _fitting(((f"{flag}={word}", told) for word, told in found), current)
+    taken = flags.get(before[-1]) if before else None
     if taken is not None and not taken.is_switch:
-        return _fitting(_values(taken, current), current)
+        return _fitting(_values(taken, current, elsewhere), current)
     if current.startswith("-") and len(current) > 1:
-        return _fitting(_flags(command.options), current)
-    positional = [row for _, row in table if not row.names]
-    given = _positional(after, flags)
+        return _fitting(_flags(options) if command or not name else (), current)
+    if command is None:
+        return _fitting(_commands() if not name else (), current)
+    positional = [row for _, row in rows(options) if not row.names]
+    given = _positional(before, common | flags)[1:]
     if len(given) < len(positional):
         row = positional[len(given)]
     elif positional and positional[-1].many:
         row = positional[-1]
     else:
         return []
-    return _fitting(_words(name, row.metavar, given, current), current)
+    return _fitting(_words(name, row.metavar, given, current, elsewhere), current)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What the rest of the line says of where to look.
+
+    Attributes:
+        config: The value of ``--config``, if there is one.
+        token_file: That of ``--token-file``.
+    """
+
+    config: str | None = None
+    token_file: str | None = None
+
+
+def _by_flag(options: type[Common]) -> dict[str, Row]:
+    return {flag: row for _, row in rows(options) for flag in row.names}
+
+
+def _value(words: Sequence[str], flag: str) -> str | None:
+    """Returns what the last of an option says, if it is there."""
+    found = None
+    for place, word in enumerate(words):
+        if word == flag and place + 1 < len(words):
+            found = words[place + 1]
+        elif word.startswith(f"{flag}="):
+            found = word.partition("=")[2]
+    return found
 
 
 def _fitting(found: Iterable[Candidate], current: str) -> list[Candidate]:
@@ -90,34 +124,41 @@ def _flags(options: type[Common]) -> Iterator[Candidate]:
         yield max(row.names, key=len, default=""), row.help.split(". ")[0].removesuffix(".")
 
 
-def _values(row: Row, current: str) -> Iterator[Candidate]:
+def _values(row: Row, current: str, elsewhere: Elsewhere) -> Iterator[Candidate]:
     if isinstance(row.convert, Choice):
         yield from ((word, "") for word in row.convert.allowed)
     elif row.metavar == "ADDRESS":
-        yield from addresses(current)
+        yield from addresses(current, elsewhere.config)
     elif row.metavar in ("PATH", "DIR", "FILE"):
         yield from files(current)
 
 
-def _words(command: str, metavar: str, given: Sequence[str], current: str) -> Iterator[Candidate]:
+def _words(
+    command: str, metavar: str, given: Sequence[str], current: str, elsewhere: Elsewhere
+) -> Iterator[Candidate]:
+    config_file = elsewhere.config
     if metavar == "[NAME=]ADDRESS":
         name, equals, written = current.rpartition("=")
-        yield from ((f"{name}{equals}{each}", told) for each, told in addresses(written))
+        yield from (
+            (f"{name}{equals}{each}", told) for each, told in addresses(written, config_file)
+        )
     elif metavar == "ADDRESS":
-        yield from addresses(current)
+        yield from addresses(current, config_file)
     elif metavar == "ACTION":
         actions: Iterable[str] = alias.ACTIONS if command == "alias" else config.ACTIONS
         yield from ((action, "") for action in actions)
     elif metavar == "COMMAND" and given == ["show"]:
         yield from _commands()
     elif metavar == "WORD" and given == ["remove"]:
-        yield from ((name.removeprefix("@"), told) for name, told in _aliases())
+        yield from ((name.removeprefix("@"), told) for name, told in _aliases(config_file))
     elif metavar == "WORD" and given[:1] == ["add"] and len(given) == 2:
-        yield from addresses(current)
+        yield from addresses(current, config_file)
     elif metavar == "TARGET":
         yield from _targets(current)
     elif metavar == "PATH" and given:
-        yield from _members(given[0], current)
+        yield from _members(given[0], current, elsewhere)
+    elif metavar == "PART":
+        yield from _parts(current)
     elif metavar == "PAGE":
         yield from ((page, "") for page in man.pages() if page)
     elif metavar == "SHELL":
@@ -126,20 +167,25 @@ def _words(command: str, metavar: str, given: Sequence[str], current: str) -> It
         yield from ((shell, "") for shell in SHELLS)
 
 
-def addresses(current: str) -> Iterator[Candidate]:
-    """Lists addresses: sockets by their paths, the servers of this user, the schemes."""
+def addresses(current: str, config_file: str | None = None) -> Iterator[Candidate]:
+    """Lists addresses: sockets by their paths, the servers of this user, the schemes.
+
+    Args:
+        current: What was typed of it.
+        config_file: Whose aliases are listed, if not those of the user's configuration.
+    """
     if current.startswith(("/", "./", "../", "~/")):  # else a path is no address
         yield from files(current)
         return
-    yield from _aliases()
+    yield from _aliases(config_file)
     for path in runtime.sockets():
         yield f"unix:{path}", "a server of yours"
     yield from ((scheme, "") for scheme in _SCHEMES)
 
 
-def _aliases() -> Iterator[Candidate]:
+def _aliases(config_file: str | None) -> Iterator[Candidate]:
     try:
-        named = configuration.find(None, os.environ).aliases()
+        named = configuration.find(config_file, os.environ).aliases()
     except Failure:
         return  # the command itself will say what is wrong with it
     yield from ((f"@{each.name}", each.address) for each in named.values())
@@ -160,6 +206,34 @@ def files(current: str, suffix: str = "") -> Iterator[Candidate]:
             yield f"{start}{entry.name}/", ""
         elif entry.name.endswith(suffix):
             yield f"{start}{entry.name}", ""
+
+
+# -- parts of a status ----------------------------------------------------------------------------
+
+
+def _parts(current: str) -> Iterator[Candidate]:
+    """Lists the parts of a report that a path names so far."""
+    from proxyables.peer import reports
+
+    container, dot, _ = current.rpartition(".")
+    place: Any = reports.Status
+    for step in container.split(".") if dot else ():
+        match = _STEP.fullmatch(step)
+        place = _keys(place).get(match[1]) if match else None
+        if match and match[2]:
+            place = next(iter(typing.get_args(place)), None)
+    for name, kind in _keys(place).items():
+        is_list = typing.get_origin(kind) is list
+        yield f"{container}{dot}{name}", "a list" if is_list else ""
+        if is_list and _keys(typing.get_args(kind)[0]):
+            yield f"{container}{dot}{name}[0].", "of the first"
+
+
+_STEP = re.compile(r"(\w+)(\[\d+\])?")
+
+
+def _keys(place: Any) -> dict[str, Any]:
+    return typing.get_type_hints(place) if typing.is_typeddict(place) else {}
 
 
 # -- targets --------------------------------------------------------------------------------------
@@ -248,7 +322,7 @@ def _defined(body: list[ast.stmt], inside: list[str]) -> Iterator[Candidate]:
 _LAST_NAME = re.compile(r"(?:^|(?<=\.))[^\W\d]?\w*$")
 
 
-def _members(address: str, current: str) -> Iterator[Candidate]:
+def _members(address: str, current: str, elsewhere: Elsewhere) -> Iterator[Candidate]:
     """Asks the server of an address for the members of what the path names so far."""
     from proxyables_cli import connecting, paths
 
@@ -258,7 +332,8 @@ def _members(address: str, current: str) -> Iterator[Candidate]:
     start = current[: match.start()]
     try:
         steps = paths.parse(start.removesuffix("."))
-        found = asyncio.run(_ask(connecting.place(address, None, None), steps))
+        where = connecting.place(address, elsewhere.token_file, elsewhere.config)
+        found = asyncio.run(_ask(where, steps))
     except Exception:  # whatever is wrong, the command itself will say it
         return
     for name, kind in found:

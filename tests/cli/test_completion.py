@@ -39,6 +39,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pack" / "__init__.py").write_text("inside = 1\n")
     (tmp_path / "pack" / "part.py").write_text("thing = 1\n")
     (tmp_path / "run" / "proxyables").mkdir(mode=0o700, parents=True)
+    (tmp_path / "other.toml").write_text('[aliases]\nother = ":7"\n')
     (tmp_path / "settings.toml").write_text('[aliases]\nshop = ":9"\ntill = ":8"\n')
     monkeypatch.setenv("PROXYABLES_CONFIG", str(tmp_path / "settings.toml"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
@@ -73,6 +74,26 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["completion", ""], sorted(SHELLS)),
         (["ls", "nowhere:", "x"], []),
         (["ping", "@"], ["@shop", "@till"]),
+        (["ping", "--config", "other.toml", "@"], ["@other"]),
+        (["ping", "--config=other.toml", "@"], ["@other"]),
+        (["--config", "other.toml", "ping", "@"], ["@other"]),
+        (["--config", "other.toml", "-q", "ping", "@"], ["@other"]),
+        (["repl", "--config", "other.toml", "a=@"], ["a=@other"]),
+        (["alias", "--config", "other.toml", "remove", ""], ["other"]),
+        (["alias", "remove", "--config", "other.toml", ""], ["other"]),
+        (["--config", "oth"], ["other.toml"]),
+        (["--log-format", "j"], ["journald", "json"]),
+        (["--log-format=j"], ["--log-format=journald", "--log-format=json"]),
+        (["serve", "store:store", "--loop=a"], ["--loop=asyncio", "--loop=auto"]),
+        (["--log-format", "json", "pi"], ["ping"]),
+        (["status", ":9", "ra"], ["rates"]),
+        (["status", ":9", "rates.p"], ["rates.p50", "rates.p99"]),
+        (["status", ":9", "server.threads.l"], ["server.threads.limit"]),
+        (["status", ":9", "calls"], ["calls", "calls[0]."]),
+        (["status", ":9", "calls[0].wh"], ["calls[0].where"]),
+        (["status", ":9", "calls[0].where.f"], []),
+        (["status", ":9", "nonsense."], []),
+        (["status", ":9", "rates.calls."], []),
         (["repl", "a=@s"], ["a=@shop"]),
         (["repl", "a=@shop", "b=@t"], ["b=@till"]),
         (["bridge", "tcp://x:1", "@s"], ["@shop"]),
