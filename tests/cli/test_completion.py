@@ -123,10 +123,15 @@ def test_members_come_from_the_server(shop: Server) -> None:
     assert ask(shop.address, "_") == []
 
 
-def ask(address: str, path: str) -> list[completing.Candidate]:
+def test_members_come_from_the_server_of_an_alias_of_that_line(sources: Path, shop: Server) -> None:
+    (sources / "other.toml").write_text(f"[aliases]\nother = '{shop.address}'\n")
+    assert ("add", "method") in ask("@other", "", "--config", "other.toml")
+
+
+def ask(address: str, path: str, *options: str) -> list[completing.Candidate]:
     """Asks until the server has answered within its moment, which a busy machine may miss."""
     for _ in range(20):
-        found = candidates(["call", address, path])
+        found = candidates(["call", *options, address, path])
         if found:
             break
     return found
