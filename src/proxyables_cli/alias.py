@@ -49,7 +49,8 @@ def run(options: AliasOptions) -> int:
     if len(options.words) != ACTIONS[action]:
         written = {"list": "alias list", "add": "alias add NAME ADDRESS"}
         hint = written.get(action, "alias remove NAME")
-        raise Failure(Code.USAGE, f"alias {action} got {len(options.words)} words", hint)
+        count = "1 word" if len(options.words) == 1 else f"{len(options.words)} words"
+        raise Failure(Code.USAGE, f"alias {action} got {count}", hint)
     if options.token_file is not None and action != "add":
         raise Failure(Code.USAGE, f"--token-file says nothing to alias {action}")
     file = configuration.find(options.config, os.environ)

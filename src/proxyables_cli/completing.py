@@ -213,10 +213,10 @@ def files(current: str, suffix: str = "") -> Iterator[Candidate]:
 
 def _parts(current: str) -> Iterator[Candidate]:
     """Lists the parts of a report that a path names so far."""
-    from proxyables.peer import reports
+    from proxyables import Status
 
     container, dot, _ = current.rpartition(".")
-    place: Any = reports.Status
+    place: Any = Status
     for step in container.split(".") if dot else ():
         match = _STEP.fullmatch(step)
         place = _keys(place).get(match[1]) if match else None

@@ -142,7 +142,16 @@ def _from_file(path: str) -> ModuleType:
         files = os.listdir(directory) if os.path.isdir(directory) else []
         hint = _did_you_mean(file, [name for name in files if name.endswith(".py")], None)
         raise Failure(Code.NO_TARGET, f"no file {path!r}", hint)
+    package, directory = _package_of(os.path.dirname(absolute))
     name = os.path.splitext(os.path.basename(absolute))[0]
+    if package and name.isidentifier():
+        _search_first(os.path.dirname(absolute))  # as for a file that stands alone
+        _search_first(directory)
+        whole = package if name == "__init__" else f"{package}.{name}"
+        try:
+            return importlib.import_module(whole)
+        except (Exception, SystemExit) as error:
+            raise _raised(f"cannot import {path!r} as {whole}", error) from error
     spec = importlib.util.spec_from_file_location(name, absolute)
     if spec is None or spec.loader is None:
         raise Failure(Code.NO_TARGET, f"{path!r} is not a Python file", "its name must end in .py")
@@ -156,6 +165,21 @@ def _from_file(path: str) -> ModuleType:
     except (Exception, SystemExit) as error:  # a target that calls sys.exit() is no target
         raise _raised(f"cannot import {path!r}", error) from error
     return module
+
+
+def _package_of(directory: str) -> tuple[str, str]:
+    """Tells which package a directory is, and where it lies: its modules may import each other.
+
+    Returns:
+        Its dotted name, empty if it is none, and the directory around the outermost of it.
+    """
+    names: list[str] = []
+    while os.path.isfile(os.path.join(directory, "__init__.py")):
+        directory, name = os.path.split(directory)
+        if not name.isidentifier():
+            return "", ""
+        names.insert(0, name)
+    return ".".join(names), directory
 
 
 def _search_first(directory: str) -> None:

@@ -109,7 +109,7 @@ def test_hundreds_that_fall_silent_are_cut_off_in_time(attack: Start, said: str)
                 attacker.send(BEGINNINGS[said])
             assert_undisturbed(victim)
             assert all(attacker.is_cut_off() for attacker in silent)
-        victim.until_told("no answer to the hello within 1.5 s", many)
+        victim.until_refused("no answer to the hello within 1.5 s", many)
 
 
 @contextlib.contextmanager

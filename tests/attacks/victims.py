@@ -109,6 +109,22 @@ class Victim:
             assert time.monotonic() < end, f"no {text!r} in the log:\n{self.log[-2000:]}"
             time.sleep(0.01)
 
+    def until_refused(self, text: str, times: int) -> None:
+        """Waits until the log tells of so many connections that were refused with this text.
+
+        After the first few, one line stands for the others of ten seconds.
+        """
+        end = time.monotonic() + _PATIENCE
+        while (told := self._refused(text)) < times:
+            assert time.monotonic() < end, f"{told} times {text!r}:\n{self.log[-2000:]}"
+            time.sleep(0.01)
+        assert told == times
+
+    def _refused(self, text: str) -> int:
+        lines = [line for line in self.log.splitlines() if text in line]
+        more = [re.search(r" (\d+) more like it ", line) for line in lines]
+        return sum(int(found[1]) if found else 1 for found in more)
+
 
 class Attacker:
     """A connection to the server that is driven by hand, without a loop.

@@ -255,7 +255,7 @@ def test_the_token_of_an_alias_is_used(cli: Cli, tmp_path: Path) -> None:
     ("words", "says"),
     [
         (["ad"], "alias has no action 'ad'; did you mean 'add'?"),
-        (["add", "x"], "alias add got 1 words; alias add NAME ADDRESS"),
+        (["add", "x"], "alias add got 1 word; alias add NAME ADDRESS"),
         (["add", "x", "y"], "'y'"),
         (["add", "x", "@y"], "an alias stands for an address, not for another one, '@y'"),
         (["add", "a/b", ":1"], "an alias is '@' and letters"),

@@ -47,6 +47,29 @@ def test_each_form_finds_its_object(tmp_path: Path) -> None:
     assert load(f"{tmp_path}/pack/one.py:A.b", tmp_path) == {"x": 1}
 
 
+def test_a_file_of_a_package_imports_from_it(tmp_path: Path) -> None:
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "outer" / "__init__.py").write_text("from .part import thing\n")
+    (tmp_path / "outer" / "part.py").write_text("thing = [1]\n")
+    (inner / "__init__.py").write_text("")
+    (inner / "beside.py").write_text("other = 2\n")
+    (inner / "deep.py").write_text("from ..part import thing\nimport beside\nname = __name__\n")
+    assert load(f"{inner}/deep.py:thing", tmp_path) == [1]
+    assert load(f"{inner}/deep.py:name", tmp_path) == "outer.inner.deep"
+    assert load(f"{inner}/deep.py:beside.other", tmp_path) == 2, "as for a file that stands alone"
+    assert load(f"{tmp_path}/outer/__init__.py:thing", tmp_path) == [1]
+
+
+def test_a_package_that_fails_is_named(tmp_path: Path) -> None:
+    (tmp_path / "fails").mkdir()
+    (tmp_path / "fails" / "__init__.py").write_text("1 / 0\n")
+    (tmp_path / "fails" / "part.py").write_text("thing = 1\n")
+    told = failure(f"{tmp_path}/fails/part.py:thing", tmp_path)
+    assert "as fails.part: ZeroDivisionError" in told
+    assert "__init__.py, line 1" in told
+
+
 @pytest.mark.parametrize(
     ("text", "label"),
     [

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import socket
 from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from proxyables.errors import ConnectionClosed, LimitExceeded
+from proxyables.errors import ConnectionClosed, LimitExceeded, ProxyError
 from proxyables.net.arrivals import Arrivals
 from proxyables.net.bindings import Binding, Bindings
+from proxyables.net.complaints import Complaints
 from proxyables.net.descriptors import attach_descriptors
 from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import Workers
-from proxyables.watch.siblings import Siblings, Snapshot
 from proxyables.watch.watch import Watch
 from proxyables.watch.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from proxyables.net.listeners import Listener
+    from proxyables.watch.siblings import Siblings, Snapshot
 
+_LOGGED = 400
 MOST_REFUSED = 64
 """Connections that are being told that there are too many; one more is closed without a word."""
 
@@ -61,6 +64,7 @@ class Server:
         self._addresses: list[str] = []
         self._peers: set[Peer] = set()
         self._refused: set[Peer] = set()
+        self._complaints = Complaints()
         self._arrivals = Arrivals(self._end_if_done)
         self._is_started = False
         self._is_bound = False
@@ -241,6 +245,7 @@ class Server:
             address=shown,
             on_introduced=self._tell_change,
             on_closed=self._on_peer_closed,
+            on_offence=self._on_offence,
         )
         self._peers.add(peer)
         self._tell_change()
@@ -263,6 +268,12 @@ class Server:
         self._arrivals.claim(sock, peer)
         try:
             await listener.attach(sock, peer)
+        except OSError as error:
+            from proxyables.net.websockets import Refused  # few servers speak it
+
+            peer.abort()
+            level = logging.WARNING if isinstance(error, Refused) else logging.INFO
+            self._complain(shown, f"a connection from {shown} failed", error, level)
         except BaseException:
             peer.abort()
             raise
@@ -271,7 +282,12 @@ class Server:
         """Makes a peer that says that there are too many, and nothing else."""
         most = self._max_connections or 0
         refusal = LimitExceeded("max_connections", most, most + 1, "connections")
-        peer = self._make_peer(address=shown, refusal=refusal, on_closed=self._on_peer_closed)
+        peer = self._make_peer(
+            address=shown,
+            refusal=refusal,
+            on_closed=self._on_peer_closed,
+            on_offence=self._on_offence,
+        )
         self._refused.add(peer)
         return peer
 
@@ -282,6 +298,15 @@ class Server:
         self._tell_change()
         self._end_if_done()
 
+    def _on_offence(self, peer: Peer, error: ProxyError) -> None:
+        self._complain(peer.address, peer, error, logging.WARNING)
+
+    def _complain(self, address: str, who: object, error: Exception, level: int) -> None:
+        # Without the port, which the other side of a TCP connection has by chance.
+        source = address.rpartition(":")[0] if address.startswith("tcp://") else address
+        kind = f"{type(error).__name__} {getattr(error, 'reason', '')}"
+        self._complaints.note(source, kind, who, ascii(str(error)[:_LOGGED]), level)
+
     def _tell_change(self, _peer: Peer | None = None) -> None:
         self._change.set()
         self._change = asyncio.Event()
@@ -291,6 +316,7 @@ class Server:
             return
         if self._is_closing:
             self._workers.close()
+            self._complaints.close()
             if self._watchdog is not None:
                 self._watchdog.stop()
             self._ended.set()

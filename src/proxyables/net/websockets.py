@@ -9,7 +9,6 @@ in both directions. Keeping the connection alive is left to Yamux, which does so
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from websockets.client import ClientProtocol
     from websockets.http11 import Request
     from websockets.server import ServerProtocol
-
-log = logging.getLogger("proxyables")
 
 # Bytes of one message: what is sent at most, and the bounds of what is taken. A message is whole
 # before any of it is seen, so this is what somebody unknown can have kept here.
@@ -51,6 +48,10 @@ def require_library(address: WebSocketAddress) -> None:
 
 
 Check: TypeAlias = "Callable[[Request, WebSocket], tuple[int, str] | None]"
+
+
+class Refused(ConnectionError):
+    """One of the two sides does not want the WebSocket; the text says why."""
 
 
 class WebSocket(asyncio.Transport, asyncio.Protocol):
@@ -198,7 +199,9 @@ class WebSocket(asyncio.Transport, asyncio.Protocol):
             self._is_open = False
             self._protocol.connection_lost(self._error or self._explain_close() or exc)
         elif not self.opened.done():
-            self.opened.set_exception(exc or ConnectionError(self._explain_refusal()))
+            is_refused = self._rules.handshake_exc is not None
+            kind = Refused if is_refused else ConnectionError
+            self.opened.set_exception(exc or kind(self._explain_refusal()))
             self.opened.exception()  # whoever waits gets it; it is no news if nobody does
 
     # -- what comes ------------------------------------------------------------------------------
@@ -226,15 +229,11 @@ class WebSocket(asyncio.Transport, asyncio.Protocol):
         refusal = self._check(request, self)
         if refusal is None:
             response = rules.accept(request)  # which checks Origin
-            reason = str(rules.handshake_exc)
         else:
             status, reason = refusal
             response = rules.reject(status, f"{reason}\n")
             rules.handshake_exc = ConnectionError(reason)
         rules.send_response(response)
-        if rules.handshake_exc is not None:
-            who = self.get_extra_info("peername")
-            log.warning("a WebSocket from %r was refused: %s", who, ascii(reason[:400]))
 
     def _on_frame(self, frame: Any) -> None:
         if self._is_closing:
@@ -349,4 +348,4 @@ def largest(max_message: int) -> int:
     return max(SENT_MESSAGE, min(LARGEST_MESSAGE, max_message))
 
 
-__all__ = ["WebSocket", "dial", "largest", "require_library"]
+__all__ = ["Refused", "WebSocket", "dial", "largest", "require_library"]

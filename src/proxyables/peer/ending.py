@@ -31,6 +31,7 @@ class Ending:
         session: Says goodbye.
         handshake: How far it came.
         is_idle: Whether no call is in flight, either way.
+        on_offence: Tells the log what the peer has done.
 
     Attributes:
         error: Why it ends, or what every call is refused with.
@@ -38,12 +39,18 @@ class Ending:
     """
 
     def __init__(
-        self, peer: Peer, session: Session, handshake: Handshake, is_idle: Callable[[], bool]
+        self,
+        peer: Peer,
+        session: Session,
+        handshake: Handshake,
+        is_idle: Callable[[], bool],
+        on_offence: Callable[[Peer, ProxyError], None],
     ) -> None:
         self._peer = peer
         self._session = session
         self._handshake = handshake
         self._is_idle = is_idle
+        self._on_offence = on_offence
         self._grace: asyncio.TimerHandle | None = None
         self.error: ProxyError | None = None
         self.is_begun = False
@@ -92,7 +99,7 @@ class Ending:
         writer = self._peer.writer
         if self.error is None:
             self.error = error
-            log.warning("%s: %s", self._peer, ascii(str(error)[:_LOGGED]))
+            self._on_offence(self._peer, error)
             if self._handshake.stage is Stage.DONE and not self._peer.is_classic:
                 self._session.go_away(PROTOCOL_ERROR)
         self._mark()
@@ -141,6 +148,11 @@ class Ending:
             return ConnectionClosed("the peer closed the connection")
         told = f": {cause}" if cause is not None else ""
         return ConnectionLost(f"the connection was lost{told}", cause=cause)
+
+
+def tell_offence(peer: Peer, error: ProxyError) -> None:
+    """Tells the log, in a line for each."""
+    log.warning("%s: %s", peer, ascii(str(error)[:_LOGGED]))
 
 
 def as_proxy_error(error: BaseException) -> ProxyError:

@@ -54,7 +54,7 @@ from .attempts import Attempts
 from .brake import Brake
 from .calls import Calls
 from .credentials import Credentials, read_credentials
-from .ending import Ending
+from .ending import Ending, tell_offence
 from .handshake import Handshake, Stage
 from .heartbeat import Heartbeat
 from .inspection import Overseer, Trace, status
@@ -138,6 +138,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         refusal: ProxyError | None = None,
         on_introduced: Callable[[Peer], None] | None = None,
         on_closed: Callable[[Peer], None] | None = None,
+        on_offence: Callable[[Peer, ProxyError], None] = tell_offence,
     ) -> None:
         self.limits = limits = Limits() if limits is None else limits
         self.address = address
@@ -192,7 +193,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
             limits,
             on_session_event=self._on_session_event,
         )
-        self._ending = Ending(self, self._session, self._handshake, self._is_idle)
+        self._ending = Ending(self, self._session, self._handshake, self._is_idle, on_offence)
         self._resolver = Resolver(self, self._service.substitution, self._ending)
         self._pings = Pings(self._session, self.writer, self.loop)
         self._brake = Brake(self, self._calls, self._service)

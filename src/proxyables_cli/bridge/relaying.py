@@ -19,6 +19,7 @@ from proxyables.net.addresses import (
 )
 from proxyables.net.arrivals import Arrivals
 from proxyables.net.bindings import Bindings, Greeting
+from proxyables.net.complaints import Complaints
 from proxyables.net.dialing import explain
 from proxyables.net.listeners import Listener
 from proxyables.net.processes import Child, describe_exit
@@ -86,19 +87,21 @@ class Relays:
         self._pairs: set[Pair] = set()
         self._change = asyncio.Event()
         self._arrivals = Arrivals(self._change.set)
+        self._complaints = Complaints()
 
     def take(self, sock: socket.socket, listener: Listener) -> None:
         """Leads a connection on, or closes it if there are children enough."""
         most = self._options.max_children
         if self._target.starts_children and len(self._arrivals) >= most:
-            told = "%s: a connection was closed: of children there are no more than %d"
-            log.warning(told, listener.address, most)
+            told = f"of children there are no more than {most}"
+            self._complain(listener.address, f"{listener.address}: a connection was closed", told)
             sock.close()
             return
         self._arrivals.take(sock, self._lead(sock, listener))
 
     async def drain(self, grace: float) -> None:
         """Ends them all: each has `grace` seconds for its last answers."""
+        self._complaints.close()
         for pair in self._pairs:
             pair.drain()
         try:
@@ -122,7 +125,7 @@ class Relays:
         try:
             self._arrivals.claim(sock)
             await listener.attach(sock, pair.client)
-            child = await self._open(pair.upstream)
+            child = await self._open(pair.upstream, listener)
             if pair.upstream.transport is None:
                 return  # a line has said why
             if not await pair.carry(self._options.idle_timeout):
@@ -135,19 +138,23 @@ class Relays:
                 if child.returncode and not child.was_signalled:
                     log.warning("%s[%d]: %s", child.name, child.pid, describe_exit(child))
 
-    async def _open(self, side: Side) -> Child | None:
+    async def _open(self, side: Side, listener: Listener) -> Child | None:
         """Opens the way on; if that fails, a line says why, and `side` has no transport."""
         address, patience = self._target.address, self._options.timeout
+        who = f"cannot connect to {address}"
         try:
             async with asyncio.timeout(patience):
                 return await self._target.open(side)
         except TimeoutError:
-            log.warning("cannot connect to %s: no answer within %g s", address, patience)
+            self._complain(str(address), who, f"no answer within {patience:g} s")
         except HandshakeFailed as error:
-            log.warning("%s", error)
+            self._complain(str(address), listener.address, str(error))
         except OSError as error:
-            log.warning("cannot connect to %s: %s", address, explain(error, address))
+            self._complain(str(address), who, explain(error, address))
         return None
+
+    def _complain(self, source: str, who: str, text: str) -> None:
+        self._complaints.note(source, who, who, text, logging.WARNING)
 
 
 __all__ = ["Relays", "relay_each"]

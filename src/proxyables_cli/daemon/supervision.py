@@ -54,9 +54,8 @@ def pid_file(path: str) -> Iterator[None]:
         with open(path, "w", encoding="ascii") as file:
             file.write(f"{os.getpid()}\n")
     except OSError as error:
-        raise Failure(
-            Code.CANNOT_LISTEN, f"cannot write the file {path}: {error.strerror or error}"
-        ) from None
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(Code.CANNOT_LISTEN, f"cannot write the file {path}: {reason}") from None
     try:
         yield
     finally:
@@ -96,7 +95,8 @@ def claim(descriptor: int | None) -> int | None:
     try:
         ours = os.dup(descriptor)  # which no child inherits
     except OSError as error:
-        raise Failure(Code.USAGE, f"--ready-fd {descriptor}: {error.strerror}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(Code.USAGE, f"--ready-fd {descriptor}: {reason}") from None
     if descriptor > 2:
         os.close(descriptor)
     return ours
@@ -148,7 +148,8 @@ def tell_ready(descriptor: int | None, addresses: Sequence[str]) -> None:
             with open(descriptor, "w", encoding="utf-8") as file:
                 file.write(line)
         except OSError as error:
-            raise Failure(Code.USAGE, f"--ready-fd: {error.strerror}") from None
+            reason = (error.strerror or str(error)).lower()
+            raise Failure(Code.USAGE, f"--ready-fd: {reason}") from None
     notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=serving on {', '.join(addresses)}")
 
 
