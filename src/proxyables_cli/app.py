@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from proxyables_cli import commands
+from proxyables_cli import commands, stdout
 from proxyables_cli.commands import Invocation
 from proxyables_cli.exits import Code, Failure, OutputClosed
 from proxyables_cli.options import Command, Common, Row, is_given, rows
@@ -26,13 +26,16 @@ def parse(argv: Sequence[str]) -> Invocation | int:
 
     Raises:
         Failure: It does not fit; the code is for bad usage.
-        OutputClosed: Nobody reads the help.
+        Failure, OutputClosed: The help cannot be written.
     """
     try:
         # Not standalone: typer would print usage errors over several lines, and end the process.
-        asked = tree()(args=list(argv), prog_name="proxyables", standalone_mode=False)
+        with stdout.explained():  # it prints the help in there
+            asked = tree()(args=list(argv), prog_name="proxyables", standalone_mode=False)
     except SystemExit:
         raise OutputClosed from None  # its answer to a broken pipe
+    except (Failure, OutputClosed):
+        raise
     except Exception as error:
         # typer's own errors, whose base class it does not export in every release, are what has
         # a text for users and an exit code.

@@ -39,7 +39,7 @@ def _understand(words: list[str]) -> Invocation | int:
     if words == ["--version"]:
         from proxyables.version import __version__
 
-        print(f"proxyables {__version__}")
+        _print(f"proxyables {__version__}")
         return 0
     from proxyables_cli import collector
 
@@ -69,6 +69,17 @@ def _run_command(words: list[str]) -> int:
     from proxyables_cli import app
 
     return app.parse(words)
+
+
+def _print(line: str) -> None:
+    """Prints a line, without importing what others print with."""
+    try:
+        print(line)
+    except OSError:
+        from proxyables_cli import stdout
+
+        with stdout.explained():
+            raise
 
 
 def _flush() -> None:

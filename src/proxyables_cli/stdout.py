@@ -21,7 +21,7 @@ def write(data: bytes) -> None:
     if sys.stdout is None:
         raise OutputClosed
     flush()  # what was printed before stands before it
-    with _explained():
+    with explained():
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
@@ -34,12 +34,18 @@ def flush() -> None:
         Failure: It cannot be written for another reason, such as a full disk.
     """
     if sys.stdout is not None:
-        with _explained():
+        with explained():
             sys.stdout.flush()
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """Says what it means that standard output cannot be written to in the block.
+
+    Raises:
+        OutputClosed: Nobody reads any more.
+        Failure: It cannot be written for another reason, such as a full disk.
+    """
     try:
         yield
     except OSError as error:
@@ -73,4 +79,4 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-__all__ = ["discard", "flush", "is_terminal", "line", "write"]
+__all__ = ["discard", "explained", "flush", "is_terminal", "line", "write"]

@@ -435,6 +435,16 @@ def test_commands_without_an_output_say_so(world: World, words: str) -> None:
     assert "Traceback" not in result.err
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full device")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", ["--version", "--help", "serve --help", "call SHOP add 2 3"])
+def test_an_output_that_is_full(world: World, words: str, unbuffered: str) -> None:
+    words = words.replace("SHOP", world.shop)
+    result = world.cli.shell(f"PYTHONUNBUFFERED={unbuffered} $P {words} >/dev/full")
+    assert result.code == 74, result
+    assert result.line == "cannot write to standard output: no space left on device"
+
+
 @pytest.mark.parametrize("words", ["ls -l SHOP", "call SHOP echo 1 2", "repl SHOP -c 'dir(obj)'"])
 def test_the_head_of_an_output_is_enough(world: World, words: str) -> None:
     words = words.replace("ls -l", "ls").replace("SHOP", world.shop)
