@@ -156,6 +156,13 @@ def test_comparisons_sort_and_hash_as_over_there(shop: Any) -> None:
     assert cheap < dear
     assert sorted([dear, shop.money, cheap])[0] is cheap
     assert max(cheap, dear) is dear
+    assert cheap < shop.money < dear
+    assert not dear < shop.money < cheap
+    assert [*filter(lambda money: money < dear, [dear, cheap])] == [cheap]
+    assert not any(money < cheap for money in (cheap, dear))
+    given = [dear, cheap]
+    given.sort(key=lambda money: money)
+    assert given[0] is cheap
     assert shop.Money(1) == cheap
     assert {cheap: "cheap"}[shop.Money(1)] == "cheap"
     assert sum([cheap, dear], shop.Money(0)) == shop.Money(1000)

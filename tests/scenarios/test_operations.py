@@ -521,6 +521,10 @@ async def test_statements_that_cannot_wait_say_what_to_write_instead() -> None:
             assert 1 in root.items
         with pytest.raises(TypeError, match="async for"):
             list(root.items)
+        with pytest.raises(TypeError, match=r"root\.number«lt» .* await it first"):
+            assert root.number < 0
+        with pytest.raises(TypeError, match="await it first"):
+            sorted([root.number, root.items])
         with pytest.raises(TypeError, match="attribute or an item"):
             await assign(root, 1)
         with pytest.raises(TypeError, match="cursor"):

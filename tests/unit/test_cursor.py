@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import copy
 import gc
+import heapq
 import inspect
 import json
 import os
@@ -17,6 +19,7 @@ from unittest import mock
 import numpy
 import pytest
 
+import proxyables
 from callers import Notebook, wait_for
 from proxyables.objects.imports import Imports, Reference
 from proxyables.proxies.cursor import CHUNK, ProxyCursor, path_of
@@ -118,6 +121,34 @@ def test_an_operator_is_one_more_step(name: str) -> None:
     assert notebook.asked == [(None, ["a", [OPERATE, name, [] if unary else [1]]])]
 
 
+# What asks for the truth of what an operator gave, in places where nobody can wait for it.
+DECIDING: dict[str, Callable[[Any], Any]] = {
+    "if": lambda c: 1 if c < 5 else 2,
+    "not": lambda c: not c + 1,
+    "and": lambda c: -c and 1,
+    "chained": lambda c: 1 < c < 5,
+    "sorted": lambda c: sorted([c.a, c.b]),
+    "sort": lambda c: [1, 2].sort(key=lambda n: c[n]),
+    "min": lambda c: min(c.a, c.b),
+    "max with keys": lambda c: max([1, 2], key=lambda n: c[n]),
+    "filter": lambda c: list(filter(lambda item: item > 1, [c])),
+    "any": lambda c: any(item > 1 for item in [c]),
+    "all": lambda c: all([1, c & 1]),
+    "bisect": lambda c: bisect.bisect([1, 2], c),
+    "heap": lambda c: heapq.nsmallest(1, [c.a, c.b]),
+    "perform": lambda c: bool(proxyables.perform(c, "contains", 1)),
+}
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_what_an_operator_gives_is_neither_true_nor_false(name: str) -> None:
+    notebook = Notebook()
+    for cursor in (notebook.root, notebook.root.a.b(1), imported(notebook)):
+        with pytest.raises(TypeError, match=r"neither true nor false .* await it first"):
+            DECIDING[name](cursor)
+    assert notebook.asked == []
+
+
 def test_every_operator_is_in_the_closed_table() -> None:
     methods = {name.strip("_") for name in vars(Operators) if name.startswith("__")}
     methods &= {*OPERATORS, *OPERATIONS}
@@ -136,6 +167,8 @@ PROBES: dict[str, Callable[[Any], Any]] = {
     "equal": lambda c: c == 5,
     "unequal": lambda c: c != c,
     "bool": bool,
+    "bool of a method": lambda c: bool(c.on_change) and bool(c["on_change"]),
+    "bool of a name": lambda c: bool(getattr(c, "")),
     "isinstance": lambda c: isinstance(c, (str, list, dict)),
     "callable": callable,
     "copy": copy.copy,
@@ -155,6 +188,7 @@ REFUSALS: dict[str, Callable[[Any], Any]] = {
     "iter": iter,
     "list": list,
     "in": lambda c: 1 in c,
+    "bool of an operator": lambda c: bool(c < 1),
     "len": len,
     "int": int,
     "float": float,

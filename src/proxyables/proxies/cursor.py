@@ -164,6 +164,25 @@ class ProxyCursor(Operators):
     def __delitem__(self, key: object) -> NoReturn:
         raise TypeError(f"a cursor cannot delete; await proxyables.delete(cursor[{key!r}])")
 
+    def __bool__(self) -> bool:
+        """True, as any object's; what an operator gives is no object, and not known yet.
+
+        Python asks for it where nobody wrote an `await`: in ``a < b < c``, in `sorted`, `min` and
+        `filter`, and would go on with a wrong answer. A path may be a function to be called, which
+        ``if callback:`` asks for; the outcome of an operator is only ever a value.
+
+        Raises:
+            TypeError: The path ends in an operator, or in one of `perform`'s operations.
+        """
+        steps = self._path[2]
+        if steps and type(steps[-1]) is list and steps[-1][0] == OPERATE:
+            raise TypeError(
+                f"{path_of(self)} is neither true nor false before it is awaited: await it first, "
+                "as in 'if await (a < b)'. What compares by itself, as sorted() and 'a < b < c' "
+                "do, cannot wait: give it values"
+            )
+        return True
+
     def __iter__(self) -> NoReturn:
         raise TypeError("a remote object is iterated with 'async for'")
 
