@@ -329,6 +329,13 @@ LOCAL = [
     "log = []\nclass P:\n  def __getattr__(s, n): log.append(n); return s\n"
     "  def __call__(s, *a, **k): log.append(a); return s\n"
     "p = P()\np.a.b(p.c, *[p.d], k=p.e(p.f))\nr = [str(x)[:2] for x in log]",
+    "log = []\nclass L(list):\n  def __iter__(s): log.append(1); return list.__iter__(s)\n"
+    "a, (b, c) = L([1, L([2, 3])])\nfor d, (e, *f) in [L([1, L([2, 3])])]: log.append(f)\nr = log",
+    "r = [(a, c) for a, (b, *c) in zip('xy', ['123', '4'])]",
+    "g = iter([(1, (2, 3)), 4, 5])\n(a, (b, c)), d, *e = g\nr = a, b, c, d, e",
+    "g = iter(range(9))\ntry: a, (b, c) = g\nexcept ValueError as e: r = next(g), str(e)[:24]",
+    "try: (a, b), c = 1, 2\nexcept TypeError as e: r = str(e)",
+    "(a, b), a = (1, 2), 3\nr = a, b",
     "try:\n  [][1]\nexcept IndexError as e:\n  r = type(e).__name__",
     "def outer():\n  n = 0\n  def inner():\n    nonlocal n\n    n += 1\n    return n\n"
     "  return inner\n"

@@ -26,6 +26,19 @@ class Item:
         return self.price + other
 
 
+class Pair:
+    """Two things that stay here, together: no tuple."""
+
+    def __init__(self, one: Any, other: Any) -> None:
+        self.both = (one, other)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.both)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.both[place]
+
+
 class World:
     """Everything that a remote object can have, anew for each connection."""
 
@@ -61,6 +74,22 @@ class World:
     async def counted(self) -> Any:
         for number in (1, 2, 3):
             yield number
+
+    def pair(self) -> Pair:
+        return Pair("a", Pair(1, 2))
+
+    def pairs(self) -> Iterator[Pair]:
+        yield self.pair()
+        yield Pair("b", Pair(3, 4))
+
+    def mixed(self) -> list[Any]:
+        return [Pair("a", 1), ("b", Pair(3, 4))]
+
+    @contextmanager
+    def opened(self) -> Iterator[Pair]:
+        self.log.append("in")
+        yield self.pair()
+        self.log.append("out")
 
     def fail(self, text: str = "no") -> None:
         raise ValueError(text)

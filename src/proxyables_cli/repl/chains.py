@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from proxyables_cli.repl.unpacking import Shape, shape_of
+
 RESOLVER = "__px__"
 """The name under which rewritten code finds its `Resolver`."""
 
@@ -65,6 +67,14 @@ class ExpressionRewriter(ast.NodeTransformer):
 
     def _await(self, function: str, place: ast.AST, *arguments: ast.expr) -> ast.expr:
         return at(place, ast.Await(self._call(function, place, *arguments)))
+
+    def _shapes(self, target: ast.expr | None) -> list[ast.expr]:
+        """The shape of a target as an argument; none if it takes nothing apart."""
+        shape = shape_of(target)
+        return [] if target is None or shape is None else [self._shape(target, shape)]
+
+    def _shape(self, place: ast.AST, shape: Shape) -> ast.expr:
+        return at(place, ast.Constant(shape))  # type: ignore[arg-type]  # which tuples are
 
     def _expression(self, node: ast.expr) -> ast.expr:
         changed = self.visit(node)
@@ -221,7 +231,8 @@ class ExpressionRewriter(ast.NodeTransformer):
             with self._inside_iterable():
                 iterable = self._raw(generator.iter)
                 if not generator.is_async:
-                    iterable = self._await("iterate", iterable, iterable)
+                    shape = self._shapes(generator.target)
+                    iterable = self._await("iterate", iterable, iterable, *shape)
             generator.iter = iterable
             generator.is_async = 1
             generator.ifs = [self._expression(test) for test in generator.ifs]

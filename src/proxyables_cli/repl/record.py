@@ -13,6 +13,7 @@ from types import CodeType, FrameType
 
 from proxyables_cli.repl.evaluation import Ending, Outcome
 from proxyables_cli.repl.faces import UserValue
+from proxyables_cli.repl.resolution import Site
 
 MOST_ENTRIES = 10_000
 MOST_LITERAL = 10_000
@@ -85,7 +86,7 @@ class Record:
             entry.is_reference = is_reference
             entry.shown = None if streams else literal_of(value)
 
-    def note(self, frame: FrameType, done: str) -> None:
+    def note(self, frame: FrameType | Site, done: str) -> None:
         """Takes what was done at the place in the code where a frame waits; see `Resolver`."""
         code = frame.f_code
         key = (id(code), frame.f_lasti, done)

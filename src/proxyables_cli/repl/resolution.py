@@ -10,7 +10,8 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from types import AsyncGeneratorType, FrameType
+from types import AsyncGeneratorType, CodeType, FrameType
+from typing import NamedTuple
 
 from proxyables_cli.repl.calling import Calling
 from proxyables_cli.repl.deferred import Deferred
@@ -23,16 +24,27 @@ from proxyables_cli.repl.faces import (
     takes_items,
 )
 from proxyables_cli.repl.ordering import Ordering, orders
+from proxyables_cli.repl.unpacking import Entering, Shape, Unpack, Unpacking, unpacked_inside
 
 AWAITED = "awaited"
 KEPT = "kept"
+NESTED = "nested"
 REPLACED = "replaced"
 REMOTE = "remote"
 UNPACKED = "unpacked"
-Note = Callable[[FrameType, str], None]
 
 
-def _note_nothing(frame: FrameType, done: str) -> None:
+class Site(NamedTuple):
+    """Where a frame stood in its code at some time, under a frame's own names."""
+
+    f_code: CodeType
+    f_lasti: int
+
+
+Note = Callable[[FrameType | Site, str], None]
+
+
+def _note_nothing(site: FrameType | Site, done: str) -> None:
     """Forgets what was done."""
 
 
@@ -78,7 +90,8 @@ class Resolver:
     Args:
         remoting: The library's side.
         note: Hears what was done at a place in the code, where it was not what Python does: the
-            frame that waits there, and one of the words below or the name of an operation.
+            frame that waits there, or where it waited, and one of the words above or the name of
+            an operation.
     """
 
     __slots__ = ("_note", "_remoting")
@@ -198,13 +211,30 @@ class Resolver:
             return same and self._remoting.pipelines(callee)
         return any(callee is taker for taker in (*self._remoting.takers, *_AWAITABLE_TAKERS))
 
-    async def unpack(self, value: UserValue) -> UserValue:
-        """A value for ``*value`` or ``a, b = value``: remote items are fetched."""
+    async def unpack(self, value: UserValue, shape: Shape = ()) -> UserValue:
+        """A value for ``*value`` or ``a, b = value``: remote items are fetched.
+
+        Args:
+            value: Anything.
+            shape: How deep the items themselves are taken apart.
+        """
         site = sys._getframe(1)
         value = await self._value(value, site)
         if self.is_remote(value):
             self._note(site, UNPACKED)
-        return await self._items(value)
+        return await unpacked_inside(await self._items(value), shape, self._unpacker(site))
+
+    def _unpacker(self, site: FrameType) -> Unpack:
+        """What unpacks parts of a value, for the place in the code where a frame stands now."""
+        place = Site(site.f_code, site.f_lasti)
+
+        async def unpack(part: UserValue, shape: Shape) -> UserValue:
+            if self.is_remote(part):
+                self._note(place, NESTED)
+                part = await self._items(part)
+            return await unpacked_inside(part, shape, unpack)
+
+        return unpack
 
     async def _items(self, value: UserValue) -> UserValue:
         """The items of what is remote, or a generator expression, as a list."""
@@ -213,8 +243,14 @@ class Resolver:
             return [item async for item in await self._iterator(value)]
         return value
 
-    async def iterate(self, value: UserValue) -> AsyncIterator[UserValue]:
+    async def iterate(
+        self, value: UserValue, shape: Shape | None = None
+    ) -> AsyncIterator[UserValue]:
         """An asynchronous iterator over anything that a plain ``for`` takes, and remote ones.
+
+        Args:
+            value: What is gone through.
+            shape: How the target of the loop takes each item apart, if it does.
 
         Raises:
             TypeError: `value` is local and not iterable.
@@ -223,7 +259,8 @@ class Resolver:
             value = await value
         if self.is_remote(value) or isinstance(value, AsyncGeneratorType):
             self._note(sys._getframe(1), REMOTE)
-        return await self._iterator(value)
+        items = await self._iterator(value)
+        return items if shape is None else Unpacking(items, shape, self._unpacker(sys._getframe(1)))
 
     async def _iterator(self, value: UserValue) -> AsyncIterator[UserValue]:
         if self.is_remote(value) and not self._remoting.pipelines(value):
@@ -232,14 +269,20 @@ class Resolver:
             return aiter(value)
         return Iteration(iter(value))
 
-    async def manage(self, value: UserValue) -> UserValue:
-        """An asynchronous context manager for anything that a plain ``with`` takes."""
+    async def manage(self, value: UserValue, shape: Shape | None = None) -> UserValue:
+        """An asynchronous context manager for anything that a plain ``with`` takes.
+
+        Args:
+            value: What is entered and left.
+            shape: How the target after ``as`` takes what it gives apart, if it does.
+        """
+        site = sys._getframe(1)
         if isinstance(value, Deferred):
             value = await value
         if self.is_remote(value):
-            self._note(sys._getframe(1), REMOTE)
-            return value
-        return Context(value)
+            self._note(site, REMOTE)
+        manager = value if self.is_remote(value) else Context(value)
+        return manager if shape is None else Entering(manager, shape, self._unpacker(site))
 
     def generation(self, source: AsyncGeneratorType[UserValue, None]) -> Generation:
         return Generation(source)
@@ -278,6 +321,7 @@ class Resolver:
 __all__ = [
     "AWAITED",
     "KEPT",
+    "NESTED",
     "REMOTE",
     "REPLACED",
     "UNPACKED",

@@ -11,6 +11,8 @@ items and calls (``obj.a[0].f(1)``): its inner links stay unresolved, so it is o
                              argument of a remote callee stays a chain and runs over there
 ``for x in obj.rows(): …``   ``async for x in await __px__.iterate(obj.rows()): …``; comprehensions
                              too, and ``with`` in the same way through ``__px__.manage``
+``for a, (b, c) in y``       ``__px__.iterate(y, (None, (None, None)))``: what is remote among the
+                             items of ``y`` is fetched as deep as the target goes; so with ``as``
 ``obj.x = v``                ``await __px__.set_attribute(v, obj, 'x')``
 ``obj.x += v``               read into a name, ``+=`` on that name, set; a call in the path of what
                              is changed is made once, and what it gives is kept over there
@@ -33,6 +35,7 @@ import ast
 from collections.abc import Sequence
 
 from proxyables_cli.repl.chains import RESOLVER, ExpressionRewriter, at, is_late, load
+from proxyables_cli.repl.unpacking import is_nested, shape_of
 
 
 def temporary_prefix(cell: int) -> str:
@@ -58,8 +61,12 @@ class _Rewriter(ExpressionRewriter):
     # ---- assignment
 
     def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
-        if any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets):
-            node.value = self._await("unpack", node.value, self._raw(node.value))
+        shapes = {shape for target in node.targets if (shape := shape_of(target)) is not None}
+        if shapes:
+            shape = shapes.pop()
+            # Several that differ are left to Python, which takes the value apart for each.
+            nested = [self._shape(node, shape)] if is_nested(shape) and not shapes else []
+            node.value = self._await("unpack", node.value, self._raw(node.value), *nested)
         else:
             node.value = self._expression(node.value)
         if all(_is_plain(target) for target in node.targets):
@@ -179,10 +186,11 @@ class _Rewriter(ExpressionRewriter):
         return changed
 
     def visit_For(self, node: ast.For) -> ast.stmt:
+        shape = self._shapes(node.target)
         iterable = self._raw(node.iter)
         target, stores = self._bound(node.target)
         body = stores + self._statements(node.body)
-        iterable = self._await("iterate", iterable, iterable)
+        iterable = self._await("iterate", iterable, iterable, *shape)
         return at(node, ast.AsyncFor(target, iterable, body, self._statements(node.orelse)))
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.stmt:
@@ -202,7 +210,9 @@ class _Rewriter(ExpressionRewriter):
         first, rest = node.items[0], node.items[1:]
         first.context_expr = self._raw(first.context_expr)
         if adapt:
-            first.context_expr = self._await("manage", first.context_expr, first.context_expr)
+            shape = self._shapes(first.optional_vars)
+            managed = first.context_expr
+            first.context_expr = self._await("manage", managed, managed, *shape)
         stores: list[ast.stmt] = []
         if first.optional_vars is not None:
             first.optional_vars, stores = self._bound(first.optional_vars)

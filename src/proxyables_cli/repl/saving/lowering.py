@@ -14,14 +14,16 @@ from collections.abc import Callable, Mapping
 
 from proxyables_cli.repl.compiling import Compiler, cell_name
 from proxyables_cli.repl.record import Place
-from proxyables_cli.repl.resolution import AWAITED, KEPT, REMOTE, REPLACED, UNPACKED
+from proxyables_cli.repl.resolution import AWAITED, KEPT, NESTED, REMOTE, REPLACED, UNPACKED
 from proxyables_cli.repl.rewriting import rewrite
 from proxyables_cli.repl.saving.trees import (
     awaited,
+    call_of,
     is_asynchronous,
     is_library,
     items_of,
     library,
+    parts_of,
     resolver_call,
     tidied,
 )
@@ -177,8 +179,11 @@ class Lowering(ast.NodeTransformer):
             case "hold", [value]:
                 held = self._expression(value)
                 return awaited(library("ref", held)) if REMOTE in done else held
-            case "unpack" | "iterate" | "manage", [value]:
-                return self._settled(value, done)
+            case "unpack", [value, *shape]:
+                settled = self._settled(value, done)
+                if NESTED in done:
+                    return awaited(call_of("unpacked", settled, parts_of(shape)))
+                return settled
         raise AssertionError(function)
 
     def _settled(self, value: ast.expr, done: set[str]) -> ast.expr:
@@ -198,7 +203,7 @@ class Lowering(ast.NodeTransformer):
         return changed
 
     def _operated(self, value: ast.expr, done: set[str]) -> ast.expr:
-        for operation in done - {AWAITED, KEPT, REMOTE, REPLACED, UNPACKED}:
+        for operation in done - {AWAITED, KEPT, NESTED, REMOTE, REPLACED, UNPACKED}:
             return awaited(library("perform", value, ast.Constant(operation)))
         return value
 
@@ -277,8 +282,11 @@ class Lowering(ast.NodeTransformer):
         if call is None:
             return 1, self._expression(node)
         done = self._done(node, *call)
-        value = self._settled(call[1][0], done)
-        return int(REMOTE in done), value
+        value, *shape = call[1]
+        settled = self._settled(value, done)
+        if NESTED in done:
+            return 1, call_of("each_unpacked", settled, parts_of(shape))
+        return int(REMOTE in done), settled
 
     # ---- statements
 
@@ -297,12 +305,17 @@ class Lowering(ast.NodeTransformer):
         (item,) = node.items
         manager = item.context_expr
         call = resolver_call(manager.value) if isinstance(manager, ast.Await) else None
-        is_async = True
+        is_async, unpacking = True, list[ast.stmt]()
         if call is not None:
-            is_async = REMOTE in self._done(manager, *call)
-            manager = call[1][0]
+            done = self._done(manager, *call)
+            is_async = REMOTE in done
+            manager, *shape = call[1]
+            if NESTED in done and item.optional_vars is not None:
+                entered = call_of("unpacked", ast.Name("entered", ast.Load()), parts_of(shape))
+                unpacking = [ast.Assign([item.optional_vars], awaited(entered))]
+                item.optional_vars = ast.Name("entered", ast.Store())
         item.context_expr = self._expression(manager)
-        node.body = self._body(node.body)
+        node.body = [*unpacking, *self._body(node.body)]
         if is_async:
             self.met_remote = True
             return node

@@ -17,6 +17,7 @@ from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.saving.blocking import blocking
+from proxyables_cli.repl.saving.helpers import helpers_for
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
 from proxyables_cli.repl.saving.trees import items_of
 
@@ -33,39 +34,6 @@ _TOOLS = {
     "gather": "asyncio.gather",
     "spawn": "asyncio.ensure_future",
 }
-_HELPERS = {
-    "ordered": '''
-async def ordered(function, items, *others, key, **options):
-    """Sorts, or chooses, by keys that the other side tells."""
-    items = list((items, *others) if others else items)
-    keys = await mapped(key, items)
-    places = function(range(len(items)), key=keys.__getitem__, **options)
-    return [items[place] for place in places] if function is sorted else items[places]
-''',
-    "filtered": '''
-async def filtered(function, items):
-    """Gives the items for which a function says, here or over there, that they should stay."""
-    items = list(items)
-    stay = await mapped(function or bool, items)
-    return [item for item, stays in zip(items, stay, strict=True) if stays]
-''',
-    "mapped": '''
-async def mapped(function, *others):
-    """Gives what a function makes of items; what is remote is awaited."""
-    return [await arrived(value) for value in map(function, *others)]
-''',
-    "arrived": '''
-async def arrived(value):
-    """Awaits what is remote, also inside of a tuple."""
-    if isinstance(value, tuple):
-        return tuple([await arrived(part) for part in value])
-    is_remote = isinstance(value, proxyables.ProxyCursor)
-    return await value if is_remote and not proxyables.is_settled(value) else value
-''',
-}
-"""Functions of a saved program, each of which needs those behind it."""
-
-
 _BINDS_TIGHT = (
     *(ast.Attribute, ast.Await, ast.Call, ast.Constant, ast.Dict, ast.DictComp, ast.JoinedStr),
     *(ast.List, ast.ListComp, ast.Name, ast.Set, ast.SetComp, ast.Subscript),
@@ -326,10 +294,8 @@ class Program:
             each_line = _indented(f"{connect}," for connect in connects)
             inner = [f"{with_word} (", *each_line, "):", *_indented(body)]
         lines = ['TOKEN = os.environ["PROXYABLES_TOKEN"]', "", ""] if self._has_token() else []
-        if self._uses & _HELPERS.keys():
-            for name, text in _HELPERS.items():
-                if name in self._uses or name in ("mapped", "arrived"):
-                    lines += [*text.strip().splitlines(), "", ""]
+        for helper in helpers_for(self._uses):
+            lines += [*helper.splitlines(), "", ""]
         if blocking_form:
             return [*lines, *inner]
         declared = [f"global {', '.join(sorted(self._globals))}"] if self._globals else []

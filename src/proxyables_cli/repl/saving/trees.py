@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from typing import cast
 
 from proxyables_cli.repl.chains import RESOLVER
 from proxyables_cli.repl.rewriting import temporary_prefix
+from proxyables_cli.repl.unpacking import Shape
 
 
 class _Names(ast.NodeTransformer):
@@ -56,6 +58,32 @@ def library(function: str, *args: ast.expr) -> ast.Call:
     return ast.Call(ast.Attribute(owner, function, ast.Load()), list(args), [])
 
 
+def call_of(function: str, *args: ast.expr) -> ast.Call:
+    """A call of one of the program's own functions."""
+    return ast.Call(ast.Name(function, ast.Load()), list(args), [])
+
+
+def parts_of(given: list[ast.expr]) -> ast.expr:
+    """The places at which a target takes items apart, as a program's `unpacked` wants them.
+
+    Args:
+        given: A target's shape as a constant, or nothing for one that is flat.
+    """
+    shapes = [each.value for each in given if isinstance(each, ast.Constant)]
+    return _parts(cast(Shape, shapes[0]) if shapes else ())
+
+
+def _parts(shape: Shape) -> ast.Dict:
+    star = shape.index(...) if ... in shape else len(shape)
+    places = {
+        place - len(shape) * (place > star): part
+        for place, part in enumerate(shape)
+        if isinstance(part, tuple)
+    }
+    keys = [ast.Constant(place) for place in places]
+    return ast.Dict([*keys], [_parts(part) for part in places.values()])
+
+
 def is_library(node: ast.AST, function: str) -> bool:
     """Whether a node calls one of the library's functions."""
     match node:
@@ -85,10 +113,12 @@ def is_asynchronous(node: ast.AST) -> bool:
 
 __all__ = [
     "awaited",
+    "call_of",
     "is_asynchronous",
     "is_library",
     "items_of",
     "library",
+    "parts_of",
     "resolver_call",
     "tidied",
 ]

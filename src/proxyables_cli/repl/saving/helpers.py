@@ -1,0 +1,75 @@
+"""What a saved program does where the REPL did more than Python's syntax says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_HELPERS = {
+    "ordered": '''
+async def ordered(function, items, *others, key, **options):
+    """Sorts, or chooses, by keys that the other side tells."""
+    items = list((items, *others) if others else items)
+    keys = await mapped(key, items)
+    places = function(range(len(items)), key=keys.__getitem__, **options)
+    return [items[place] for place in places] if function is sorted else items[places]
+''',
+    "filtered": '''
+async def filtered(function, items):
+    """Gives the items for which a function says, here or over there, that they should stay."""
+    items = list(items)
+    stay = await mapped(function or bool, items)
+    return [item for item, stays in zip(items, stay, strict=True) if stays]
+''',
+    "mapped": '''
+async def mapped(function, *others):
+    """Gives what a function makes of items; what is remote is awaited."""
+    return [await arrived(value) for value in map(function, *others)]
+''',
+    "arrived": '''
+async def arrived(value):
+    """Awaits what is remote, also inside of a tuple."""
+    if isinstance(value, tuple):
+        return tuple([await arrived(part) for part in value])
+    is_remote = isinstance(value, proxyables.ProxyCursor)
+    return await value if is_remote and not proxyables.is_settled(value) else value
+''',
+    "each_unpacked": '''
+async def each_unpacked(items, parts):
+    """Gives the items of a loop, and what is remote in the parts that its target takes apart."""
+    if not hasattr(items, "__aiter__"):
+        items = listed(items)
+    async for item in items:
+        yield await unpacked(item, parts)
+''',
+    "listed": '''
+async def listed(items):
+    """Gives local items to an asynchronous loop."""
+    for item in items:
+        yield item
+''',
+    "unpacked": '''
+async def unpacked(value, parts):
+    """Fetches the items of what is remote, and of those of its parts that are taken apart."""
+    if isinstance(value, proxyables.ProxyCursor):
+        value = [item async for item in value]
+    if parts:
+        value = list(value)
+        for place, inside in parts.items():
+            value[place] = await unpacked(value[place], inside)
+    return value
+''',
+}
+"""Functions that a saved program can have, by their names."""
+
+
+def helpers_for(names: Iterable[str]) -> list[str]:
+    """The texts of the functions that a program which uses some names needs."""
+    wanted = _HELPERS.keys() & set(names)
+    while True:
+        also = {name for each in wanted for name in _HELPERS if f"{name}(" in _HELPERS[each]}
+        if also <= wanted:
+            return [text.strip() for name, text in _HELPERS.items() if name in wanted]
+        wanted |= also
+
+
+__all__ = ["helpers_for"]
