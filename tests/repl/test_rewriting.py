@@ -334,6 +334,8 @@ LOCAL = [
     "r = [(a, c) for a, (b, *c) in zip('xy', ['123', '4'])]",
     "g = iter([(1, (2, 3)), 4, 5])\n(a, (b, c)), d, *e = g\nr = a, b, c, d, e",
     "g = iter(range(9))\ntry: a, (b, c) = g\nexcept ValueError as e: r = next(g), str(e)[:24]",
+    "r = sorted(n for n in (3, 1)), max(iter('abc')), min(iter([]), default=4), sorted(iter('ba'), "
+    "key=str.lower)",
     "try: (a, b), c = 1, 2\nexcept TypeError as e: r = str(e)",
     "(a, b), a = (1, 2), 3\nr = a, b",
     "try:\n  [][1]\nexcept IndexError as e:\n  r = type(e).__name__",

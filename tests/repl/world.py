@@ -19,6 +19,11 @@ class Item:
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or other == self.name
+
+    __hash__ = object.__hash__
+
     def __lt__(self, other: Item) -> bool:
         return self.price < other.price
 

@@ -6,11 +6,13 @@ See `proxyables_cli.repl.rewriting` for what becomes of what.
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from proxyables_cli.repl.unpacking import Shape, shape_of
+from proxyables_cli.repl.waitless import EQUALITIES, Waitless
 
 RESOLVER = "__px__"
 """The name under which rewritten code finds its `Resolver`."""
@@ -40,8 +42,8 @@ _ASKING = frozenset(
 """Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
 _CHOOSING = frozenset({"min", "max"})
 _CALLING = frozenset({"map", "filter"})
-_REPLACED = _CHOOSING | _CALLING | {"sorted"}
-"""Builtins that call a function of the user's, or compare: see `Resolver.builtin`."""
+_REPLACED = _CHOOSING | _CALLING | {"sorted", ".sort"}
+"""What calls a function of the user's, or compares: see `Resolver.builtin`."""
 _TEXT_OPERATIONS = {ord("r"): "repr", ord("a"): "repr"}
 _Node = TypeVar("_Node", bound=ast.AST)
 
@@ -53,6 +55,10 @@ class ExpressionRewriter(ast.NodeTransformer):
         self._prefix = prefix
         self._invented = 0
         self._iterables = 0  # how many comprehension iterables we are inside of
+        self.waitless = Waitless(self._call, self.function_body)
+
+    @abstractmethod
+    def function_body(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef: ...
 
     # ---- building blocks
 
@@ -113,7 +119,7 @@ class ExpressionRewriter(ast.NodeTransformer):
                         keyword.value = self._expression(keyword.value)
                     else:
                         keyword.value = self._argument(keyword.value, callee)
-                if isinstance(node.func, ast.Name) and node.func.id in _REPLACED:
+                if _name_of(node.func) in _REPLACED:
                     node.func = self._call("builtin", node.func, node.func)
         return node
 
@@ -164,6 +170,7 @@ class ExpressionRewriter(ast.NodeTransformer):
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         self._defaults(node.args)
+        node.body = self.waitless.expression(node.body)
         return node
 
     def visit_Starred(self, node: ast.Starred) -> ast.expr:
@@ -216,6 +223,10 @@ class ExpressionRewriter(ast.NodeTransformer):
         parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
         if all(isinstance(part, ast.Constant) for part in parts):
             return node
+        match node:
+            case ast.Compare(ops=[ast.Eq() | ast.NotEq() as operator]):
+                compared = self._call(EQUALITIES[type(operator)], node, *parts)
+                return self._await("resolve", node, compared)
         return self._await("resolve", node, node)
 
     visit_BinOp = _operation  # noqa: N815
@@ -274,6 +285,18 @@ def _root(node: ast.expr) -> ast.expr:
     while isinstance(node, _CHAIN):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node
+
+
+def _name_of(callee: ast.expr) -> str:
+    """The name of what is called; with a dot before that of a method."""
+    match callee:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(attr=name):
+            return f".{name}"
+        case ast.NamedExpr(value=value):
+            return _name_of(value)
+    return ""
 
 
 def is_late(node: ast.expr) -> bool:

@@ -29,6 +29,7 @@ from proxyables_cli.repl.unpacking import Entering, Shape, Unpack, Unpacking, un
 AWAITED = "awaited"
 KEPT = "kept"
 NESTED = "nested"
+REFLECTED = "reflected"
 REPLACED = "replaced"
 REMOTE = "remote"
 UNPACKED = "unpacked"
@@ -181,6 +182,46 @@ class Resolver:
             return Calling(callee, self.is_remote, self._value, lambda at: note(at, REPLACED))
         return callee
 
+    def equal(self, one: UserValue, other: UserValue) -> UserValue:
+        """``one == other``; a chain if either is remote: over there it may have an equality."""
+        return self._compared(one, other, "eq", sys._getframe(1))
+
+    def unequal(self, one: UserValue, other: UserValue) -> UserValue:
+        """``one != other``, in the same way."""
+        return self._compared(one, other, "ne", sys._getframe(1))
+
+    def _compared(
+        self, one: UserValue, other: UserValue, operation: str, site: FrameType
+    ) -> UserValue:
+        asked, operand = (one, other) if self.is_remote(one) else (other, one)
+        is_asked = self.is_remote(asked) and self._remoting.pipelines(asked) and one is not other
+        if not is_asked:
+            return one == other if operation == "eq" else one != other
+        self._note(site, REMOTE if asked is one else REFLECTED)
+        return self._remoting.perform(asked, operation, operand)
+
+    def truth(self, value: UserValue) -> UserValue:
+        """What a condition asks in a scope that cannot wait.
+
+        Raises:
+            TypeError: It would have to.
+        """
+        self._refuse_to_wait(value)
+        return value
+
+    def found(self, item: UserValue, container: UserValue) -> bool:
+        """``item in container`` in a scope that cannot wait; raises as `truth` does."""
+        self._refuse_to_wait(item)
+        return item in container
+
+    def _refuse_to_wait(self, value: UserValue) -> None:
+        is_path = self.is_remote(value) and not self._remoting.is_settled(value)
+        if is_path or isinstance(value, Deferred):
+            raise TypeError(
+                f"{value!r} would have to be awaited, which a lambda, a def and a class cannot: "
+                "say it in an async def, or in a comprehension"
+            )
+
     async def contains(self, item: UserValue, container: UserValue) -> bool:
         """``item in container``; a remote container is asked, not fetched."""
         site = sys._getframe(1)
@@ -322,6 +363,7 @@ __all__ = [
     "AWAITED",
     "KEPT",
     "NESTED",
+    "REFLECTED",
     "REMOTE",
     "REPLACED",
     "UNPACKED",

@@ -22,9 +22,9 @@ items and calls (``obj.a[0].f(1)``): its inner links stay unresolved, so it is o
 ``(f(x) for x in y)``        ``__px__.generation(<the same, asynchronous>)``
 ===========================  =====================================================================
 
-Untouched: the operand of an explicit ``await`` (whoever writes it means the chain itself), and
-``lambda``, plain ``def`` and class bodies, which cannot await; ``async def`` inside them is
-rewritten. Evaluation order and line numbers are those of the source.
+Untouched is the operand of an explicit ``await``: whoever writes it means the chain itself.
+``lambda``, plain ``def`` and class bodies cannot await: see `proxyables_cli.repl.waitless`;
+``async def`` inside them is rewritten. Evaluation order and line numbers are those of the source.
 """
 
 # ruff: noqa: N802 - a visitor's methods are called after the nodes
@@ -245,7 +245,7 @@ class _Rewriter(ExpressionRewriter):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
         node.decorator_list = [self._expression(each) for each in node.decorator_list]
         self._defaults(node.args)
-        _Seeker(self).visit_body(node)
+        node.body = [self.waitless.visit(statement) for statement in node.body]
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
@@ -253,7 +253,7 @@ class _Rewriter(ExpressionRewriter):
         node.bases = [self._expression(base) for base in node.bases]
         for keyword in node.keywords:
             keyword.value = self._expression(keyword.value)
-        _Seeker(self).visit_body(node)
+        node.body = [self.waitless.visit(statement) for statement in node.body]
         return node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.stmt:
@@ -265,19 +265,6 @@ class _Rewriter(ExpressionRewriter):
         """Rewrites only the body: what stands around it may belong to a scope without await."""
         node.body = self._statements(node.body)
         return node
-
-
-class _Seeker(ast.NodeTransformer):
-    """Goes through a scope that cannot await, in search of the ``async def`` inside it."""
-
-    def __init__(self, rewriter: _Rewriter) -> None:
-        self._rewriter = rewriter
-
-    def visit_body(self, node: ast.FunctionDef | ast.ClassDef) -> None:
-        node.body = [self.visit(statement) for statement in node.body]
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.stmt:
-        return self._rewriter.function_body(node)
 
 
 def _is_plain(target: ast.expr) -> bool:

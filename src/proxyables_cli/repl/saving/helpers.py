@@ -6,9 +6,13 @@ from collections.abc import Iterable
 
 _HELPERS = {
     "ordered": '''
-async def ordered(function, items, *others, key, **options):
+async def ordered(function, *items, key, **options):
     """Sorts, or chooses, by keys that the other side tells."""
-    items = list((items, *others) if others else items)
+    if not items:  # a list's own method
+        items = function.__self__
+        items[:] = await ordered(sorted, items, key=key, **options)
+        return
+    items = list(items if len(items) > 1 else items[0])
     keys = await mapped(key, items)
     places = function(range(len(items)), key=keys.__getitem__, **options)
     return [items[place] for place in places] if function is sorted else items[places]

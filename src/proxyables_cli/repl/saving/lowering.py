@@ -14,7 +14,15 @@ from collections.abc import Callable, Mapping
 
 from proxyables_cli.repl.compiling import Compiler, cell_name
 from proxyables_cli.repl.record import Place
-from proxyables_cli.repl.resolution import AWAITED, KEPT, NESTED, REMOTE, REPLACED, UNPACKED
+from proxyables_cli.repl.resolution import (
+    AWAITED,
+    KEPT,
+    NESTED,
+    REFLECTED,
+    REMOTE,
+    REPLACED,
+    UNPACKED,
+)
 from proxyables_cli.repl.rewriting import rewrite
 from proxyables_cli.repl.saving.trees import (
     awaited,
@@ -33,6 +41,12 @@ HELPERS = {"map": "mapped", "filter": "filtered"}
 DEFERRED = frozenset({"copy", "describe", "gather"})
 """Functions of ``px`` that auto-await awaits."""
 _ANSWERS = frozenset({"len", "str", "repr", "dir", "bool", "next", "int", "float"})
+_COMPARISONS: dict[str, tuple[type[ast.cmpop], str]] = {
+    "equal": (ast.Eq, "eq"),
+    "unequal": (ast.NotEq, "ne"),
+    "found": (ast.In, "contains"),
+}
+_WORDS = frozenset({AWAITED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED})
 _STORES = frozenset({"set_attribute", "set_item", "delete_attribute", "delete_item"})
 
 
@@ -203,7 +217,7 @@ class Lowering(ast.NodeTransformer):
         return changed
 
     def _operated(self, value: ast.expr, done: set[str]) -> ast.expr:
-        for operation in done - {AWAITED, KEPT, NESTED, REMOTE, REPLACED, UNPACKED}:
+        for operation in done - _WORDS:
             return awaited(library("perform", value, ast.Constant(operation)))
         return value
 
@@ -243,6 +257,8 @@ class Lowering(ast.NodeTransformer):
             if function == "make_slice":
                 parts = [self._expression(each) for each in args]
                 return ast.Call(ast.Name("slice", ast.Load()), parts, [])
+            if function in _COMPARISONS:
+                return self._compared(node, function, *map(self._expression, args))
             return self._expression(args[0])  # a generation
         builtin = resolver_call(node.func)
         if builtin is not None:
@@ -260,6 +276,18 @@ class Lowering(ast.NodeTransformer):
                 self.met_remote = True
                 return awaited(node) if name in DEFERRED else node
         return node
+
+    def _compared(self, node: ast.Call, function: str, *operands: ast.expr) -> ast.expr:
+        """``==`` and the like; a step of a chain where it was one when the cell ran."""
+        one, other = operands
+        operator, operation = _COMPARISONS[function]
+        done = self._places.get(self._place(node), set())
+        if not done & {REMOTE, REFLECTED}:
+            return ast.Compare(one, [operator()], [other])
+        self.met_remote = True
+        if REFLECTED in done:
+            one, other = other, one
+        return library("perform", one, ast.Constant(operation), other)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
         value = node.value
