@@ -3,16 +3,15 @@
 A cell's tree is rewritten as for running it, and then each call of the resolver becomes what it
 did when the cell ran: ``await`` where it fetched something, nothing where the value was local.
 Where the code was never reached, what the chain begins with decides. Statements that met nothing
-remote keep their text.
+remote keep their text, and so do the parts of the others: see `proxyables_cli.repl.saving.typed`.
 """
 
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Mapping
 
-from proxyables_cli.repl.compiling import Compiler, cell_name
+from proxyables_cli.repl.compiling import cell_name
 from proxyables_cli.repl.record import Place
 from proxyables_cli.repl.resolution import (
     AWAITED,
@@ -24,6 +23,7 @@ from proxyables_cli.repl.resolution import (
     UNPACKED,
 )
 from proxyables_cli.repl.rewriting import rewrite
+from proxyables_cli.repl.saving.assignments import Assignments
 from proxyables_cli.repl.saving.trees import (
     awaited,
     call_of,
@@ -35,6 +35,7 @@ from proxyables_cli.repl.saving.trees import (
     resolver_call,
     tidied,
 )
+from proxyables_cli.repl.saving.typed import Statement, Typed
 
 HELPERS = {"map": "mapped", "filter": "filtered"}
 """What a saved program calls where these would meet remote values; else ``ordered``."""
@@ -47,6 +48,8 @@ _COMPARISONS: dict[str, tuple[type[ast.cmpop], str]] = {
     "found": (ast.In, "contains"),
 }
 _WORDS = frozenset({AWAITED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED})
+_CHANGED = frozenset({REMOTE, AWAITED})
+"""What was done to a target, if it was remote: ``x.n += 1`` is read at the same place."""
 _STORES = frozenset({"set_attribute", "set_item", "delete_attribute", "delete_item"})
 
 
@@ -55,8 +58,8 @@ def lowered(
     number: int,
     places: Mapping[Place, set[str]],
     is_remote_name: Callable[[str], bool],
-) -> list[ast.stmt | str]:
-    """The statements of a cell: as trees where something remote is in them, else as text.
+) -> list[Statement]:
+    """The statements of a cell, as they were typed where nothing remote is in them.
 
     Args:
         source: The cell.
@@ -64,40 +67,20 @@ def lowered(
         places: What was done where.
         is_remote_name: Whether a name of the session holds something remote.
     """
-    found: list[ast.stmt | str] = []
-    for text, statement in statements_of(source, number):
-        tree = ast.Module([_plain_assignment(statement)], [])
-        rewrite(tree, cell=number)
+    found: list[Statement] = []
+    changing, kept = Typed(source, number), Typed(source, number)
+    for part, untouched in zip(changing.parts, kept.parts, strict=True):
         lowering = Lowering(cell_name(number), places, is_remote_name)
+        assignments = Assignments(lowering.changes)
+        tree = ast.Module([assignments.visit(part.statement)], [])
+        rewrite(tree, cell=number)
         changed = [lowering.visit(each) for each in tree.body]
-        found.extend(tidied(changed, number) if lowering.met_remote else [text])
-    return found
-
-
-def statements_of(source: str, number: int) -> list[tuple[str, ast.stmt]]:
-    """The statements of a cell, each with its text and that of its decorators."""
-    lines = source.splitlines()
-    found: list[tuple[str, ast.stmt]] = []
-    for statement in Compiler().parse(source, cell_name(number)).body:
-        decorators = getattr(statement, "decorator_list", ())
-        text = ast.get_source_segment(source, statement) or ""
-        if decorators:
-            text = "\n".join(lines[decorators[0].lineno - 1 : statement.end_lineno])
-        found.append((text, statement))
-    return found
-
-
-def _plain_assignment(statement: ast.stmt) -> ast.stmt:
-    """``x.n += 1`` as ``x.n = x.n + 1``, where nothing is called on the way to it."""
-    match statement:
-        case ast.AugAssign(target=ast.Attribute() | ast.Subscript() as target):
-            if any(isinstance(node, ast.Call) for node in ast.walk(target)):
-                return statement
-            read = copy.deepcopy(target)
-            read.ctx = ast.Load()
-            value = ast.copy_location(ast.BinOp(read, statement.op, statement.value), statement)
-            return ast.copy_location(ast.Assign([target], value), statement)
-    return statement
+        assignments.restore()
+        if lowering.met_remote:
+            found.append(Statement(part.lead, tidied(changed, number), part.tail, changing))
+        else:
+            found.append(Statement(part.lead, [untouched.statement], part.tail, kept))
+    return [*found, Statement(kept.ending, [], "", kept)]
 
 
 class Unsaved(Exception):
@@ -137,6 +120,11 @@ class Lowering(ast.NodeTransformer):
         positions = ("lineno", "end_lineno", "col_offset", "end_col_offset")
         line, end_line, column, end_column = (getattr(node, each, None) for each in positions)
         return self._filename, line, end_line, column, end_column
+
+    def changes(self, target: ast.expr) -> bool:
+        """Whether an assignment to a target changed something remote, or would have."""
+        done = self._places.get(self._place(target), set())
+        return bool(done & _CHANGED) or self._begins_remotely(target)
 
     def _guess(self, function: str, args: list[ast.expr]) -> set[str]:
         """What would be done with a chain that begins with a remote name."""
@@ -178,7 +166,10 @@ class Lowering(ast.NodeTransformer):
         if call is None:
             self.met_remote = True
             value = self._expression(node.value)
-            return value if isinstance(value, ast.Await) else awaited(value)
+            if isinstance(value, ast.Await):
+                return value
+            node.value = value
+            return node
         function, args = call
         done = self._done(node, function, args)
         match function, args:
@@ -289,6 +280,24 @@ class Lowering(ast.NodeTransformer):
             one, other = other, one
         return library("perform", one, ast.Constant(operation), other)
 
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        """Puts ``a < b < c`` together again, where no comparison was a step of a chain."""
+        self.generic_visit(node)
+        parts = [each for each in node.values if isinstance(each, ast.Compare)]
+        names = [
+            each.comparators[0].target.id
+            for each in parts[:-1]
+            if isinstance(each.comparators[0], ast.NamedExpr)
+        ]
+        begins = [each.left.id for each in parts[1:] if isinstance(each.left, ast.Name)]
+        is_chain = len(parts) == len(node.values) and names == begins != []
+        if not is_chain or not all(name.startswith("__px_") for name in names):
+            return node
+        right = [each.comparators[0] for each in parts]
+        plain = [each.value if isinstance(each, ast.NamedExpr) else each for each in right]
+        chain = ast.Compare(parts[0].left, [each.ops[0] for each in parts], plain)
+        return ast.copy_location(chain, node)
+
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
         value = node.value
         node.value = self._expression(value)
@@ -340,21 +349,26 @@ class Lowering(ast.NodeTransformer):
             manager, *shape = call[1]
             if NESTED in done and item.optional_vars is not None:
                 entered = call_of("unpacked", ast.Name("entered", ast.Load()), parts_of(shape))
-                unpacking = [ast.Assign([item.optional_vars], awaited(entered))]
+                assignment = ast.Assign([item.optional_vars], awaited(entered))
+                unpacking = [ast.copy_location(assignment, node.body[0])]
                 item.optional_vars = ast.Name("entered", ast.Store())
         item.context_expr = self._expression(manager)
         node.body = [*unpacking, *self._body(node.body)]
-        if is_async:
-            self.met_remote = True
-            return node
-        return ast.copy_location(ast.With(node.items, node.body), node)
+        kind = ast.AsyncWith if is_async else ast.With
+        self.met_remote = self.met_remote or is_async
+        match node.body:
+            case [ast.With() | ast.AsyncWith() as inner] if type(inner) is kind and self._place(
+                inner
+            ) == self._place(node):  # rewriting took one statement with several managers apart
+                node.items, node.body = [*node.items, *inner.items], inner.body
+        return ast.copy_location(kind(node.items, node.body), node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
         call = resolver_call(node.value.value) if isinstance(node.value, ast.Await) else None
         if call is None or call[0] not in _STORES:
             node.value = self._expression(node.value)
             return node
-        return self._stored(node, *call)
+        return ast.copy_location(self._stored(node, *call), node)
 
     def _stored(self, node: ast.Expr, function: str, args: list[ast.expr]) -> ast.stmt:
         done = self._done(node.value, function, args)
@@ -367,7 +381,7 @@ class Lowering(ast.NodeTransformer):
             target = ast.Attribute(owner, str(key.value), context)
         else:
             target = ast.Subscript(owner, key, context)
-        if REMOTE in done:
+        if done & _CHANGED:
             target.ctx = ast.Load()
             if value is None:
                 return ast.Expr(awaited(library("delete", target)))
@@ -380,4 +394,4 @@ class Lowering(ast.NodeTransformer):
         return [self.visit(statement) for statement in body]
 
 
-__all__ = ["Unsaved", "lowered", "statements_of"]
+__all__ = ["Unsaved", "lowered"]

@@ -6,7 +6,6 @@ import ast
 import builtins
 import dataclasses
 import os
-import textwrap
 from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -18,8 +17,9 @@ from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.saving.blocking import blocking
 from proxyables_cli.repl.saving.helpers import helpers_for
+from proxyables_cli.repl.saving.layout import physical
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
-from proxyables_cli.repl.saving.trees import items_of
+from proxyables_cli.repl.saving.typed import Statement, as_typed
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
@@ -36,7 +36,7 @@ _TOOLS = {
 }
 _BINDS_TIGHT = (
     *(ast.Attribute, ast.Await, ast.Call, ast.Constant, ast.Dict, ast.DictComp, ast.JoinedStr),
-    *(ast.List, ast.ListComp, ast.Name, ast.Set, ast.SetComp, ast.Subscript),
+    *(ast.List, ast.ListComp, ast.Name, ast.Set, ast.SetComp, ast.Subscript, ast.Tuple),
 )
 """Expressions that can stand before a comparison as they are."""
 
@@ -85,7 +85,7 @@ class Program:
     def __init__(self, session: Session, form: Form) -> None:
         self._session = session
         self._form = form
-        self._imports: list[str] = []
+        self._imports: dict[str, str] = {}  # and the comments behind them
         self._globals: set[str] = set()
         self._uses: set[str] = set()
         self._body: list[str] = []
@@ -119,17 +119,15 @@ class Program:
         if not entry.is_done:
             return self._failed_lines(entry)
         statements = self._statements(entry)
-        if entry.shows and statements:
-            statements[-1:] = self._shown(entry, statements[-1])
-        if not statements:
-            return [line for line in entry.source.splitlines() if line.startswith("#")]
+        shown = [each for each in statements if each.trees][-1:] if entry.shows else []
         lines: list[str] = []
         for each in statements:
-            apart = isinstance(self._tree(each), _DEFINITIONS)
-            lines += [*[""] * apart, *self._text(each).splitlines(), *[""] * apart]
+            told = self._shown(entry, each) if each in shown else [each.text()] * bool(each.trees)
+            apart = [""] * (bool(each.trees) and isinstance(each.trees[0], _DEFINITIONS))
+            lines += [*apart, *each.lead, *_with_tail(told, each.tail), *apart]
         return lines
 
-    def _statements(self, entry: Entry) -> list[ast.stmt | str]:
+    def _statements(self, entry: Entry) -> list[Statement]:
         if self._form is Form.BLOCKING:
             found = blocking(entry.source, entry.number)
         elif entry.auto_await:
@@ -141,21 +139,17 @@ class Program:
                 lambda name: is_remote(names.get(name)),
             )
         else:
-            found = [ast.unparse(each) for each in Compiler().parse(entry.source, "<saved>").body]
-        kept: list[ast.stmt | str] = []
+            found = as_typed(entry.source, entry.number)
+        kept: list[Statement] = []
         for each in found:
-            tree = self._tree(each)
-            self._look(tree)
-            if isinstance(tree, (ast.Import, ast.ImportFrom)):
-                self._imports.append(ast.unparse(tree))
-            else:
-                kept.append(self._without_tools(each))
+            for tree in each.trees:
+                self._look(tree)
+                self._put_library(tree)
+            if each.trees and isinstance(each.trees[0], (ast.Import, ast.ImportFrom)):
+                self._imports[ast.unparse(each.trees[0])] = each.tail
+                each = Statement(each.lead, [], "", each.typed)
+            kept.append(each)
         return kept
-
-    def _tree(self, statement: ast.stmt | str) -> ast.stmt:
-        if not isinstance(statement, str):
-            return statement
-        return Compiler().parse(statement, "<saved>").body[0]
 
     def _look(self, tree: ast.stmt) -> None:
         for node in ast.walk(tree):
@@ -166,30 +160,27 @@ class Program:
             elif isinstance(node, ast.Global):
                 self._globals.update(node.names)
 
-    def _without_tools(self, statement: ast.stmt | str) -> ast.stmt | str:
+    def _put_library(self, tree: ast.stmt) -> None:
         """Puts the library's functions in place of those of ``px``."""
-        tree = self._tree(statement)
-        found = False
         for node in ast.walk(tree):
             match node:
                 case ast.Attribute(value=ast.Name(id="px") as owner, attr=name):
-                    found = True
                     if name not in _TOOLS:
                         raise Unsaved(f"uses px.{name}, which only the REPL has")
                     owner.id, node.attr = _TOOLS[name].split(".")
-        return tree if found else statement
 
-    def _shown(self, entry: Entry, last: ast.stmt | str) -> list[ast.stmt | str]:
-        tree = self._tree(last)
+    def _shown(self, entry: Entry, last: Statement) -> list[str]:
+        *others, tree = last.trees
         assert isinstance(tree, ast.Expr)
-        text = self._text(last)
-        verbatim = isinstance(last, str) and not isinstance(tree.value, ast.Tuple)
-        value = text if verbatim else ast.unparse(tree.value)
+        before = [last.text(others)] if others else []
+        return [*before, *self._displayed(entry, last.as_argument(tree))]
+
+    def _displayed(self, entry: Entry, value: str) -> list[str]:
         if entry.streams:
             if self._form is Form.BLOCKING:
                 return [f"for item in {value}:\n    print(item)"]
             if self._form is Form.TEST:
-                return [ast.Expr(items_of(tree.value))]
+                return [f"[item async for item in {value}]"]
             return [f"async for item in {value}:\n    print(item)"]
         if self._shifts:
             return [f"__, _ = _, {value}", *self._checked("_", entry)]
@@ -227,17 +218,20 @@ class Program:
         if self._form is not Form.TEST or kind is None or not issubclass(kind, Exception):
             return [] if kind is None else [f"# {line}" for line in entry.source.splitlines()]
         kinds = [each for each in kind.__mro__ if vars(builtins).get(each.__name__) is each]
-        lines = [line for each in self._statements(entry) for line in self._text(each).splitlines()]
-        self._imports.append("import pytest")
+        lines: list[str] = []
+        for each in self._statements(entry):
+            told = [each.text()] if each.trees else []
+            lines += [*each.lead, *_with_tail(told, each.tail)]
+        self._imports["import pytest"] = ""
         name = kinds[0].__name__
         if name == "Exception" and issubclass(kind, proxyables.RemoteError):
             name = "proxyables.RemoteError"
-        return [f"with pytest.raises({name}):", *(_INDENT + line for line in lines)]
+        return [f"with pytest.raises({name}):", *_indented(lines)]
 
     def _command_lines(self, entry: Entry) -> list[str]:
         name, _, rest = entry.source.removeprefix("%").partition(" ")
         if entry.is_done and name == "secret":
-            self._imports.append("import getpass")
+            self._imports["import getpass"] = ""
             return [f'{rest} = getpass.getpass("{rest}: ")']
         if entry.is_done and name == "use":
             return [f"{self._session.name} = {rest.strip()}"]
@@ -247,31 +241,18 @@ class Program:
             return [f"# {line}" for line in entry.source.splitlines()]
         return []
 
-    def _text(self, statement: ast.stmt | str) -> str:
-        """The text of a statement, which can be indented: no string in it goes over lines."""
-        if isinstance(statement, str):
-            tree = self._tree(statement)
-            strings = (ast.Constant, ast.JoinedStr)
-            if not any(
-                isinstance(node, strings) and node.lineno != node.end_lineno
-                for node in ast.walk(tree)
-            ):
-                return statement
-            statement = tree
-        return ast.unparse(statement)
-
     # ---- what stands around them
 
     def _head(self) -> list[str]:
         library = "proxyables.sync" if self._form is Form.BLOCKING else "proxyables"
-        wanted = {f"import {library}", *self._imports}
+        wanted = {f"import {library}": "", **self._imports}
         if self._form is not Form.BLOCKING:
-            wanted.add("import asyncio")
+            wanted.setdefault("import asyncio", "")
         if self._has_token():
-            wanted.add("import os")
-        first = sorted(each for each in wanted if each.startswith("from __future__"))
-        others = sorted(wanted - set(first))
-        return ['"""A session of `proxyables repl`, as a program."""', "", *first, *others]
+            wanted.setdefault("import os", "")
+        ordered = sorted(wanted, key=lambda each: (not each.startswith("from __future__"), each))
+        lines = [line for each in ordered for line in _with_tail([each], wanted[each])]
+        return ['"""A session of `proxyables repl`, as a program."""', "", *lines]
 
     def _has_token(self) -> bool:
         places = self._session.connections.opened.values()
@@ -326,8 +307,17 @@ def _names_in(entry: Entry) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
+def _with_tail(texts: list[str], tail: str) -> list[str]:
+    """The lines of texts, a comment behind the last of them."""
+    lines = [line for text in texts for line in physical(text)]
+    if tail:
+        lines[-1] += f"  {tail}"
+    return lines
+
+
 def _indented(lines: Iterable[str]) -> list[str]:
-    return [textwrap.indent(line, _INDENT) for line in lines]
+    """Each line indented, but not what a string in it goes on with."""
+    return [_INDENT + line if line else line for line in lines]
 
 
 def _spaced(lines: list[str]) -> list[str]:

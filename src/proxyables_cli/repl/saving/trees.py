@@ -10,6 +10,19 @@ from proxyables_cli.repl.chains import RESOLVER
 from proxyables_cli.repl.rewriting import temporary_prefix
 from proxyables_cli.repl.unpacking import Shape
 
+_TIGHT = (
+    *(ast.Attribute, ast.Call, ast.Constant, ast.Dict, ast.DictComp, ast.GeneratorExp),
+    *(ast.JoinedStr, ast.List, ast.ListComp, ast.Name, ast.Set, ast.SetComp, ast.Subscript),
+)
+"""Expressions that need parentheses nowhere."""
+_OPERANDS = {"Attribute": "value", "Subscript": "value", "Call": "func", "Await": "value"}
+"""Where nothing but such an expression can stand, by the node around it."""
+_ROOMY = (
+    *(ast.Assign, ast.AugAssign, ast.Call, ast.Expr, ast.If, ast.keyword, ast.List, ast.Return),
+    *(ast.Set, ast.While),
+)
+"""Nodes in which any other expression can stand as it is."""
+
 
 class _Names(ast.NodeTransformer):
     """Takes out invented names that nothing reads any more, and shortens the others."""
@@ -111,13 +124,41 @@ def is_asynchronous(node: ast.AST) -> bool:
     )
 
 
+def needs_parentheses(node: ast.expr, text: str, parent: ast.AST, field: str) -> bool:
+    """Whether the text of an expression has to stand in parentheses in a field of another node."""
+    if isinstance(node, (ast.Starred, ast.Slice)):
+        return False
+    if isinstance(node, ast.Tuple):
+        return is_open(text)
+    if isinstance(node, _TIGHT):
+        return False
+    operand = _OPERANDS.get(type(parent).__name__) == field
+    power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+    if isinstance(node, ast.Await):
+        return operand or power
+    if isinstance(parent, ast.BoolOp) and isinstance(node, (ast.Compare, ast.UnaryOp)):
+        return False
+    return operand or isinstance(node, ast.NamedExpr) or not isinstance(parent, _ROOMY)
+
+
+def is_open(text: str) -> bool:
+    """Whether a tuple has no parentheses of its own."""
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+    except SyntaxError:
+        return True
+    return not (isinstance(call, ast.Call) and len(call.args) == 1)
+
+
 __all__ = [
     "awaited",
     "call_of",
     "is_asynchronous",
     "is_library",
+    "is_open",
     "items_of",
     "library",
+    "needs_parentheses",
     "parts_of",
     "resolver_call",
     "tidied",
