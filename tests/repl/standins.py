@@ -198,7 +198,7 @@ async def perform(cursor: Cursor, operation: str, *args: object) -> Any:
     found = await run(cursor)
     if operation == "contains":
         return await run(args[0]) in found
-    return lent(link, getattr(builtins, operation)(found))
+    return lent(link, getattr(builtins, operation)(found, *[await run(each) for each in args]))
 
 
 async def ref(cursor: Cursor) -> Any:
@@ -229,6 +229,7 @@ def resolver() -> Resolver:
             same_peer=lambda one, other: link_of(one) is link_of(other),
             pipelines=lambda cursor: link_of(cursor).name != "old",
             is_settled=lambda cursor: not cursor.__dict__["_state"][1],
+            is_exhausted=lambda error: False,
             takers=(copy,),
         )
     )

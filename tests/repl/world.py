@@ -31,6 +31,29 @@ class Item:
         return self.price + other
 
 
+class Basket:
+    """What has a truth, a text, a length and operators of its own."""
+
+    def __init__(self, *items: int) -> None:
+        self.items = list(items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __format__(self, spec: str) -> str:
+        return f"{len(self.items)} items{spec}"
+
+    def __repr__(self) -> str:
+        return f"Basket{tuple(self.items)}"
+
+    def __add__(self, other: int) -> Basket:
+        return Basket(*self.items, other)
+
+    def __iadd__(self, other: int) -> Basket:
+        self.items.append(other)
+        return self
+
+
 class Pair:
     """Two things that stay here, together: no tuple."""
 
@@ -57,6 +80,7 @@ class World:
         self.options = {"count": 3}
         self.items = [Item("pear", 5), Item("plum", 2)]
         self.log: list[str] = []
+        self.basket, self.full = Basket(), Basket(1, 2)
 
     def add(self, one: int = 0, other: int = 0) -> int:
         return one + other

@@ -6,16 +6,27 @@ A remote value is true until it is awaited, so `filter` itself would keep everyt
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from proxyables_cli.repl.faces import Generation
 from proxyables_cli.repl.replacing import Replacement, UserValue
 
 
 class Calling(Replacement):
-    """Stands for `map` or `filter` in a cell; lazy as they are."""
+    """Stands for `map` or `filter` in a cell; lazy as they are.
 
-    __slots__ = ()
+    Args:
+        ask: What a function, a builtin such as `len` or `str`, gets for a remote object.
+        given: As `Replacement` takes it.
+    """
+
+    __slots__ = ("_ask",)
+
+    def __init__(
+        self, ask: Callable[[UserValue, UserValue], Awaitable[UserValue]], *given: UserValue
+    ) -> None:
+        super().__init__(*given)
+        self._ask = ask
 
     def __call__(self, *args: UserValue) -> UserValue:
         """Gives what the builtin would, as something that can wait."""
@@ -33,7 +44,8 @@ class Calling(Replacement):
         self, function: Callable[..., UserValue], others: list[Iterable[UserValue]]
     ) -> AsyncGenerator[UserValue, None]:
         for given in zip(*others):  # noqa: B905 - as map does, the shortest ends it
-            yield await self._resolve(function(*given))
+            asked = [await self._ask(function, each) for each in given]
+            yield await self._resolve(function(*asked))
 
     async def _filtered(
         self, function: Callable[..., UserValue] | None, others: list[Iterable[UserValue]]

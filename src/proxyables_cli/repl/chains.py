@@ -20,6 +20,11 @@ RESOLVER = "__px__"
 Chain = ast.Attribute | ast.Subscript | ast.Call
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _CHAIN = (ast.Attribute, ast.Subscript, ast.Call)
+_OPEN = (
+    *(ast.Attribute, ast.Await, ast.BinOp, ast.BoolOp, ast.Call, ast.IfExp, ast.Name),
+    *(ast.NamedExpr, ast.Subscript, ast.UnaryOp),
+)
+"""Expressions whose value may be a remote object."""
 _ASKING = frozenset(
     {"all", "any", "bool", "dir", "enumerate", "float", "filter", "frozenset", "int", "iter"}
     | {
@@ -147,9 +152,10 @@ class ExpressionRewriter(ast.NodeTransformer):
             function = "consume" if isinstance(node, ast.GeneratorExp) else "argument"
             return self._await(function, node, callee, self._raw(node))
         asks = isinstance(callee, ast.Name) and callee.id in _ASKING
-        if isinstance(node, ast.Name) and asks:
-            return self._await("ask", node, callee, node)
-        return self._expression(node)
+        value = self._expression(node)
+        if asks and isinstance(node, _OPEN):
+            return self._await("ask", node, callee, value)
+        return value
 
     def _key(self, node: ast.expr, owner: ast.expr) -> ast.expr:
         if is_late(node):
@@ -179,12 +185,15 @@ class ExpressionRewriter(ast.NodeTransformer):
         return node
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
-        if node.format_spec is not None:
-            node.format_spec = self._expression(node.format_spec)
         value = self._expression(node.value)
-        operation = _TEXT_OPERATIONS.get(node.conversion, "str")
+        spec = [] if node.format_spec is None else [self._expression(node.format_spec)]
         # Its own position is that of the whole string before Python 3.12.
-        node.value = self._await("text", value, value, at(node, ast.Constant(operation)))
+        operation = at(value, ast.Constant(_TEXT_OPERATIONS.get(node.conversion, "format")))
+        if node.conversion != -1:
+            node.value = self._await("text", value, value, operation)
+            return node
+        node.value = self._await("text", value, value, operation, *spec)
+        node.format_spec = None
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
@@ -233,9 +242,46 @@ class ExpressionRewriter(ast.NodeTransformer):
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         if isinstance(node.op, ast.Not):
-            self.generic_visit(node)
+            node.operand = self.test(node.operand)
             return node
         return self._operation(node)
+
+    # ---- truth
+
+    def test(self, node: ast.expr) -> ast.expr:
+        """The expression of whether something is true, which a remote object is asked."""
+        if isinstance(node, ast.BoolOp):
+            node.values = [self.test(value) for value in node.values]
+            return node
+        is_not = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+        if is_not or not isinstance(node, _OPEN):
+            return self._expression(node)
+        return self._await("decide", node, self._raw(node))
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        node.test = self.test(node.test)
+        node.body, node.orelse = self._expression(node.body), self._expression(node.orelse)
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        """``a or b`` as ``t if (t := a) else b``: whether `a` is true may have to be asked."""
+        if self._iterables:  # where := is forbidden
+            self.generic_visit(node)
+            return node
+        *asked, last = node.values
+        outcome = self._expression(last)
+        for operand in reversed(asked):
+            value = self._expression(operand)
+            if not isinstance(operand, _OPEN):
+                outcome = at(node, ast.BoolOp(node.op, [value, outcome]))
+                continue
+            name = self._temporary()
+            named = at(operand, ast.NamedExpr(at(operand, ast.Name(name, ast.Store())), value))
+            test = self._await("decide", operand, named)
+            held = at(operand, load(name))
+            parts = (outcome, held) if isinstance(node.op, ast.And) else (held, outcome)
+            outcome = at(node, ast.IfExp(test, *parts))
+        return outcome
 
     def _comprehension(self, node: Comprehension) -> ast.expr:
         for generator in node.generators:
@@ -246,7 +292,7 @@ class ExpressionRewriter(ast.NodeTransformer):
                     iterable = self._await("iterate", iterable, iterable, *shape)
             generator.iter = iterable
             generator.is_async = 1
-            generator.ifs = [self._expression(test) for test in generator.ifs]
+            generator.ifs = [self.test(test) for test in generator.ifs]
         if isinstance(node, ast.DictComp):
             node.key, node.value = self._expression(node.key), self._expression(node.value)
         else:

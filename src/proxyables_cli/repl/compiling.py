@@ -105,7 +105,8 @@ class Compiler:
         if filename is None:
             filename = cell_name(self._cells)
         if filename.startswith("<"):  # no file: tracebacks can only find the text here
-            lines = source.splitlines(keepends=True)
+            # With the last line's end, which tracebacks count on where they put their marks.
+            lines = f"{source}\n".splitlines(keepends=True)
             linecache.cache[filename] = (len(source), None, lines, filename)
         with warnings.catch_warnings():
             # Shown once here; the second compilation, of the rewritten tree, would repeat them.

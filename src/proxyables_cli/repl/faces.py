@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -70,13 +70,20 @@ class Generation:
     def close(self) -> None:
         """Accepted for those who close generators; the loop finalises what is left over."""
 
-    async def given_to(self, callee: UserValue) -> UserValue:
-        """What to pass in its place to a local function: as much of it as that will use."""
+    async def given_to(
+        self, callee: UserValue, decide: Callable[[UserValue], Awaitable[UserValue]]
+    ) -> UserValue:
+        """What to pass in its place to a local function: as much of it as that will use.
+
+        Args:
+            callee: The function.
+            decide: Gives something as true as an item, which may be remote.
+        """
         if callee is any or callee is all:
             items = []
             async for item in self.source:
-                items.append(item)
-                if bool(item) is (callee is any):
+                items.append(await decide(item))
+                if bool(items[-1]) is (callee is any):
                     break
             return items
         if callee is next:

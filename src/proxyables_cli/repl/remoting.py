@@ -108,8 +108,15 @@ def remoting(px: Tools) -> Remoting:
         same_peer=lambda one, other: proxyables.peer_of(one) is proxyables.peer_of(other),
         pipelines=_pipelines,
         is_settled=proxyables.is_settled,
+        is_exhausted=_is_exhausted,
         takers=(*functions, *vars(px).values()),
     )
+
+
+def _is_exhausted(error: Exception) -> bool:
+    if not isinstance(error, proxyables.RemoteError):
+        return False
+    return error.type_name in ("StopIteration", "StopAsyncIteration")
 
 
 def _pipelines(cursor: proxyables.ProxyCursor) -> bool:

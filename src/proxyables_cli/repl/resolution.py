@@ -7,6 +7,7 @@ local value exactly as it is, without a turn of the loop, so local code behaves 
 from __future__ import annotations
 
 import asyncio
+import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Remoting:
         same_peer: Whether two cursors belong to one connection.
         pipelines: Whether a cursor's peer can take chains as arguments (classic ones cannot).
         is_settled: Whether a cursor is a reference with nothing left to run.
+        is_exhausted: Whether an error says that a remote iterator has no more items.
         takers: Local functions that want a chain itself, not its value.
     """
 
@@ -73,6 +75,7 @@ class Remoting:
     same_peer: Callable[[UserValue, UserValue], bool]
     pipelines: Callable[[UserValue], bool]
     is_settled: Callable[[UserValue], bool]
+    is_exhausted: Callable[[Exception], bool]
     takers: tuple[Callable[..., object], ...] = ()
 
 
@@ -108,7 +111,7 @@ class Resolver:
         """The value of a chain: one message if it is remote."""
         return await self._value(value, sys._getframe(1))
 
-    async def _value(self, value: UserValue, site: FrameType | None = None) -> UserValue:
+    async def _value(self, value: UserValue, site: FrameType | Site | None = None) -> UserValue:
         if isinstance(value, Deferred):
             value = await value
         if not self.is_remote(value) or self._remoting.is_settled(value):
@@ -123,7 +126,10 @@ class Resolver:
 
     async def _given(self, callee: object, value: UserValue, site: FrameType) -> UserValue:
         if isinstance(value, Generation):
-            return value.source if self.is_remote(callee) else await value.given_to(callee)
+            if self.is_remote(callee):
+                return value.source
+            place = Site(site.f_code, site.f_lasti)
+            return await value.given_to(callee, lambda item: self._decided(item, place))
         if self._keeps_chain(callee, value):
             self._note(site, KEPT)
             return value
@@ -147,39 +153,80 @@ class Resolver:
         """
         return await self._asked(callee, value, sys._getframe(1))
 
-    async def _asked(self, callee: object, value: UserValue, site: FrameType) -> UserValue:
+    async def _asked(
+        self, callee: object, value: UserValue, site: FrameType | None = None
+    ) -> UserValue:
         if not self.is_remote(value):
             return value
         if takes_items(callee) or any(callee is each for each in _LAZY):
-            self._note(site, UNPACKED)
+            if site is not None:
+                self._note(site, UNPACKED)
             return await self._items(value)
         for builtin, operation in _OPERATIONS.items():
             if callee is builtin:
                 return await self._answer(value, operation, site)
         return value
 
-    async def _answer(self, value: UserValue, operation: str, site: FrameType) -> UserValue:
+    async def _answer(self, value: UserValue, operation: str, site: FrameType | None) -> UserValue:
         if operation in ("str", "repr") and not self._remoting.pipelines(value):
             return value  # a classic peer cannot be asked, so the cursor tells what it knows
-        self._note(site, operation)
+        if site is not None:
+            self._note(site, operation)
+        try:
+            return Answer(await self._remoting.perform(value, operation))
+        except Exception as error:
+            if operation != "next" or not self._remoting.is_exhausted(error):
+                raise
+            return iter(())
+
+    async def text(self, value: UserValue, operation: str, spec: str = "") -> UserValue:
+        """What an f-string gets for a value: the text that a remote object has over there.
+
+        Args:
+            value: Anything.
+            operation: What the string asks for: ``repr``, or ``format`` by `spec`.
+            spec: What stands behind the colon.
+        """
+        if not self.is_remote(value) or not self._remoting.pipelines(value):
+            return format(value, spec) if spec else value
+        self._note(sys._getframe(1), operation)
+        if operation == "format":
+            return await self._remoting.perform(value, operation, spec)
         return Answer(await self._remoting.perform(value, operation))
 
-    async def text(self, value: UserValue, operation: str) -> UserValue:
-        """What an f-string gets for a value: the text that a remote object has over there."""
-        if not self.is_remote(value):
+    async def decide(self, value: UserValue) -> UserValue:
+        """What a condition gets for a value: a remote object is asked whether it is true."""
+        return await self._decided(value, sys._getframe(1))
+
+    async def _decided(self, value: UserValue, site: FrameType | Site | None = None) -> UserValue:
+        value = await self._value(value, site)
+        if not self.is_remote(value) or not self._remoting.pipelines(value):
             return value
-        return await self._answer(value, operation, sys._getframe(1))
+        if site is not None:
+            self._note(site, "bool")
+        return bool(await self._remoting.perform(value, "bool"))
+
+    def in_place(self, value: UserValue, operand: UserValue, operation: str) -> UserValue:
+        """What ``value += operand`` binds; a chain that changes the object where it is."""
+        if not self.is_remote(value):
+            return getattr(operator, operation)(value, operand)
+        self._note(sys._getframe(1), REMOTE)
+        return self._remoting.perform(value, operation, operand)
 
     def builtin(self, callee: UserValue) -> UserValue:
         """What to call in place of a builtin that calls the user's functions, or compares.
 
         The values that these give may be remote, and Python would take them as they are.
         """
-        note = self._note
+
+        def noted(frame: FrameType) -> None:
+            self._note(frame, REPLACED)
+
         if orders(callee):
-            return Ordering(callee, self.is_remote, self._value, lambda at: note(at, REPLACED))
+            return Ordering(callee, self.is_remote, self._value, noted)
         if callee is map or callee is filter:
-            return Calling(callee, self.is_remote, self._value, lambda at: note(at, REPLACED))
+            taken = self._value if callee is map else self._decided
+            return Calling(self._asked, callee, self.is_remote, taken, noted)
         return callee
 
     def equal(self, one: UserValue, other: UserValue) -> UserValue:

@@ -16,6 +16,9 @@ items and calls (``obj.a[0].f(1)``): its inner links stay unresolved, so it is o
 ``obj.x = v``                ``await __px__.set_attribute(v, obj, 'x')``
 ``obj.x += v``               read into a name, ``+=`` on that name, set; a call in the path of what
                              is changed is made once, and what it gives is kept over there
+``n += v``                   ``n = await __px__.resolve(__px__.in_place(n, v, 'iadd'))``
+``if x: …``                  ``if await __px__.decide(x): …``; ``x or y`` is ``t if await
+                             __px__.decide(t := x) else y``
 ``a < b < c``                ``a < (t := b) and t < c``, each of the two resolved
 ``sorted(x, key=f)``         ``__px__.builtin(sorted)(…)``, which fetches the keys first; so ``min``
                              and ``max``; ``map`` and ``filter`` await what their function gives
@@ -33,9 +36,28 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import TypeVar
 
 from proxyables_cli.repl.chains import RESOLVER, ExpressionRewriter, at, is_late, load
 from proxyables_cli.repl.unpacking import is_nested, shape_of
+
+IN_PLACE: dict[type[ast.operator], str] = {
+    ast.Add: "iadd",
+    ast.BitAnd: "iand",
+    ast.BitOr: "ior",
+    ast.BitXor: "ixor",
+    ast.Div: "itruediv",
+    ast.FloorDiv: "ifloordiv",
+    ast.LShift: "ilshift",
+    ast.MatMult: "imatmul",
+    ast.Mod: "imod",
+    ast.Mult: "imul",
+    ast.Pow: "ipow",
+    ast.RShift: "irshift",
+    ast.Sub: "isub",
+}
+"""The names of the operators in ``x += v`` and the like, which `operator` has as well."""
+_Tested = TypeVar("_Tested", ast.If, ast.While, ast.Assert)
 
 
 def temporary_prefix(cell: int) -> str:
@@ -87,7 +109,10 @@ class _Rewriter(ExpressionRewriter):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt | list[ast.stmt]:
         target = node.target
-        if isinstance(target, ast.Name) or _is_plain(target):
+        if isinstance(target, ast.Name):
+            changed = self._in_place(node, load(target.id))
+            return at(node, ast.Assign([target], self._await("resolve", node, changed)))
+        if _is_plain(target):
             node.value = self._expression(node.value)
             return node
         owner, current = self._temporary(), self._temporary()
@@ -108,9 +133,17 @@ class _Rewriter(ExpressionRewriter):
             written = ast.Subscript(load(owner), load(key), ast.Store())
         value = self._await("resolve", target, at(target, read))
         statements += self._store(at(target, ast.Name(current, ast.Store())), value)
-        node.target = at(target, ast.Name(current, ast.Store()))
-        node.value = self._expression(node.value)
-        return [*statements, node, *self._store(at(target, written), at(target, load(current)))]
+        changed = self._in_place(node, load(current))
+        given = self._await("argument", node, at(target, load(owner)), changed)
+        changing = at(node, ast.Assign([at(target, ast.Name(current, ast.Store()))], given))
+        stored = self._store(at(target, written), at(target, load(current)))
+        return [*statements, changing, *stored]
+
+    def _in_place(self, node: ast.AugAssign, current: ast.expr) -> ast.expr:
+        """What the operator gives, which may change an object over there in place."""
+        operation = at(node, ast.Constant(IN_PLACE[type(node.op)]))
+        value = self._expression(node.value)
+        return self._call("in_place", node, at(node.target, current), value, operation)
 
     def visit_Delete(self, node: ast.Delete) -> list[ast.stmt]:
         statements: list[ast.stmt] = []
@@ -176,6 +209,16 @@ class _Rewriter(ExpressionRewriter):
         stores = self._store(target, at(target, load(invented)))
         return at(target, ast.Name(invented, ast.Store())), stores
 
+    # ---- conditions
+
+    def _tested(self, node: _Tested) -> _Tested:
+        test, node.test = node.test, ast.Constant(True)
+        self.generic_visit(node)
+        node.test = self.test(test)
+        return node
+
+    visit_If = visit_While = visit_Assert = _tested  # noqa: N815 - the visitor's names
+
     # ---- statements with bodies
 
     def _statements(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -233,7 +276,7 @@ class _Rewriter(ExpressionRewriter):
 
     def visit_match_case(self, node: ast.match_case) -> ast.match_case:
         if node.guard is not None:
-            node.guard = self._expression(node.guard)
+            node.guard = self.test(node.guard)
         node.body = self._statements(node.body)
         return node
 
@@ -289,4 +332,4 @@ def _bounds(node: ast.Slice) -> list[ast.expr]:
     return [at(node, ast.Constant(None)) if part is None else part for part in parts]
 
 
-__all__ = ["RESOLVER", "rewrite", "temporary_prefix"]
+__all__ = ["IN_PLACE", "RESOLVER", "rewrite", "temporary_prefix"]

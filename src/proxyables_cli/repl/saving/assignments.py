@@ -19,7 +19,7 @@ class Assignments(ast.NodeTransformer):
 
     def __init__(self, changes: Callable[[ast.expr], bool]) -> None:
         self._changes = changes
-        self._kept: list[tuple[ast.AugAssign, ast.Attribute | ast.Subscript]] = []
+        self._kept: dict[str, ast.Attribute | ast.Subscript] = {}
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         target = node.target
@@ -36,14 +36,22 @@ class Assignments(ast.NodeTransformer):
             isinstance(each, (ast.Attribute, ast.Subscript)) for each in ast.walk(target.slice)
         )
         if not fetched:
-            self._kept.append((node, target))
-            node.target = ast.copy_location(ast.Name("kept", ast.Store()), target)
+            name = f"__px_kept_{len(self._kept)}__"
+            self._kept[name] = target
+            node.target = ast.copy_location(ast.Name(name, ast.Store()), target)
         return node
 
-    def restore(self) -> None:
-        """Gives the targets back."""
-        for node, target in self._kept:
-            node.target = target
+    def restored(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """Statements with the targets that were kept."""
+        return [_Kept(self._kept).visit(each) for each in statements]
+
+
+class _Kept(ast.NodeTransformer):
+    def __init__(self, kept: dict[str, ast.Attribute | ast.Subscript]) -> None:
+        self._kept = kept
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._kept.get(node.id, node)
 
 
 __all__ = ["Assignments"]

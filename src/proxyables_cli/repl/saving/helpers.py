@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 _HELPERS = {
@@ -26,8 +27,16 @@ async def filtered(function, items):
 ''',
     "mapped": '''
 async def mapped(function, *others):
-    """Gives what a function makes of items; what is remote is awaited."""
-    return [await arrived(value) for value in map(function, *others)]
+    """Gives what a function makes of items; what is remote is awaited, or asked."""
+    return [await arrived(ask(function, *given)) for given in zip(*others)]
+''',
+    "ask": '''
+def ask(function, *given):
+    """Calls a function; a builtin that is about one object, over there if that is remote."""
+    if function in (bool, float, int, len, repr, str):
+        if isinstance(given[0], proxyables.ProxyCursor):
+            return proxyables.perform(given[0], function.__name__)
+    return function(*given)
 ''',
     "arrived": '''
 async def arrived(value):
@@ -36,6 +45,22 @@ async def arrived(value):
         return tuple([await arrived(part) for part in value])
     is_remote = isinstance(value, proxyables.ProxyCursor)
     return await value if is_remote and not proxyables.is_settled(value) else value
+''',
+    "decided": '''
+async def decided(value):
+    """Gives something as true as a value, which is asked if it is remote."""
+    is_remote = isinstance(value, proxyables.ProxyCursor)
+    return await proxyables.perform(value, "bool") if is_remote else value
+''',
+    "following": '''
+async def following(iterator):
+    """Gives the next item of a remote iterator, if there is one, as an iterator."""
+    try:
+        return iter([await proxyables.perform(iterator, "next")])
+    except proxyables.RemoteError as error:
+        if error.type_name not in ("StopIteration", "StopAsyncIteration"):
+            raise
+        return iter([])
 ''',
     "each_unpacked": '''
 async def each_unpacked(items, parts):
@@ -70,10 +95,14 @@ def helpers_for(names: Iterable[str]) -> list[str]:
     """The texts of the functions that a program which uses some names needs."""
     wanted = _HELPERS.keys() & set(names)
     while True:
-        also = {name for each in wanted for name in _HELPERS if f"{name}(" in _HELPERS[each]}
+        also = {name for each in wanted for name in _HELPERS if name in _words(each)}
         if also <= wanted:
             return [text.strip() for name, text in _HELPERS.items() if name in wanted]
         wanted |= also
+
+
+def _words(helper: str) -> list[str]:
+    return re.findall(r"\w+(?=\()", _HELPERS[helper])
 
 
 __all__ = ["helpers_for"]

@@ -24,6 +24,7 @@ from proxyables_cli.repl.resolution import (
 )
 from proxyables_cli.repl.rewriting import rewrite
 from proxyables_cli.repl.saving.assignments import Assignments
+from proxyables_cli.repl.saving.folding import Folding, changed_in_place
 from proxyables_cli.repl.saving.trees import (
     awaited,
     call_of,
@@ -74,8 +75,8 @@ def lowered(
         assignments = Assignments(lowering.changes)
         tree = ast.Module([assignments.visit(part.statement)], [])
         rewrite(tree, cell=number)
-        changed = [lowering.visit(each) for each in tree.body]
-        assignments.restore()
+        changed = [Folding().visit(lowering.visit(each)) for each in tree.body]
+        changed = assignments.restored(changed)
         if lowering.met_remote:
             found.append(Statement(part.lead, tidied(changed, number), part.tail, changing))
         else:
@@ -132,6 +133,8 @@ class Lowering(ast.NodeTransformer):
         match function:
             case "resolve" | "unpack":
                 word = AWAITED
+            case "decide":
+                word = "bool" if isinstance(chain, ast.Name) else AWAITED
             case "argument":
                 word, chain = AWAITED, args[1]
                 if self._begins_remotely(args[0]):
@@ -177,8 +180,12 @@ class Lowering(ast.NodeTransformer):
                 return self._settled(value, done)
             case "argument" | "consume" | "ask", [callee, value]:
                 return self._argument(callee, value, done)
-            case "text", [value, ast.Constant()]:
+            case "text", [value, ast.Constant(), *spec]:
+                return self._operated(self._expression(value), done, *map(self._expression, spec))
+            case "decide", [ast.NamedExpr() as value]:  # of ``or``, awaited at the same place
                 return self._operated(self._expression(value), done)
+            case "decide", [value]:
+                return self._operated(self._settled(value, done), done)
             case "contains", [item, container]:
                 return self._contains(item, container, done)
             case "hold", [value]:
@@ -200,16 +207,22 @@ class Lowering(ast.NodeTransformer):
     def _argument(self, callee: ast.expr, value: ast.expr, done: set[str]) -> ast.expr:
         if KEPT in done:
             return self._expression(value)
-        changed = self._operated(self._settled(value, done), done)
+        changed = self._settled(value, done)
+        if isinstance(changed, ast.GeneratorExp) and "bool" in done:
+            changed.elt = awaited(call_of("decided", changed.elt))
+        else:
+            changed = self._operated(changed, done)
         if isinstance(changed, ast.GeneratorExp) and is_asynchronous(changed):
             items = ast.ListComp(changed.elt, changed.generators)
             is_next = isinstance(callee, ast.Name) and callee.id == "next"
             return ast.Call(ast.Name("iter", ast.Load()), [items], []) if is_next else items
         return changed
 
-    def _operated(self, value: ast.expr, done: set[str]) -> ast.expr:
+    def _operated(self, value: ast.expr, done: set[str], *given: ast.expr) -> ast.expr:
         for operation in done - _WORDS:
-            return awaited(library("perform", value, ast.Constant(operation)))
+            if operation == "next":
+                return awaited(call_of("following", value))
+            return awaited(library("perform", value, ast.Constant(operation), *given))
         return value
 
     def _contains(self, item: ast.expr, container: ast.expr, done: set[str]) -> ast.expr:
@@ -248,6 +261,8 @@ class Lowering(ast.NodeTransformer):
             if function == "make_slice":
                 parts = [self._expression(each) for each in args]
                 return ast.Call(ast.Name("slice", ast.Load()), parts, [])
+            if function == "in_place":
+                return self._changed(node, *map(self._expression, args))
             if function in _COMPARISONS:
                 return self._compared(node, function, *map(self._expression, args))
             return self._expression(args[0])  # a generation
@@ -268,6 +283,14 @@ class Lowering(ast.NodeTransformer):
                 return awaited(node) if name in DEFERRED else node
         return node
 
+    def _changed(self, node: ast.Call, current: ast.expr, *given: ast.expr) -> ast.expr:
+        """What ``+=`` binds."""
+        operand, operation = given
+        if REMOTE in self._places.get(self._place(node), set()):
+            self.met_remote = True
+            return library("perform", current, operation, operand)
+        return changed_in_place(current, operand, operation)
+
     def _compared(self, node: ast.Call, function: str, *operands: ast.expr) -> ast.expr:
         """``==`` and the like; a step of a chain where it was one when the cell ran."""
         one, other = operands
@@ -280,31 +303,15 @@ class Lowering(ast.NodeTransformer):
             one, other = other, one
         return library("perform", one, ast.Constant(operation), other)
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        """Puts ``a < b < c`` together again, where no comparison was a step of a chain."""
-        self.generic_visit(node)
-        parts = [each for each in node.values if isinstance(each, ast.Compare)]
-        names = [
-            each.comparators[0].target.id
-            for each in parts[:-1]
-            if isinstance(each.comparators[0], ast.NamedExpr)
-        ]
-        begins = [each.left.id for each in parts[1:] if isinstance(each.left, ast.Name)]
-        is_chain = len(parts) == len(node.values) and names == begins != []
-        if not is_chain or not all(name.startswith("__px_") for name in names):
-            return node
-        right = [each.comparators[0] for each in parts]
-        plain = [each.value if isinstance(each, ast.NamedExpr) else each for each in right]
-        chain = ast.Compare(parts[0].left, [each.ops[0] for each in parts], plain)
-        return ast.copy_location(chain, node)
-
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
-        value = node.value
-        node.value = self._expression(value)
+        call = resolver_call(node.value.value) if isinstance(node.value, ast.Await) else None
+        value = self._expression(node.value)
+        is_asked = isinstance(value, ast.Await) and is_library(value.value, "perform")
+        node.value, node.conversion = value, -1 if is_asked else node.conversion
+        if call is not None and not is_asked:
+            node.format_spec = next(iter(call[1][2:]), node.format_spec)
         if node.format_spec is not None:
             node.format_spec = self._expression(node.format_spec)
-        if isinstance(node.value, ast.Await) and is_library(node.value.value, "perform"):
-            node.conversion = -1
         return node
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:

@@ -124,6 +124,12 @@ def is_asynchronous(node: ast.AST) -> bool:
     )
 
 
+def place_of(node: ast.AST) -> tuple[int | None, ...]:
+    """Where a node begins and ends in the source."""
+    names = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+    return tuple(getattr(node, name, None) for name in names)
+
+
 def needs_parentheses(node: ast.expr, text: str, parent: ast.AST, field: str) -> bool:
     """Whether the text of an expression has to stand in parentheses in a field of another node."""
     if isinstance(node, (ast.Starred, ast.Slice)):
@@ -160,6 +166,7 @@ __all__ = [
     "library",
     "needs_parentheses",
     "parts_of",
+    "place_of",
     "resolver_call",
     "tidied",
 ]

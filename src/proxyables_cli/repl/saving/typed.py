@@ -17,7 +17,7 @@ from itertools import dropwhile, pairwise
 
 from proxyables_cli.repl.compiling import Compiler, cell_name
 from proxyables_cli.repl.saving.layout import Unlike, moved
-from proxyables_cli.repl.saving.trees import is_open, needs_parentheses
+from proxyables_cli.repl.saving.trees import is_open, needs_parentheses, place_of
 
 _Edit = tuple[int, int, str]
 """The first byte and the one behind the last of what is replaced, and by what."""
@@ -64,7 +64,7 @@ class Typed:
         tree = Compiler().parse(source, cell_name(number))
         self._before = {id(node): _Before(node) for node in ast.walk(tree)}
         self._placed = {
-            (_family(node), _place(node)): node
+            (_family(node), place_of(node)): node
             for node in ast.walk(tree)
             if hasattr(node, "lineno")
         }
@@ -149,7 +149,7 @@ class Typed:
         if isinstance(part, ast.expr) and needs_parentheses(part, text, parent, field):
             text = f"({text})"
         name = ast.Name(_PLACEHOLDER.format(len(texts)), ast.Load())
-        if _is_statement(part) and _place(part) != _place(parent):
+        if _is_statement(part) and place_of(part) != place_of(parent):
             text = self._with_comments(part, text)
         texts.append(text)
         return ast.Expr(name) if _is_statement(part) else name
@@ -277,7 +277,7 @@ class Typed:
         """The node as it was typed, with a place, of one that is still there, or a copy of it."""
         if id(node) in self._before:
             return node if hasattr(node, "lineno") else None
-        return self._placed.get((_family(node), _place(node)))
+        return self._placed.get((_family(node), place_of(node)))
 
     def _span(self, node: ast.AST) -> tuple[int, int]:
         if not hasattr(node, "lineno"):
@@ -360,11 +360,6 @@ def as_typed(source: str, number: int) -> list[Statement]:
     typed = Typed(source, number)
     found = [Statement(part.lead, [part.statement], part.tail, typed) for part in typed.parts]
     return [*found, Statement(typed.ending, [], "", typed)]
-
-
-def _place(node: ast.AST) -> tuple[int | None, ...]:
-    names = ("lineno", "col_offset", "end_lineno", "end_col_offset")
-    return tuple(getattr(node, name, None) for name in names)
 
 
 def _family(node: ast.AST) -> type[ast.AST]:
