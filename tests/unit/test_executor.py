@@ -202,6 +202,133 @@ def test_describe_and_dir_name_nothing_that_is_hidden(made: Nested) -> None:
     assert made.root.touched == []
 
 
+class Shop:
+    """Whatever of it runs fails the test."""
+
+    here: Any
+
+    class Order:
+        """One order."""
+
+    def __init__(self) -> None:
+        self.here = Slotted("ada")
+        self.rows = [Slotted("bob"), (Slotted("eve"),)]
+        self.by_name = {"ada": self.rows, 5: Slotted("five")}
+        self._own = self.here
+        self.passed = asyncio.sleep
+
+    def make(self) -> Shop:
+        raise AssertionError("a method ran")
+
+    @property
+    def total(self) -> int:
+        raise AssertionError("a property ran")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"__getattr__ ran for {name!r}")
+
+    def __getitem__(self, key: object) -> Any:
+        raise AssertionError("__getitem__ ran")
+
+
+class Slotted:
+    __slots__ = ("name", "unset")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Overridden(list[Any]):
+    def __getitem__(self, key: Any) -> Any:
+        raise AssertionError("__getitem__ ran")
+
+
+@pytest.mark.parametrize(
+    ("path", "type_name"),
+    [
+        ([], "Shop"),
+        (["here"], "Slotted"),
+        ([[GET, "here"], "name"], "str"),
+        (["rows"], "list"),
+        (["rows", [ITEM, -1], [ITEM, 0]], "Slotted"),
+        (["by_name", [ITEM, "ada"], [ITEM, 0], "name"], "str"),
+        (["by_name", [ITEM, 5]], "Slotted"),
+        (["Order"], "type"),
+    ],
+    ids=str,
+)
+def test_describe_follows_a_path_that_runs_nothing(path: list[Step], type_name: str) -> None:
+    assert Nested(Shop()).run([DESCRIBE, path])["type"] == type_name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["total"],
+        ["make"],
+        ["passed"],
+        ["nothing"],
+        ["_own"],
+        ["__class__"],
+        ["total", "anything"],
+        [[ITEM, "key"]],
+        ["here", "unset"],
+        ["here", [ITEM, 0]],
+        ["by_name", [ITEM, "ada"], "append"],
+        ["Order", "__dict__"],
+    ],
+    ids=str,
+)
+def test_describe_follows_no_other(path: list[Step]) -> None:
+    with pytest.raises(AccessDenied):
+        Nested(Shop()).run([DESCRIBE, path])
+
+
+def test_describe_follows_items_of_builtin_containers_only() -> None:
+    shop = Shop()
+    shop.rows = Overridden([1])
+    with pytest.raises(AccessDenied):
+        Nested(shop).run([DESCRIBE, ["rows", [ITEM, 0]]])
+    for path in (["by_name", [ITEM, "no"]], ["by_name", [ITEM, 5], "name", [ITEM, 0]]):
+        with pytest.raises((LookupError, AccessDenied)):
+            Nested(Shop()).run([DESCRIBE, path])
+
+
+def test_a_path_to_describe_passes_the_same_gate() -> None:
+    with pytest.raises(AccessDenied):
+        Nested(Shop(), policy=Policy(deny=["here"])).run([DESCRIBE, ["here"]])
+    with pytest.raises(AccessDenied):
+        Nested(Shop(), policy=Policy(introspection="off")).run([DESCRIBE, ["here"]])
+    with pytest.raises(LimitExceeded):
+        Nested(Shop(), max_steps=3).run([DESCRIBE, ["here"] * 4])
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["here", 5, {}, [5], [[]], [[GET]], [[GET, 5]], [[ITEM, 1.5]], [[ITEM, [1]]], [[CALL, []]]],
+    ids=str,
+)
+def test_what_is_no_path_to_describe(path: object) -> None:
+    with pytest.raises(ProxyError, match="DESCRIBE takes a path of names and items"):
+        Nested(Shop()).run([DESCRIBE, path])
+
+
+def test_a_path_to_describe_goes_on_where_its_object_is(made: Nested) -> None:
+    owner = Notebook()
+    shop = Shop()
+    shop.here = owner.root
+    passed_on = Nested(shop).run([DESCRIBE, ["here", "a", [ITEM, 0]]])
+    assert type(passed_on) is Suspended
+    assert passed_on.awaitable._steps == [[DESCRIBE, ["a", [ITEM, 0]]]]
+    denying = Nested(shop, policy=Policy(deny=["a"]))
+    with pytest.raises(AccessDenied):
+        denying.run([DESCRIBE, ["here", "a"]])
+    shop.here = owner.root.make()
+    with pytest.raises(AccessDenied):
+        Nested(shop).run([DESCRIBE, ["here"]])
+    assert owner.asked == []
+
+
 def test_where_a_chain_starts(made: Nested) -> None:
     inner = Root()
     inner.count = 77

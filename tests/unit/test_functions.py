@@ -18,6 +18,7 @@ from proxyables.wire.instructions import (
     DEL,
     DELITEM,
     DESCRIBE,
+    ITEM,
     OPERATE,
     REF,
     SET,
@@ -32,6 +33,12 @@ AWAITED: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "copy": (lambda r: proxyables.copy(r.a), ["a", [COPY]]),
     "ref": (lambda r: proxyables.ref(r.a), ["a", [REF]]),
     "describe": (proxyables.describe, [[DESCRIBE]]),
+    "describe a path": (lambda r: proxyables.describe(r.a), ["a", [DESCRIBE]]),
+    "describe statically": (lambda r: proxyables.describe(r, static=True), [[DESCRIBE]]),
+    "describe a path statically": (
+        lambda r: proxyables.describe(r.a[0]["k"].b, static=True),
+        [[DESCRIBE, ["a", [ITEM, 0], [ITEM, "k"], "b"]]],
+    ),
     "contains": (lambda r: proxyables.contains(r, 1), [[OPERATE, "contains", [1]]]),
     "perform": (lambda r: proxyables.perform(r, "format", "x"), [[OPERATE, "format", ["x"]]]),
     "construct": (lambda r: proxyables.construct(r.C, 1), ["C", [CONSTRUCT, [1]]]),
@@ -48,6 +55,15 @@ def test_each_is_one_round_trip(name: str) -> None:
     notebook = Notebook()
     wait_for(function(notebook.root))
     assert notebook.asked == [(None, steps)]
+
+
+def test_a_static_description_sends_nothing_that_would_run() -> None:
+    notebook = Notebook()
+    root = notebook.root
+    for path in (root.make(), root.make().a, root.a + 1, root[1:2], root[True], root[(1, 2)]):
+        with pytest.raises(TypeError, match="takes a path of attributes and items"):
+            wait_for(proxyables.describe(path, static=True))
+    assert notebook.asked == []
 
 
 def test_what_is_settled_and_what_is_a_path() -> None:

@@ -53,6 +53,8 @@ def path(*steps: Any, target: Any = None, on: object = None, root: str = "shop")
         ([[GET, "items"], [DELITEM, "secret key"]], "shop.items[…]«del»"),
         ([[GET, "items"], [OPERATE, "contains", ["secret"]]], "shop.items«contains»"),
         ([[DESCRIBE]], "shop«describe»"),
+        ([[DESCRIBE, ["till", [ITEM, "secret key"], [GET, "n"]]]], "shop.till[…].n«describe»"),
+        ([[DESCRIBE, [[DESCRIBE, [[DESCRIBE]]], 5, "a"]]], "shop«?».a«describe»"),
         ([[LOOKUP, "name"]], "shop.name"),
         ([[LOOKUP, 3]], "shop[…]"),
     ],

@@ -3,7 +3,8 @@
 Plain data for the wire: `describe_type` travels once per type with the first reference to one of
 its instances, so it is small; `describe` answers a DESCRIBE step. Both tell only what the policy
 lets a peer touch, read classes statically (no property, `__getattr__`, `__dir__`, metaclass or
-foreign `__repr__` runs), and are bounded in every direction.
+foreign `__repr__` runs), and are bounded in every direction. `peek` is how a DESCRIBE that says
+where its target is finds it, under the same rules.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import inspect
 import types
 from collections.abc import Iterable
 from typing import Any
+
+from proxyables.wire.instructions import ITEM, Step
 
 from . import rules
 from .inspection import (
@@ -29,7 +32,7 @@ from .inspection import (
     qualname_of,
     wrapped_function,
 )
-from .policy import Policy
+from .policy import Policy, denied
 from .rules import Kind
 from .signatures import signature_of
 
@@ -51,6 +54,7 @@ _ABILITIES = {
 }
 # Counting these runs C code only, and only for the exact types.
 _COUNTED = frozenset({str, bytes, bytearray, list, tuple, dict, set, frozenset, range})
+_SUBSCRIBED = (list, tuple, dict)
 _KIND_NAMES = {
     Kind.MODULE: "module",
     Kind.CLASS: "class",
@@ -120,6 +124,39 @@ def describe(obj: object, policy: Policy) -> dict[str, object]:
     if policy.introspection == "names":
         _strip(description)
     return description
+
+
+def peek(obj: object, step: Step, policy: Policy) -> object:
+    """Returns what a step leads to, if taking it runs nothing of the object.
+
+    That holds for what a description calls an attribute or a class, and for the items of a builtin
+    list, tuple or dict.
+
+    Args:
+        obj: Where the step is taken.
+        step: A name, or an ITEM whose key is a number or text.
+        policy: The gate.
+
+    Raises:
+        AccessDenied: Something would run, or the name is not there, or hidden.
+        LookupError: The container has no such item.
+    """
+    if type(step) is list and step[0] == ITEM:
+        if type(obj) not in _SUBSCRIBED:
+            raise denied(step[1], "an item of what is no builtin container runs code")
+        policy.check_item(obj, step[1])
+        value: object = obj[step[1]]  # type: ignore[index]  # one of the builtin containers
+    else:
+        name = step if type(step) is str else step[1]
+        value = dict(policy.visible_members(obj)).get(name, UNREAD)
+        if value is UNREAD or _member_kind(value) not in ("attribute", "class"):
+            raise denied(name, "it is not there, or reading it runs code")
+        if type(value) in _SLOTS:  # of the interpreter: reading one runs C code only
+            if rules.kind_of(type(obj)) is Kind.CLASS:
+                raise denied(name, "only an instance has it")
+            value = value.__get__(obj)  # type: ignore[attr-defined]  # one of two C descriptors
+    policy.check_value(value)
+    return value
 
 
 def _strip(description: dict[str, Any]) -> None:
@@ -240,4 +277,4 @@ def _by_name(member: tuple[str, object]) -> str:
     return member[0]
 
 
-__all__ = ["describe", "describe_type"]
+__all__ = ["describe", "describe_type", "peek"]

@@ -36,12 +36,12 @@ from proxyables.wire.instructions import (
 )
 
 from .costs import check_call_cost, check_cost, check_filling
-from .forms import chunk_size, is_known, no_such_step
+from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find
 from .operands import check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
-from .policy import Policy
+from .policy import Policy, denied
 from .relay import Borrowed, Relay
 
 _COPIED: tuple[type[Any], ...] = (
@@ -417,10 +417,19 @@ class Executor:
         return ByReference(value)
 
     def _describe(self, value: Any, step: Step) -> Any:
-        from .description import describe  # many connections never ask
+        from .description import describe, peek  # many connections never ask
 
-        self._policy.check_description()
-        return describe(value, self._policy)
+        policy, path = self._policy, path_in(step)
+        policy.check_description()
+        if len(path) > self._max_steps:
+            self._refuse_steps(path)
+        for place, inner in enumerate(path, 1):
+            value = peek(value, inner, policy)
+            if self._borrowed.is_unfinished(value) or self._borrowed.is_blocking(value):
+                raise denied(None, "fetching what it is a path to runs code")
+            if self._borrowed.is_relayed(value):
+                return self._relay.take(value, [[DESCRIBE, path[place:]]], 0)
+        return describe(value, policy)
 
     def _stream(self, value: Any, steps: list[Step], place: int) -> Iteration:
         if place != len(steps) - 1:

@@ -52,6 +52,28 @@ def without_lookup(step: Step) -> Step:
     return [ITEM, step[1]] if type(step[1]) is int else step[1]
 
 
+def path_in(step: Step) -> list[Step]:
+    """Returns the path that a DESCRIBE says: names, and items whose keys are numbers or text.
+
+    Raises:
+        ProxyError: It is none.
+    """
+    path: object = step[1] if len(step) > 1 else []
+    if type(path) is list and all(map(_leads_on, path)):
+        return path
+    raise ProxyError("malformed chain: DESCRIBE takes a path of names and items")
+
+
+def _leads_on(step: Any) -> bool:
+    if type(step) is str:
+        return True
+    if type(step) is not list or len(step) != 2 or type(step[0]) is not int:
+        return False
+    if step[0] == GET:
+        return type(step[1]) is str
+    return step[0] == ITEM and type(step[1]) in (int, str)
+
+
 def chunk_size(step: Step) -> int:
     """Returns how many items a STREAM asks for at a time."""
     size = step[1] if len(step) > 1 else 0

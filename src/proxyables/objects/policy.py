@@ -180,7 +180,7 @@ class Policy:
         """
         reason = self._get_reason(target, name)
         if reason is not None:
-            raise _denied(name, reason)
+            raise denied(name, reason)
         cls = type(target)
         if self._kind(cls) is Kind.OPEN and self._is_settled(cls, name):
             exists = find(cls, name) is not None or name in instance_dict(target)
@@ -197,7 +197,7 @@ class Policy:
         """
         reason = self._change_reason(target, name)
         if reason is not None:
-            raise _denied(name, reason)
+            raise denied(name, reason)
 
     def check_delete(self, target: object, name: str) -> None:
         """Refuses, or lets a step delete an attribute; as `check_set`."""
@@ -212,7 +212,7 @@ class Policy:
         for name in names:
             reason = name_reason(name)
             if reason is not None:
-                raise _denied(name, reason)
+                raise denied(name, reason)
 
     # -- items, calls, operators ------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class Policy:
         """
         reason = self._call_reason(target)
         if reason is not None:
-            raise _denied("__call__", reason)
+            raise denied("__call__", reason)
 
     def check_operation(self, name: str, target: object) -> None:
         """Refuses, or lets one of the closed table's operators act on its target.
@@ -258,7 +258,7 @@ class Policy:
         """
         reason = self._operation_reason(name, target)
         if reason is not None:
-            raise _denied(name, reason)
+            raise denied(name, reason)
 
     def check_method(self, method: str, target: object) -> None:
         """Refuses, or lets a special method of an object that may be lent run.
@@ -268,7 +268,7 @@ class Policy:
         """
         reason = self._method_reason(target, method)
         if reason is not None:
-            raise _denied(method, reason)
+            raise denied(method, reason)
 
     # -- values -----------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class Policy:
         """
         reason = self._value_reason(value)
         if reason is not None:
-            raise _denied(None, reason)
+            raise denied(None, reason)
         cls = type(value)
         if self._kind(cls) is Kind.OPEN and value is not self._root and self._may_call(cls):
             _remember(self.harmless, cls)
@@ -296,7 +296,7 @@ class Policy:
             AccessDenied: The same for every object.
         """
         if self.introspection == "off":
-            raise _denied(None, "introspection is off")
+            raise denied(None, "introspection is off")
 
     def check_inspection(self) -> None:
         """Refuses, or lets a peer see what this side does for others.
@@ -305,7 +305,7 @@ class Policy:
             AccessDenied: Not for this peer.
         """
         if self.introspection != "full":
-            raise _denied(None, f"introspection is {self.introspection}")
+            raise denied(None, f"introspection is {self.introspection}")
 
     def visible_names(self, target: object) -> list[str]:
         """Returns, sorted, the names that `dir`, descriptions and completions may tell.
@@ -441,14 +441,14 @@ class Policy:
     def _check_item(self, target: object, key: object, method: str) -> None:
         cls = type(target)
         if rules.is_reserved_key(cls, key):
-            raise _denied(key, "an item is not the way to a special name")
+            raise denied(key, "an item is not the way to a special name")
         if (cls, method) in self._passed_methods:
             return
         reason = self._method_reason(target, method)
         if reason is None and self._read_only and method != "__getitem__":
             reason = "the policy is read-only"
         if reason is not None:
-            raise _denied(method, reason)
+            raise denied(method, reason)
         if self._kind(cls) is Kind.OPEN and self._is_settled(cls, method):
             _remember(self._passed_methods, (cls, method))
 
@@ -560,7 +560,7 @@ def _value_mark(value: Any, kind: Kind) -> Mark | None:
     return class_mark(value if kind is Kind.CLASS else type(value))
 
 
-def _denied(name: object, reason: str) -> AccessDenied:
+def denied(name: object, reason: str) -> AccessDenied:
     """Returns the refusal: its text is for the peer, ``extra["reason"]`` only for our log."""
     if type(name) is str:
         what = repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
@@ -579,4 +579,4 @@ def _remember(known: set[Any], entry: object) -> None:
     known.add(entry)
 
 
-__all__ = ["Introspection", "Policy"]
+__all__ = ["Introspection", "Policy", "denied"]

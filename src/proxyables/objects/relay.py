@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from proxyables.wire.instructions import (
     DEL,
     DELITEM,
+    DESCRIBE,
     GET,
     ITEM,
     OPERATE,
@@ -17,7 +18,7 @@ from proxyables.wire.instructions import (
     Step,
 )
 
-from .forms import chunk_size, is_known, no_such_step, without_lookup
+from .forms import chunk_size, is_known, no_such_step, path_in, without_lookup
 from .outcomes import Iteration, Suspended
 from .policy import Policy
 
@@ -107,3 +108,6 @@ class Relay:
             checks[step[0]](cursor, step[1])
         elif step[0] == OPERATE:
             self._policy.check_operation(step[1], cursor)
+        elif step[0] == DESCRIBE:
+            for inner in path_in(step):
+                self._check(cursor, inner)

@@ -8,7 +8,7 @@ cursor is refused.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from proxyables.wire.dialect import ByReference
 from proxyables.wire.instructions import (
@@ -21,6 +21,7 @@ from proxyables.wire.instructions import (
     REF,
     SET,
     SETITEM,
+    Step,
 )
 
 from .cursor import Caller, ProxyCursor, RemoteValue, extend, operate
@@ -87,13 +88,36 @@ def ref(target: object) -> Any:
     return ByReference(target)
 
 
-async def describe(target: object) -> dict[str, Any]:
+async def describe(target: object, *, static: bool = False) -> dict[str, Any]:
     """Returns what the remote object offers: members, signatures, first lines of their docs.
 
-    It is read statically over there: no property runs, nothing is called.
+    It is read statically over there: no property runs, nothing is called. Where `target` is a
+    path, its steps do run, as those of any chain, unless `static` is true.
+
+    Args:
+        target: The object, or a path to it.
+        static: Follow the path without running anything either: through attributes and classes,
+            and the items of builtin lists, tuples and dicts.
+
+    Raises:
+        AccessDenied: The policy over there hides the object, or tells nothing; or `static` is
+            true, and something would have to run.
+        TypeError: `static` is true, and the path has steps that are no names and no items with a
+            number or a text as key.
     """
-    told: dict[str, Any] = await extend(_check(target, "describe"), [DESCRIBE])
-    return told
+    cursor = _check(target, "describe")
+    if not static:
+        return cast(dict[str, Any], await extend(cursor, [DESCRIBE]))
+    if not all(map(_is_still, cursor._steps)):
+        raise TypeError("describe, when static, takes a path of attributes and items")
+    step = [DESCRIBE, cursor._steps] if cursor._steps else [DESCRIBE]
+    found = ProxyCursor(cursor._peer, cursor._reference, [step])
+    return cast(dict[str, Any], await found)
+
+
+def _is_still(step: Step) -> bool:
+    """Whether a step may be one that runs nothing."""
+    return type(step) is str or (step[0] == ITEM and type(step[1]) in (int, str))
 
 
 async def contains(target: object, item: object) -> bool:

@@ -93,7 +93,11 @@ def _text(step: Any) -> str:
         return "()"
     if kind == OPERATE:
         return f"«{_name(_second(step))}»"
-    return "«describe»" if kind == DESCRIBE else "" if kind in _FETCHING else "«?»"
+    if kind == DESCRIBE:
+        path = _second(step)
+        taken = path[:_MOST_STEPS] if type(path) is list else []
+        return "".join(_text(each) for each in taken if _kind(each) != DESCRIBE) + "«describe»"
+    return "" if kind in _FETCHING else "«?»"
 
 
 def _second(step: list[Any]) -> object:
