@@ -19,6 +19,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 import proxyables
 from proxyables_cli.repl import terminal
+from proxyables_cli.repl.completion.remote import Descriptions
 from proxyables_cli.repl.session import Session
 
 SECONDS = 20.0
@@ -172,6 +173,7 @@ async def prompting(
         stack.enter_context(contextlib.redirect_stderr(screen))
         session = Session(prompts=True)
         session.vi, session.color = vi, color
+        session.descriptions = Descriptions()
         with session.scope.as_main():
             await session.connections.open(address)
             prompt = Prompt(session, screen, keys)
@@ -184,6 +186,7 @@ async def prompting(
                 prompt.task.cancel()
                 await asyncio.wait({prompt.task})
                 await session.jobs.close()
+                await session.descriptions.close()
                 await session.connections.close_all()
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from proxyables_cli.repl.completion import Arguments, Completer, Descriptions
+from proxyables_cli.repl.completion.arguments import Arguments
+from proxyables_cli.repl.completion.completer import Completer
+from proxyables_cli.repl.completion.remote import Descriptions
 from proxyables_cli.repl.completion.signatures import parameters_of
 from repl import standins
 
@@ -121,11 +123,52 @@ def test_remote_members_come_from_the_description() -> None:
     assert complete("obj.till.", asked) == ["take"]
 
 
-@pytest.mark.parametrize("text", ["obj.titles.", "obj.titles().", "obj.total.", "obj.nothing."])
+@pytest.mark.parametrize(
+    "text",
+    ["obj.titles.", "obj.titles().", "obj.total.", "obj.nothing.", "obj.shelf[0].", "obj._peer."],
+)
 def test_methods_and_properties_are_not_followed(text: str) -> None:
+    async def work() -> None:
+        world = World()
+        menu = world.completer()
+        await menu.complete("obj.")
+        await menu.complete("obj.shelf[")
+        assert await menu.complete(text) == []
+        assert world.asked == ["obj", "obj.shelf"]
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("text", ["obj.till.", "obj.books[0].", "obj.till.ta"])
+def test_a_path_is_one_question_however_long(text: str) -> None:
     asked: list[str] = []
-    assert complete(text, asked) == []
-    assert asked == ["obj"]
+    assert len(complete(text, asked)) == 1
+    assert asked == [text.rpartition(".")[0]]
+
+
+def test_what_is_spelled_out_is_asked_about_before_a_dot_or_a_bracket_follows() -> None:
+    async def work() -> None:
+        world = World()
+        menu = world.completer()
+        for text in ("obj.sto", "obj.titles", "obj.total", "obj.nothing", "obj.books[0].title"):
+            await menu.complete(text)
+        await asyncio.sleep(0)
+        assert world.asked == ["obj", "obj.books[0]"]
+        await menu.complete("obj.stock")
+        await asyncio.sleep(0)
+        assert world.asked[2:] == ["obj.stock"]
+        assert await menu.complete("obj.stock[")
+        assert world.asked[3:] == ["keys of obj.stock"]
+
+    asyncio.run(work())
+
+
+def test_a_path_that_nobody_knows_is_left_to_its_owner() -> None:
+    asked: list[str] = []
+    assert complete("obj.titles.", asked) == complete("obj.nothing[0].x.", asked) == []
+    assert asked == ["obj.titles", "obj.nothing[0].x"]
+    assert complete("obj.titles().", asked) == complete("obj._peer.", asked) == []
+    assert len(asked) == 2
 
 
 def test_descriptions_are_asked_for_once() -> None:
@@ -137,7 +180,7 @@ def test_descriptions_are_asked_for_once() -> None:
         assert world.asked == ["obj", "obj.till"]
         await asyncio.gather(*(world.completer().complete("obj.") for _ in range(2)))
         await asyncio.gather(*(menu.complete("obj.books[0].") for _ in range(3)))
-        assert world.asked[4:] == ["obj.books", "obj.books[0]"]
+        assert world.asked[4:] == ["obj.books[0]"]
 
     asyncio.run(work())
 
@@ -146,7 +189,8 @@ def test_what_was_known_is_told_at_once_and_asked_for_again() -> None:
     async def work() -> None:
         world = World()
         menu = world.completer()
-        assert len(await menu.complete("obj.till.")) == 1
+        for text in ("obj.", "obj.till."):
+            assert len(await menu.complete(text)) > 0
         menu.descriptions.age()
         world.answers.clear()
         world.told["obj.till"] = {"members": []}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,57 @@ def test_keys_are_drawn_while_the_server_is_silent(tmp_path: Path) -> None:
             await prompt.until(lambda: prompt.screen.menu == ["total  int"])
 
     asyncio.run(work())
+
+
+def test_a_menu_is_one_question_which_is_asked_before_anybody_types(tmp_path: Path) -> None:
+    async def scene(prompt: Prompt) -> None:
+        connection = prompt.session.connections.current
+        assert connection is not None
+        count = connection.peer.statistics
+        assert count()["calls_made"] == 1
+        prompt.type("obj.")
+        await prompt.until(lambda: len(prompt.screen.menu) > 5)
+        assert count()["calls_made"] == 1
+        prompt.type("till.")
+        await prompt.until(lambda: "take  (cents: int) -> int" in prompt.screen.menu)
+        assert count()["calls_made"] == 2
+
+    play(tmp_path, scene)
+
+
+def test_no_question_waits_for_another_nor_the_menu_for_a_clock(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with (
+            serving(demo.Bookshop(), tmp_path) as address,
+            faulty(address) as proxy,
+            prompting(proxy.address, tmp_path) as prompt,
+        ):
+            descriptions = prompt.session.descriptions
+            assert descriptions is not None
+            await prompt.session.connections.reopen()
+            assert descriptions.asking == 1  # as soon as the connection is there
+            link = await proxy.link()
+            link.down.stall()
+            prompt.type("obj.till.t")
+            await prompt.until(lambda: descriptions.asking == 2)
+            await prompt.at(">>> obj.till.t")
+            _stop_clocks()
+            link.down.go_on()
+            await prompt.until(lambda: "take  (cents: int) -> int" in prompt.screen.menu)
+
+    asyncio.run(work())
+
+
+def _stop_clocks() -> None:
+    """From here on nothing that is to happen within a few seconds does."""
+    loop = asyncio.get_running_loop()
+    call_at = loop.call_at
+
+    def much_later(when: float, *args: Any, **options: Any) -> asyncio.TimerHandle:
+        soon = when - loop.time() < 4.0
+        return call_at(when + 1000.0 if soon else when, *args, **options)
+
+    loop.call_at = much_later  # type: ignore[method-assign]
 
 
 def test_a_menu_from_before_is_shown_at_once_and_then_brought_up_to_date(tmp_path: Path) -> None:

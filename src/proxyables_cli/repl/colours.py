@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -35,22 +36,27 @@ STYLE = Style.from_dict(
 
 
 class Highlighter(Lexer):
-    """Finds the words of Python; pygments, which is slow to import, comes with the first text."""
+    """Finds the words of Python, once pygments, which is slow to import, is there."""
 
     def __init__(self) -> None:
         self._plain: Lexer = SimpleLexer()
         self._python: Lexer | None = None
 
-    def prepare(self) -> None:
-        """Loads what is needed."""
-        from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
-
-        self._python = PygmentsLexer(PythonLexer)
+    async def prepare(self) -> None:
+        """Loads what is needed, on a thread: keys are drawn meanwhile, in one colour."""
+        self._python = await asyncio.to_thread(_python)
 
     def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
-        if document.text and self._python is None:
-            self.prepare()
         return (self._python or self._plain).lex_document(document)
+
+    def invalidation_hash(self) -> Hashable:
+        return id(self._python)
+
+
+def _python() -> Lexer:
+    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+
+    return PygmentsLexer(PythonLexer)
 
 
 def depth(color: str) -> ColorDepth | None:

@@ -18,7 +18,8 @@ from prompt_toolkit.document import Document
 from proxyables_cli.exits import printable
 
 if TYPE_CHECKING:
-    from proxyables_cli.repl.completion import Candidate, Completer
+    from proxyables_cli.repl.completion.candidate import Candidate
+    from proxyables_cli.repl.completion.completer import Completer
 
 ROWS = 200
 """Candidates of one menu."""

@@ -15,7 +15,8 @@ from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
 from proxyables_cli.repl import failures, scripts
 from proxyables_cli.repl.compiling import Cell, Compiler, Shows, dedented
-from proxyables_cli.repl.connections import Connections
+from proxyables_cli.repl.completion.remote import Descriptions
+from proxyables_cli.repl.connections import Connection, Connections
 from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
@@ -69,6 +70,8 @@ class Session:
         self.vi: bool = False
         """Whether the keys at a prompt are those of vi; can be changed."""
         self.color = "auto"
+        self.descriptions: Descriptions | None = None
+        """What the menus know of remote objects; None where there are none."""
         self._following: str | None = None
         self.exit_code: int | None = None
         """Set when the session is to end."""
@@ -85,7 +88,7 @@ class Session:
             timeout=timeout,
             find=find,
             say=self.say,
-            follow=self.tracer.follow,
+            follow=self._follow,
             reconnects=prompts,
         )
         self.more = More(self.write)
@@ -119,6 +122,9 @@ class Session:
         self, addresses: Sequence[str], cells: Sequence[Cell], *, prompts: bool, plain: bool
     ) -> int:
         """Connects, runs the cells, prompts where asked to, and closes everything again."""
+        plain = plain or not _can_draw()
+        if prompts and not plain:
+            self.descriptions = Descriptions()
         try:
             with self.scope.as_main():
                 await self._connect(addresses)
@@ -133,7 +139,16 @@ class Session:
         finally:
             await self.jobs.close()
             await self.more.close()
+            if self.descriptions is not None:
+                await self.descriptions.close()
             await self.connections.close_all()
+
+    def _follow(self, connection: Connection) -> None:
+        """Traces a connection that was opened, and asks at once for what its menu will show: the
+        answer is there, or on its way, when the first prompt is."""
+        self.tracer.follow(connection)
+        if self.descriptions is not None:
+            self.descriptions.prefetch(connection.peer.root)
 
     async def _script(self, cell: Cell) -> None:
         await self.evaluator.execute(cell)
@@ -154,10 +169,9 @@ class Session:
 
     async def _prompt(self, *, plain: bool) -> int:
         import_from_here()
-        dumb = os.environ.get("TERM", "") in ("", "dumb")
         # A Ctrl-C that finds no cell and no line to clear does nothing.
         with listening(lambda: None):
-            if plain or dumb or not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+            if plain:
                 from proxyables_cli.repl import plain as lines
 
                 return await lines.interact(self)
@@ -321,6 +335,12 @@ class Session:
                 if isinstance(outcome.error, ConnectionClosed):
                     for line in self.connections.about_lost(source):
                         talk(line, name="")
+
+
+def _can_draw() -> bool:
+    """Whether the terminal is more than lines of text."""
+    dumb = os.environ.get("TERM", "") in ("", "dumb")
+    return not dumb and is_terminal(sys.stdin) and is_terminal(sys.stdout)
 
 
 def import_from_here() -> None:

@@ -6,6 +6,7 @@ types; what it prints appears above the prompt.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.toolbar import Toolbar
 
 if TYPE_CHECKING:
-    from proxyables_cli.repl.completion import Arguments, Completer
+    from proxyables_cli.repl.completion.arguments import Arguments
     from proxyables_cli.repl.session import Session
 
 PROMPT = ">>> "
@@ -64,7 +65,10 @@ class Terminal:
         self._session = session
         self._menu, self._toolbar = Menu(), Toolbar(session)
         self._highlighter = colours.Highlighter()
-        self._completer: Completer | None = None
+        self._colouring: asyncio.Task[None] | None = None
+        assert session.descriptions is not None  # the root's was asked for before we are here
+        self._descriptions = session.descriptions
+        self._descriptions.on_change = self._menu.refresh
         self._prompt = _prompt(session, source, output)
         self._prompt.completer = self._menu
         self._prompt.bottom_toolbar = self._toolbar
@@ -84,21 +88,20 @@ class Terminal:
             except EOFError:
                 break
             await session.enter(source)
-            if self._completer is not None:
-                self._completer.descriptions.age()
+            self._descriptions.age()
         return session.exit_code or 0
 
     async def close(self) -> None:
         """Stops what goes on beside the prompt."""
         await self._toolbar.close()
-        if self._completer is not None:
-            await self._completer.descriptions.close()
+        if self._colouring is not None:
+            self._colouring.cancel()
+            await asyncio.wait({self._colouring})
 
     async def _read(self) -> str:
         prompt = self._prompt
         prompt.editing_mode = EditingMode.VI if self._session.vi else EditingMode.EMACS
         self._toolbar.begin()
-        self._prefetch()
         # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back.
         with patch_stdout(), listening(lambda: press_interrupt(prompt.app)):
             return await prompt.prompt_async(
@@ -107,25 +110,20 @@ class Terminal:
 
     def _equip(self, app: Application[str]) -> None:
         """Loads, once the first prompt is there, what only matters when somebody types."""
-        from proxyables_cli.repl.completion import Completer, Descriptions
+        from proxyables_cli.repl.completion.completer import Completer
 
         app.after_render -= self._equip
-        self._completer = Completer(
+        completer = Completer(
             self._session.scope.names,
             is_remote,
-            Descriptions(on_change=self._menu.refresh),
+            self._descriptions,
             _arguments(self._session),
         )
-        self._menu.completer = self._toolbar.completer = self._completer
-        self._prefetch()
-        self._highlighter.prepare()
+        self._menu.completer = self._toolbar.completer = completer
         if app.current_buffer.text:
             app.current_buffer.start_completion()
-
-    def _prefetch(self) -> None:
-        for connection in self._session.connections.by_name.values():
-            if self._completer is not None and not connection.peer.closed:
-                self._completer.descriptions.prefetch(connection.peer.root)
+        self._colouring = asyncio.ensure_future(self._highlighter.prepare())
+        self._colouring.add_done_callback(lambda _: app.invalidate())
 
 
 def _prompt(session: Session, source: Input, output: Output | None) -> PromptSession[str]:
@@ -154,7 +152,7 @@ def _prompt(session: Session, source: Input, output: Output | None) -> PromptSes
 
 
 def _arguments(session: Session) -> Arguments:
-    from proxyables_cli.repl.completion import Arguments
+    from proxyables_cli.repl.completion.arguments import Arguments
 
     commands = {name: (command.usage, command.help) for name, command in COMMANDS.items()}
 

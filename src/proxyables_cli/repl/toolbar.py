@@ -16,7 +16,8 @@ from prompt_toolkit.utils import get_cwidth
 from proxyables_cli.exits import printable
 
 if TYPE_CHECKING:
-    from proxyables_cli.repl.completion import Completer, Help
+    from proxyables_cli.repl.completion.completer import Completer
+    from proxyables_cli.repl.completion.signatures import Help
     from proxyables_cli.repl.session import Session
 
 MAX_PARAMETER = 60

@@ -2,7 +2,9 @@
 
 Local values are looked at statically. Remote ones are followed through what descriptions call
 attributes and classes, and through the items of builtin containers; a method is not called and a
-property not read, so behind those there are no completions.
+property not read, so behind those there are no completions. What is not known here is left to the
+owner, who is asked for what stands at the end of a whole path and refuses where something would
+run: one round trip, however long the path.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from proxyables_cli.repl.completion.signatures import (
 
 _OPAQUE = frozenset({"method", "property"})
 _CONTAINERS = frozenset({"list", "tuple", "dict"})
+_SCALARS = frozenset({"NoneType", "bool", "bytes", "float", "int", "str"})
 MAX_KEYS = 200
 
 
@@ -36,13 +39,11 @@ class _Found:
 
     Attributes:
         value: A local value, a cursor, or `local.MISSING`.
-        owner: What its last step was taken of, if that is local.
-        row: What the description of its owner says of it, if that is remote.
+        owner: What its last step was taken of; `local.MISSING` if there is no step.
     """
 
     value: Any
-    owner: object = local.MISSING
-    row: Mapping[str, Any] | None = None
+    owner: Any = local.MISSING
 
 
 class Completer:
@@ -134,22 +135,25 @@ class Completer:
 
     async def _members(self, owner: Chain, prefix: str) -> list[Candidate]:
         length = len(prefix)
-        found = await self._follow(owner)
-        if self._is_remote(found.value):
-            told = await self.descriptions.of(found.value)
+        value = self._follow(owner).value
+        if self._is_remote(value):
+            told = await self.descriptions.of(value)
+            named = told.members.get(prefix, {})
+            if _leads_on(named) and named.get("type") not in _SCALARS and prefix[0] != "_":
+                self.descriptions.prefetch(getattr(value, prefix))  # a dot or a bracket may follow
             return [_of_row(row, length) for row in told.members.values()]
-        if found.value is local.MISSING:
+        if value is local.MISSING:
             return []
-        return [Candidate(name, length, "attribute") for name in local.names_of(found.value)]
+        return [Candidate(name, length, "attribute") for name in local.names_of(value)]
 
     async def _keys(self, key: Key) -> list[Candidate]:
-        found = await self._follow(key.owner)
-        if self._is_remote(found.value):
-            told = await self.descriptions.of(found.value)
+        value = self._follow(key.owner).value
+        if self._is_remote(value):
+            told = await self.descriptions.of(value)
             is_dict = told.is_builtin and told.type == "dict"
-            keys: Sequence[object] = await self.descriptions.keys(found.value) if is_dict else []
+            keys: Sequence[object] = await self.descriptions.keys(value) if is_dict else []
         else:
-            keys = local.keys_of(found.value, MAX_KEYS)
+            keys = local.keys_of(value, MAX_KEYS)
         made = [_of_key(each, key) for each in keys]
         return [each for each in made if each is not None]
 
@@ -157,35 +161,45 @@ class Completer:
 
     async def _signature(self, function: Chain) -> tuple[str, str]:
         """The signature of what a chain names, and the first line of its documentation."""
-        found = await self._follow(function)
-        if found.row is not None and text_in(dict(found.row), "signature"):
-            return text_in(dict(found.row), "signature"), text_in(dict(found.row), "doc")
+        found = self._follow(function)
+        if self._is_remote(found.owner) and function.steps[-1].kind == "get":
+            told = await self.descriptions.of(found.owner)
+            row = dict(told.members.get(function.steps[-1].value, {}))
+            if text_in(row, "signature"):
+                return text_in(row, "signature"), text_in(row, "doc")
+            if not _leads_on(row):
+                return "", ""
         if self._is_remote(found.value):
             told = await self.descriptions.of(found.value)
             return told.signature, told.doc.partition("\n")[0]
         return local.signature_of(found.value, found.owner), local.doc_of(found.value)
 
-    async def _follow(self, chain: Chain) -> _Found:
+    def _follow(self, chain: Chain) -> _Found:
         value = self._names.get(chain.base, getattr(builtins, chain.base, local.MISSING))
         found = _Found(value if chain.base else None)
         for step in chain.steps:
-            if self._is_remote(found.value):
-                found = await self._remote_step(found, step)
-            elif found.value is not local.MISSING:
-                found = _Found(local.step(found.value, step), found.value)
+            if found.value is local.MISSING:
+                return _Found(local.MISSING)
+            is_remote = self._is_remote(found.value)
+            taken = self._remote_step if is_remote else local.step
+            found = _Found(taken(found.value, step), found.value)
         return found
 
-    async def _remote_step(self, found: _Found, step: Step) -> _Found:
-        """One step on a cursor; its value is missing where something would have to run."""
-        told = await self.descriptions.of(found.value)
-        if step.kind == "get":
-            row = told.members.get(step.value)
-            # What is not told of could be a property as well.
-            opaque = row is None or row.get("kind") in _OPAQUE
-            return _Found(local.MISSING if opaque else getattr(found.value, step.value), row=row)
-        if step.kind == "item" and told.is_builtin and told.type in _CONTAINERS:
-            return _Found(found.value[step.value])
-        return _Found(local.MISSING)
+    def _remote_step(self, cursor: Any, step: Step) -> Any:
+        """One step on a cursor; missing where it is known by now that something would run."""
+        told = self.descriptions.known(cursor)
+        if step.kind == "get" and not step.value.startswith("_"):
+            leads_on = told is None or _leads_on(told.members.get(step.value, {}))
+            return getattr(cursor, step.value) if leads_on else local.MISSING
+        if step.kind == "item" and (told is None or (told.is_builtin and told.type in _CONTAINERS)):
+            return cursor[step.value]
+        return local.MISSING
+
+
+def _leads_on(row: Mapping[str, Any]) -> bool:
+    """Whether a member can be read without running anything. What is not told of could be a
+    property as well."""
+    return bool(row) and row.get("kind") not in _OPAQUE
 
 
 def _of_row(row: Mapping[str, Any], length: int) -> Candidate:

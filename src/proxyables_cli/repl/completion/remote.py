@@ -40,6 +40,10 @@ class Description:
     is_builtin: bool = False
 
 
+async def _describe(cursor: Any) -> dict[str, Any]:
+    return await proxyables.describe(cursor, static=True)
+
+
 async def keys_of(cursor: Any) -> list[object]:
     """The first keys of a remote dictionary."""
     found: list[object] = []
@@ -63,7 +67,7 @@ class Descriptions:
 
     def __init__(
         self,
-        describe: Callable[[Any], Awaitable[dict[str, Any]]] = proxyables.describe,
+        describe: Callable[[Any], Awaitable[dict[str, Any]]] = _describe,
         keys: Callable[[Any], Awaitable[list[object]]] = keys_of,
         peer_of: Callable[[Any], Any] = proxyables.peer_of,
         on_change: Callable[[], None] = lambda: None,
@@ -91,6 +95,11 @@ class Descriptions:
         if _without_number(exact) not in self._of_peer(cursor):
             self._ask(cursor, exact, "", self._described)
 
+    def known(self, cursor: Any) -> Description | None:
+        """What an object offers if it is known, without waiting."""
+        found: Description | None = self._before(cursor, "", self._described)
+        return found
+
     async def of(self, cursor: Any) -> Description:
         """What an object offers: from before if it is known, else as soon as its owner says."""
         found: Description = await self._get(cursor, "", self._described, Description())
@@ -109,14 +118,19 @@ class Descriptions:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _get(self, cursor: Any, what: str, ask: Callable[[Any], Any], nothing: Any) -> Any:
+    def _before(self, cursor: Any, what: str, ask: Callable[[Any], Any]) -> Any:
+        """What is kept, if anything is; asked for again if code has run since then."""
         exact = repr(cursor)
         kept = self._of_peer(cursor).get(what + _without_number(exact))
-        if kept is not None and what + exact in self._fresh:
-            return kept
-        task = self._ask(cursor, exact, what, ask)
+        if kept is not None and what + exact not in self._fresh:
+            self._ask(cursor, exact, what, ask)
+        return kept
+
+    async def _get(self, cursor: Any, what: str, ask: Callable[[Any], Any], nothing: Any) -> Any:
+        kept = self._before(cursor, what, ask)
         if kept is not None:
             return kept
+        task = self._ask(cursor, repr(cursor), what, ask)
         await asyncio.wait({task})
         found = None if task.cancelled() else task.result()
         return nothing if found is None else found
