@@ -86,7 +86,10 @@ def test_colours(
     words = command(address, **options)
     with Terminal(words, XDG_STATE_HOME=str(tmp_path), **environment) as terminal:
         terminal.wait_prompt()
-        terminal.enter("lambda: 'text'", "function")
+        terminal.type("lambda: 'text'")
+        if coloured:  # which may be loaded later than somebody as fast as this types
+            terminal.until(lambda: _COLOUR.search(terminal.received) is not None, 10)
+        terminal.enter("", "function")
         assert (_COLOUR.search(terminal.received) is not None) == coloured
         leave(terminal)
 
