@@ -7,6 +7,7 @@ import os
 import termios
 
 from proxyables_cli.exits import Code, Failure
+from proxyables_cli.repl.age import aside
 
 _MOST_BYTES = 4096
 """What a terminal keeps of one line."""
@@ -30,8 +31,9 @@ async def read_line(prompt: str) -> str:
         quiet[3] &= ~termios.ECHO
         termios.tcsetattr(terminal, termios.TCSAFLUSH, quiet)
         try:
-            os.write(terminal, prompt.encode())
-            line = await _line(terminal)
+            with aside():
+                os.write(terminal, prompt.encode())
+                line = await _line(terminal)
         finally:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
             os.write(terminal, b"\n")

@@ -2,16 +2,23 @@
 
 prompt_toolkit would read Ctrl-C as one more key. Then a callback or a background job that holds the
 loop with synchronous code could not be stopped: nobody reads keys meanwhile.
+
+While a cell runs, the terminal is as the shell left it, so that what the cell itself reads and
+starts finds what it expects. Keys that nobody reads meanwhile wait for the next prompt.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import termios
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from fcntl import ioctl
+from typing import TextIO
 
 from prompt_toolkit.application import Application
+from prompt_toolkit.input.posix_utils import PosixStdinReader
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding.key_processor import KeyPress
 from prompt_toolkit.keys import Keys
@@ -23,14 +30,43 @@ _KEYS = tuple(
 )
 
 
+class _Reader(PosixStdinReader):
+    """Reads the keys; `ahead` bytes of them were typed when the terminal kept lines.
+
+    Linux keeps a Ctrl-D of those as a zero, because it stands for the end of what was typed and not
+    for itself (`__DISABLED_CHAR` in its drivers/tty/n_tty.c). BSD keeps it as it is.
+    """
+
+    ahead = 0
+
+    def read(self, count: int = 1024) -> str:
+        text = super().read(min(count, self.ahead) if self.ahead > 0 else count)
+        if self.ahead > 0:
+            self.ahead -= len(text.encode(errors="surrogateescape"))
+            text = text.replace("\0", "\4")
+        return text
+
+
 class Keyboard(Vt100Input):
     """Standard input."""
 
-    def raw_mode(self) -> AbstractContextManager[None]:
-        return _with_interrupt(super().raw_mode(), self.fileno())
+    def __init__(self, stdin: TextIO) -> None:
+        super().__init__(stdin)
+        self.stdin_reader = self._reader = _Reader(stdin.fileno(), encoding=stdin.encoding)
+
+    @contextmanager
+    def raw_mode(self) -> Iterator[None]:
+        with _with_interrupt(super().raw_mode(), self.fileno()):
+            self._reader.ahead = _waiting(self.fileno())
+            yield
 
     def cooked_mode(self) -> AbstractContextManager[None]:
         return _blocking(super().cooked_mode(), self.fileno())
+
+
+def _waiting(descriptor: int) -> int:
+    """How many bytes can be read at once."""
+    return int(struct.unpack("i", ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from proxyables_cli.exits import Code, Failure
+from proxyables_cli.repl.age import aside
 from proxyables_cli.repl.interrupts import listening
 
 _PAGERS = ("less", "more")
@@ -63,7 +64,7 @@ async def _run(words: Sequence[str], text: str | None) -> int:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise Failure(Code.USAGE, f"cannot run {words[0]!r}: {why}") from None
-    with listening(lambda: None):
+    with aside(), listening(lambda: None):
         try:
             await process.communicate(None if text is None else text.encode("utf-8", "replace"))
         except BaseException:

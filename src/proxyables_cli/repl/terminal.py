@@ -21,6 +21,7 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from proxyables_cli.repl import colours, keys
+from proxyables_cli.repl.age import Age
 from proxyables_cli.repl.commands import COMMANDS
 from proxyables_cli.repl.history import open_history
 from proxyables_cli.repl.interrupts import listening
@@ -70,6 +71,8 @@ class Terminal:
         self._descriptions = session.descriptions
         self._descriptions.on_change = self._menu.refresh
         self._prompt = _prompt(session, source, output)
+        size = self._prompt.app.output.get_size
+        self._age = Age(lambda: size().columns)
         self._prompt.completer = self._menu
         self._prompt.bottom_toolbar = self._toolbar
         self._prompt.lexer = self._highlighter
@@ -87,7 +90,8 @@ class Terminal:
                 continue
             except EOFError:
                 break
-            await session.enter(source)
+            with self._age.shown():
+                await session.enter(source)
             self._descriptions.age()
         return session.exit_code or 0
 
