@@ -18,6 +18,7 @@ from typing import Any
 from proxyables_cli.repl.completion import local
 from proxyables_cli.repl.completion.arguments import Arguments, command_line_of
 from proxyables_cli.repl.completion.candidate import Candidate
+from proxyables_cli.repl.completion.imports import Imports, import_of
 from proxyables_cli.repl.completion.place import Chain, Key, Place, Step, place_of
 from proxyables_cli.repl.completion.remote import Descriptions, text_in
 from proxyables_cli.repl.completion.signatures import (
@@ -67,6 +68,7 @@ class Completer:
         self._names = names
         self._is_remote = is_remote
         self._arguments = arguments
+        self._imports = Imports()
 
     async def complete(self, text: str) -> list[Candidate]:
         """The candidates at the end of `text`; waits for the other side if it must be asked.
@@ -77,10 +79,16 @@ class Completer:
         words = [] if line is None else await self._arguments.complete(line)
         if line is not None and not self._arguments.takes_python(line):
             return words
-        place = place_of(text if line is None else line.rest)
+        code = text if line is None else line.rest
+        place = place_of(code)
         if place.key is not None:
             return await self._keys(place.key)
-        if place.is_text or (place.has_dot and place.owner is None):
+        if place.is_text:
+            return []
+        statement = import_of(code)
+        if statement is not None:
+            return _matching(await self._imports.complete(statement), statement.typed)
+        if place.has_dot and place.owner is None:
             return []
         if place.owner is not None:
             return _matching(await self._members(place.owner, place.prefix), place.prefix)
