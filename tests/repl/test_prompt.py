@@ -115,6 +115,36 @@ def test_keys_are_drawn_while_the_server_is_silent(tmp_path: Path) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "line"),
+    [
+        ("obj.till.ta\t", "", "obj.till.take"),  # at once, or when the wait has begun
+        ("obj.till.t", "\t", "obj.till.take"),
+        ("obj.till.t\t", "o", "obj.till.to"),  # who types on has changed their mind
+    ],
+)
+def test_a_tab_that_comes_before_the_menu_enters_it(
+    tmp_path: Path, first: str, then: str, line: str
+) -> None:
+    async def work() -> None:
+        async with (
+            serving(demo.Bookshop(), tmp_path) as address,
+            faulty(address) as proxy,
+            prompting(proxy.address, tmp_path) as prompt,
+        ):
+            link = await proxy.link()
+            link.down.stall()
+            prompt.type(first)
+            await prompt.at(f">>> {first.strip()}")
+            prompt.type(then)
+            await prompt.at(f">>> {line if then.isalpha() else first.strip()}")
+            link.down.go_on()
+            await prompt.until(lambda: prompt.screen.menu)
+            await prompt.at(f">>> {line}")
+
+    asyncio.run(work())
+
+
 def test_a_menu_is_one_question_which_is_asked_before_anybody_types(tmp_path: Path) -> None:
     async def scene(prompt: Prompt) -> None:
         connection = prompt.session.connections.current

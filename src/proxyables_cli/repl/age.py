@@ -100,7 +100,7 @@ class _Line:
         self._timer = loop.call_later(TICK, self._tick)
         if is_late or self.is_away or not self._is_free or not _is_in_foreground(self._stream):
             return
-        told = f"running {_seconds_text(time.monotonic() - self._started)}, Ctrl-C cancels"
+        told = f"running {_seconds_text(time.monotonic() - self._started)}, Ctrl-C cancels "
         try:
             self._stream.write(f"{_ERASE}{told[: self._columns() - 1]}")
             self._stream.flush()

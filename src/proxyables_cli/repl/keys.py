@@ -10,6 +10,7 @@ from prompt_toolkit.filters import (
     Condition,
     completion_is_selected,
     emacs_insert_mode,
+    has_completions,
     has_focus,
     has_selection,
     vi_insert_mode,
@@ -18,6 +19,7 @@ from prompt_toolkit.filters import (
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from proxyables_cli.repl.compiling import Compiler, Completeness
+from proxyables_cli.repl.menu import Menu
 
 INDENT = "    "
 
@@ -27,11 +29,12 @@ _in_cell = has_focus(DEFAULT_BUFFER)
 _editing = _in_cell & (emacs_insert_mode | vi_insert_mode)
 
 
-def bindings(compiler: Compiler) -> KeyBindings:
+def bindings(compiler: Compiler, menu: Menu) -> KeyBindings:
     """Makes the bindings of a session's prompt."""
     keys = KeyBindings()
     _add_enter(keys, compiler)
     _add_arrows(keys)
+    _add_tab(keys, menu)
     _add_indentation(keys)
     _add_editor(keys)
     return keys
@@ -76,6 +79,14 @@ def _add_arrows(keys: KeyBindings) -> None:
     @keys.add("down", filter=_editing & menu_waits)
     def _enter_menu(event: KeyPressEvent) -> None:
         event.current_buffer.complete_next()
+
+
+def _add_tab(keys: KeyBindings, menu: Menu) -> None:
+    """prompt_toolkit has a Tab do nothing that comes before the menu does."""
+
+    @keys.add("tab", filter=_editing & ~has_completions)
+    def _enter_menu(event: KeyPressEvent) -> None:
+        menu.enter()
 
 
 def _menu_waits() -> bool:

@@ -39,11 +39,13 @@ class Menu(MenuCompleter):
         self.completer: Completer | None = None
         self._buffer: Buffer | None = None
         self._moved = asyncio.Event()
+        self._enters = False
 
     def attach(self, buffer: Buffer) -> None:
         """Watches the text that is completed."""
         self._buffer = buffer
-        buffer.on_text_changed += lambda _: self._moved.set()
+        buffer.on_text_changed += self._on_text
+        buffer.on_completions_changed += self._on_completions
 
     def refresh(self) -> None:
         """Shows the menu anew, because what it shows has changed."""
@@ -55,6 +57,22 @@ class Menu(MenuCompleter):
             return  # closed, or entered: not to be pulled away under anybody's eyes
         buffer.complete_state = None
         buffer.start_completion()
+
+    def enter(self) -> None:
+        """Enters the menu as soon as it is there, unless somebody types on."""
+        if self._buffer is not None:
+            self._enters = True
+            self._buffer.start_completion()  # does nothing if that has been done
+
+    def _on_text(self, buffer: Buffer) -> None:
+        self._moved.set()
+        self._enters = False
+
+    def _on_completions(self, buffer: Buffer) -> None:
+        state = buffer.complete_state
+        if self._enters and state is not None and state.completions:
+            self._enters = False
+            buffer.complete_next()
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent

@@ -70,7 +70,7 @@ class Terminal:
         assert session.descriptions is not None  # the root's was asked for before we are here
         self._descriptions = session.descriptions
         self._descriptions.on_change = self._menu.refresh
-        self._prompt = _prompt(session, source, output)
+        self._prompt = _prompt(session, self._menu, source, output)
         size = self._prompt.app.output.get_size
         self._age = Age(lambda: size().columns)
         self._prompt.completer = self._menu
@@ -130,7 +130,9 @@ class Terminal:
         self._colouring.add_done_callback(lambda _: app.invalidate())
 
 
-def _prompt(session: Session, source: Input, output: Output | None) -> PromptSession[str]:
+def _prompt(
+    session: Session, menu: Menu, source: Input, output: Output | None
+) -> PromptSession[str]:
     depth = colours.depth(session.color)
     prompt: PromptSession[str] = PromptSession(
         PROMPT,
@@ -138,7 +140,7 @@ def _prompt(session: Session, source: Input, output: Output | None) -> PromptSes
         # Without colours nobody could tell a suggestion from what was typed.
         auto_suggest=None if depth is ColorDepth.MONOCHROME else AutoSuggestFromHistory(),
         history=open_history(),
-        key_bindings=keys.bindings(session.evaluator.compiler),
+        key_bindings=keys.bindings(session.evaluator.compiler, menu),
         multiline=True,
         prompt_continuation=MORE,
         style=colours.STYLE,
