@@ -179,6 +179,7 @@ def test_classic_messages_decode_to_what_the_page_says() -> None:
 def test_every_message_and_step_number_stands_in_a_table() -> None:
     numbers = numbers_of(instructions)
     assert numbers.pop("LOOKUP") == -1
+    assert numbers.pop("INSPECTOR") == -1  # a target, no message and no step
     assert len(numbers) >= 20
     told = {(row[0], row[1]) for row in rows() if len(row) > 1}
     assert {(str(number), name) for name, number in numbers.items()} <= told

@@ -60,7 +60,8 @@ def _innermost(obj: object) -> types.FunctionType | None:
 
 
 def _class_signature(cls: type) -> str | None:
-    if find(type(cls), "__call__") != find(type, "__call__"):
+    found = find(type(cls), "__call__")
+    if found is None or found.owner is not type:
         return None  # the metaclass takes the call
     for base in mro_of(cls):
         own = namespace_of(base)
