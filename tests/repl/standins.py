@@ -229,6 +229,7 @@ def resolver() -> Resolver:
             same_peer=lambda one, other: link_of(one) is link_of(other),
             pipelines=lambda cursor: link_of(cursor).name != "old",
             is_settled=lambda cursor: not cursor.__dict__["_state"][1],
+            denied=PermissionError,
             is_exhausted=lambda error: False,
             takers=(copy,),
         )

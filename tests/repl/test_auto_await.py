@@ -119,7 +119,16 @@ CASES: list[tuple[str, Any, int]] = [
     ("next(iter(obj.rows())), dict.fromkeys(obj.rows(), 0)", (1, {1: 0, 2: 0, 3: 0}), 4),
     ("list(zip(obj.numbers, obj.word))", [(1, "f"), (2, "o"), (3, "u")], 2),
     ("list(enumerate(obj.rows(), 1))[0]", (1, 1), 2),
-    ("getattr(obj, 'x')", 3, 1),
+    ("getattr(obj, 'x'), getattr(obj, 'add')(1, 2)", (3, 3), 2),
+    ("getattr(obj, 'x', 5), getattr(obj, 'nope', 5), getattr(obj, 'none', 5)", (3, 5, None), 3),
+    ("hasattr(obj, 'x'), hasattr(obj, 'nope'), not hasattr(obj.first(), 'x')",
+     (True, False, True), 4),
+    ("hasattr(5, 'real'), getattr('a', 'nope', obj.x), getattr('a', 'upper')()", (True, 3, "A"), 1),
+    ("setattr(obj, 'x', obj.y)\ndelattr(obj, 'y')\nobj.x, hasattr(obj, 'y')", (4, False), 5),
+    ("class A: pass\na = A()\nsetattr(a, 'n', obj.x)\nr = a.n\ndelattr(a, 'n')\nr, hasattr(a, 'n')",
+     (3, False), 1),
+    ("format(obj.full), format(obj.full, '!'), format(obj.x, '>3'), format(5)",
+     ("2 items", "2 items!", "  3", "5"), 5),
     ("min(obj.items, key=lambda item: item.price).name", "plum", 4),
     ("[i.name for i in sorted(obj.items, key=lambda item: (item.price, item.name))]",
      ["plum", "pear"], 7),
@@ -363,6 +372,13 @@ def test_value_and_messages(address: str, source: str, value: Any, messages: int
     assert sent == messages
 
 
+def test_what_may_not_be_asked_is_true() -> None:
+    with serving_target(f"{WORLD}:Closed", "--factory", "--strict") as address:
+        source = "[1 for _ in 'a' if obj], not obj, obj and 2, hasattr(obj, 'first')"
+        found, _ = asyncio.run(evaluate(address, source))
+    assert found == ([1], False, 2, True)
+
+
 @pytest.mark.parametrize(
     ("source", "error", "text"),
     [
@@ -370,6 +386,8 @@ def test_value_and_messages(address: str, source: str, value: Any, messages: int
         ("obj.items.copy().sort(1)", TypeError, "positional argument"),
         ("r = obj.items\nr.sort()", TypeError, r"give sort\(\) a key, as in "),
         ("r = [2, 'a']\nr.sort()", TypeError, "not supported between"),
+        ("getattr(obj)", TypeError, "at least 2 arguments"),
+        ("getattr(obj, 'nope')", AttributeError, "nope"),
         ("[].sort(1)", TypeError, "positional argument"),
         ("import math\nmath.prod(i.price for i in obj.items)", TypeError, "write \\[...\\]"),
         *(

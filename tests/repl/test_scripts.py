@@ -60,6 +60,13 @@ def test_code(address: str, code: str, output: str, run: Run) -> None:
     assert run(address, code) == (output.replace("ADDRESS", address), "", 0)
 
 
+def test_marks_stand_under_the_code(address: str, run: Run) -> None:
+    _, told, _ = run(address, "table = {}\ntable['q']; 1")
+    code, marks = told.splitlines()[2:4]
+    assert code.strip() == "table['q']; 1"
+    assert marks.index("~") == code.index("table")
+
+
 Run = Callable[[str, str], tuple[str, str, int]]
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import proxyables
+
 
 class Item:
     def __init__(self, name: str, price: int) -> None:
@@ -135,3 +137,14 @@ class World:
             self.log.append("swallowed")
         else:
             self.log.append("out")
+
+
+class Closed:
+    """For a server that shows no more than what is exposed."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    @proxyables.expose
+    def first(self) -> Item:
+        return Item("pear", 5)

@@ -47,8 +47,9 @@ _ASKING = frozenset(
 """Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
 _CHOOSING = frozenset({"min", "max"})
 _CALLING = frozenset({"map", "filter"})
-_REPLACED = _CHOOSING | _CALLING | {"sorted", ".sort"}
-"""What calls a function of the user's, or compares: see `Resolver.builtin`."""
+_REACHING = frozenset({"delattr", "format", "getattr", "hasattr", "setattr"})
+_REPLACED = _CHOOSING | _CALLING | _REACHING | {"sorted", ".sort"}
+"""What calls a function of the user's, compares, or reaches by name: see `Resolver.builtin`."""
 _TEXT_OPERATIONS = {ord("r"): "repr", ord("a"): "repr"}
 _Node = TypeVar("_Node", bound=ast.AST)
 

@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 
 from proxyables_cli.repl.evaluation import Ending, Outcome
 from proxyables_cli.repl.faces import UserValue
-from proxyables_cli.repl.resolution import Site
+from proxyables_cli.repl.notes import Site
 
 MOST_ENTRIES = 10_000
 MOST_LITERAL = 10_000

@@ -108,6 +108,7 @@ def remoting(px: Tools) -> Remoting:
         same_peer=lambda one, other: proxyables.peer_of(one) is proxyables.peer_of(other),
         pipelines=_pipelines,
         is_settled=proxyables.is_settled,
+        denied=proxyables.AccessDenied,
         is_exhausted=_is_exhausted,
         takers=(*functions, *vars(px).values()),
     )

@@ -11,8 +11,7 @@ import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from types import AsyncGeneratorType, CodeType, FrameType
-from typing import NamedTuple
+from types import AsyncGeneratorType, FrameType
 
 from proxyables_cli.repl.calling import Calling
 from proxyables_cli.repl.deferred import Deferred
@@ -24,30 +23,21 @@ from proxyables_cli.repl.faces import (
     UserValue,
     takes_items,
 )
+from proxyables_cli.repl.notes import (
+    AWAITED,
+    KEPT,
+    NESTED,
+    REFLECTED,
+    REMOTE,
+    REPLACED,
+    UNPACKED,
+    Note,
+    Site,
+    note_nothing,
+)
 from proxyables_cli.repl.ordering import Ordering, orders
+from proxyables_cli.repl.reaching import Reaching, reaches
 from proxyables_cli.repl.unpacking import Entering, Shape, Unpack, Unpacking, unpacked_inside
-
-AWAITED = "awaited"
-KEPT = "kept"
-NESTED = "nested"
-REFLECTED = "reflected"
-REPLACED = "replaced"
-REMOTE = "remote"
-UNPACKED = "unpacked"
-
-
-class Site(NamedTuple):
-    """Where a frame stood in its code at some time, under a frame's own names."""
-
-    f_code: CodeType
-    f_lasti: int
-
-
-Note = Callable[[FrameType | Site, str], None]
-
-
-def _note_nothing(site: FrameType | Site, done: str) -> None:
-    """Forgets what was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +53,7 @@ class Remoting:
         same_peer: Whether two cursors belong to one connection.
         pipelines: Whether a cursor's peer can take chains as arguments (classic ones cannot).
         is_settled: Whether a cursor is a reference with nothing left to run.
+        denied: What is raised where a policy lets nobody ask.
         is_exhausted: Whether an error says that a remote iterator has no more items.
         takers: Local functions that want a chain itself, not its value.
     """
@@ -75,6 +66,7 @@ class Remoting:
     same_peer: Callable[[UserValue, UserValue], bool]
     pipelines: Callable[[UserValue], bool]
     is_settled: Callable[[UserValue], bool]
+    denied: type[Exception]
     is_exhausted: Callable[[Exception], bool]
     takers: tuple[Callable[..., object], ...] = ()
 
@@ -94,15 +86,15 @@ class Resolver:
     Args:
         remoting: The library's side.
         note: Hears what was done at a place in the code, where it was not what Python does: the
-            frame that waits there, or where it waited, and one of the words above or the name of
-            an operation.
+            frame that waits there, or where it waited, and one of the words of `notes` or the
+            name of an operation.
     """
 
     __slots__ = ("_note", "_remoting")
 
     def __init__(self, remoting: Remoting, note: Note | None = None) -> None:
         self._remoting = remoting
-        self._note: Note = _note_nothing if note is None else note
+        self._note: Note = note_nothing if note is None else note
 
     def is_remote(self, value: object) -> bool:
         return isinstance(value, self._remoting.cursor)
@@ -202,9 +194,13 @@ class Resolver:
         value = await self._value(value, site)
         if not self.is_remote(value) or not self._remoting.pipelines(value):
             return value
+        try:
+            truth = bool(await self._remoting.perform(value, "bool"))
+        except self._remoting.denied:
+            return value  # one whose truth is its owner's secret is true, as any object is
         if site is not None:
             self._note(site, "bool")
-        return bool(await self._remoting.perform(value, "bool"))
+        return truth
 
     def in_place(self, value: UserValue, operand: UserValue, operation: str) -> UserValue:
         """What ``value += operand`` binds; a chain that changes the object where it is."""
@@ -214,9 +210,9 @@ class Resolver:
         return self._remoting.perform(value, operation, operand)
 
     def builtin(self, callee: UserValue) -> UserValue:
-        """What to call in place of a builtin that calls the user's functions, or compares.
+        """What to call in place of a builtin, of those that take what is remote as it is.
 
-        The values that these give may be remote, and Python would take them as they are.
+        They call the user's functions, compare, or reach for attributes by name.
         """
 
         def noted(frame: FrameType) -> None:
@@ -227,6 +223,10 @@ class Resolver:
         if callee is map or callee is filter:
             taken = self._value if callee is map else self._decided
             return Calling(self._asked, callee, self.is_remote, taken, noted)
+        if reaches(callee):
+            known = self._remoting
+            asking = known.assign, known.delete, known.perform
+            return Reaching(*asking, callee, self.is_remote, self._value, noted)
         return callee
 
     def equal(self, one: UserValue, other: UserValue) -> UserValue:
@@ -407,14 +407,6 @@ class Resolver:
 
 
 __all__ = [
-    "AWAITED",
-    "KEPT",
-    "NESTED",
-    "REFLECTED",
-    "REMOTE",
-    "REPLACED",
-    "UNPACKED",
-    "Note",
     "Remoting",
     "Resolver",
     "UserValue",

@@ -46,6 +46,14 @@ async def arrived(value):
     is_remote = isinstance(value, proxyables.ProxyCursor)
     return await value if is_remote and not proxyables.is_settled(value) else value
 ''',
+    "attribute": '''
+async def attribute(owner, name, default):
+    """Gives an attribute, of a remote object too, or what stands for one that is not there."""
+    try:
+        return await arrived(getattr(owner, name))
+    except AttributeError:
+        return default
+''',
     "decided": '''
 async def decided(value):
     """Gives something as true as a value, which is asked if it is remote."""

@@ -12,8 +12,7 @@ import ast
 from collections.abc import Callable, Mapping
 
 from proxyables_cli.repl.compiling import cell_name
-from proxyables_cli.repl.record import Place
-from proxyables_cli.repl.resolution import (
+from proxyables_cli.repl.notes import (
     AWAITED,
     KEPT,
     NESTED,
@@ -22,9 +21,11 @@ from proxyables_cli.repl.resolution import (
     REPLACED,
     UNPACKED,
 )
+from proxyables_cli.repl.record import Place
 from proxyables_cli.repl.rewriting import rewrite
 from proxyables_cli.repl.saving.assignments import Assignments
 from proxyables_cli.repl.saving.folding import Folding, changed_in_place
+from proxyables_cli.repl.saving.reaching import REACHING, reached
 from proxyables_cli.repl.saving.trees import (
     awaited,
     call_of,
@@ -243,6 +244,8 @@ class Lowering(ast.NodeTransformer):
             return node
         self.met_remote = True
         name = function.id if isinstance(function, ast.Name) else ""
+        if name in REACHING:
+            return reached(name, node.args)
         helper = ast.Name(HELPERS.get(name, "ordered"), ast.Load())
         first = [] if name in HELPERS else [function]
         return awaited(ast.Call(helper, [*first, *node.args], node.keywords))
