@@ -22,8 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     asked: Invocation | int | None = None
     try:
-        asked = _understand(words)
-        code = asked if isinstance(asked, int) else asked.run()
+        if words == ["--version"]:
+            code = _print_version()
+        else:
+            from proxyables_cli import collector
+
+            with collector.resting():
+                asked = _understand(words)
+                code = asked if isinstance(asked, int) else asked.run()
         _flush()
     except (Exception, KeyboardInterrupt) as error:
         from proxyables_cli import last_words, stdout
@@ -35,19 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _understand(words: list[str]) -> Invocation | int:
-    """Reads a command line; returns an exit code where it asked for help or the version."""
-    if words == ["--version"]:
-        from proxyables.version import __version__
-
-        _print(f"proxyables {__version__}")
-        return 0
-    from proxyables_cli import collector
-
-    with collector.resting():
-        return _run_command(words)
-
-
-def _run_command(words: list[str]) -> int:
+    """Reads a command line; returns an exit code where it asked for help."""
     from proxyables.net.stdio import open_standard_descriptors
 
     open_standard_descriptors()  # before anything could open a file that takes their numbers
@@ -71,15 +65,18 @@ def _run_command(words: list[str]) -> int:
     return app.parse(words)
 
 
-def _print(line: str) -> None:
-    """Prints a line, without importing what others print with."""
+def _print_version() -> int:
+    """Prints it, without importing what others print with."""
+    from proxyables.version import __version__
+
     try:
-        print(line)
+        print(f"proxyables {__version__}")
     except OSError:
         from proxyables_cli import stdout
 
         with stdout.explained():
             raise
+    return 0
 
 
 def _flush() -> None:

@@ -27,6 +27,7 @@ from .costs import check_call_cost, check_cost, check_filling
 from .inspection import (
     find,
     instance_dict,
+    is_async,
     is_data_descriptor,
     is_descriptor,
     module_of,
@@ -37,7 +38,6 @@ from .inspection import (
 from .markers import MARK, Mark, class_mark, hidden, mark_of, name_mark
 from .policy import Policy
 from .rules import Kind
-from .signatures import is_async
 
 T = TypeVar("T")
 
@@ -229,7 +229,7 @@ def _mark_on(obj: Any, name: str) -> Mark | None:
     mark = name_mark(cls, name) or mark_of(cls if found is None else found.owner)
     whole = class_mark(cls)
     if mark is not None and mark.run is None and whole is not None:
-        return mark._replace(run=whole.run)
+        return Mark(mark.exposed, whole.run)
     return mark
 
 

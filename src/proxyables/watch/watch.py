@@ -314,4 +314,4 @@ def _totals(connections: list[Connection], *, running: int) -> Totals:
     }
 
 
-__all__ = ["MOST_TOLD", "MOST_TRACES", "Watch"]
+__all__ = ["MOST_TRACES", "Watch"]
