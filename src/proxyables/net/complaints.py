@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 log = logging.getLogger("proxyables")
 
@@ -21,11 +20,13 @@ MOST_SOURCES = 256
 """Kinds of lines from sources that are told apart; what all others do is one number."""
 
 
-@dataclass(slots=True)
 class _Record:
-    level: int
-    text: str
-    count: int = 0
+    __slots__ = ("count", "level", "text")
+
+    def __init__(self, level: int, text: str) -> None:
+        self.level = level
+        self.text = text
+        self.count = 0
 
 
 class Complaints:
