@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from proxyables_cli import collector, logs, loops, targets
 from proxyables_cli.daemon import handover, listeners, supervision
 from proxyables_cli.daemon.handover import Handover
-from proxyables_cli.daemon.line import open_line
 from proxyables_cli.daemon.opening import make_server, opened
 from proxyables_cli.daemon.options import ServeOptions, check
 from proxyables_cli.daemon.signals import StopSignals, first
@@ -106,6 +105,8 @@ async def _serve_supervised(
     reopen: Callable[[], None] | None,
 ) -> int:
     """Serves for a supervisor, which alone says when to stop, and talks to the world."""
+    from proxyables_cli.daemon.line import open_line
+
     signals = StopSignals(asyncio.get_running_loop(), heeds_interrupt=False)
     signals.heed_hang_up(reopen)
     line = await open_line(handed, signals.ask)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from proxyables.errors import ConnectionClosed, LimitExceeded, ProxyError
 from proxyables.net.arrivals import Arrivals
 from proxyables.net.bindings import Binding, Bindings
-from proxyables.net.complaints import Complaints
 from proxyables.net.descriptors import attach_descriptors
 from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket
@@ -23,6 +22,7 @@ from proxyables.watch.watch import Watch
 from proxyables.watch.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from proxyables.net.complaints import Complaints
     from proxyables.net.listeners import Listener
     from proxyables.watch.siblings import Siblings, Snapshot
 
@@ -64,7 +64,7 @@ class Server:
         self._addresses: list[str] = []
         self._peers: set[Peer] = set()
         self._refused: set[Peer] = set()
-        self._complaints = Complaints()
+        self._complaints: Complaints | None = None
         self._arrivals = Arrivals(self._end_if_done)
         self._is_started = False
         self._is_bound = False
@@ -305,6 +305,10 @@ class Server:
         # Without the port, which the other side of a TCP connection has by chance.
         source = address.rpartition(":")[0] if address.startswith("tcp://") else address
         kind = f"{type(error).__name__} {getattr(error, 'reason', '')}"
+        if self._complaints is None:
+            from proxyables.net.complaints import Complaints  # most servers have none
+
+            self._complaints = Complaints()
         self._complaints.note(source, kind, who, ascii(str(error)[:_LOGGED]), level)
 
     def _tell_change(self, _peer: Peer | None = None) -> None:
@@ -316,7 +320,8 @@ class Server:
             return
         if self._is_closing:
             self._workers.close()
-            self._complaints.close()
+            if self._complaints is not None:
+                self._complaints.close()
             if self._watchdog is not None:
                 self._watchdog.stop()
             self._ended.set()

@@ -18,8 +18,6 @@ from proxyables.wire.dialect import Reference
 from proxyables.wire.instructions import INSPECTOR, Step
 from proxyables.wire.values import has_form
 
-from .keys import check_key, is_quiet
-
 _MAX_TYPES = 4096
 
 
@@ -128,10 +126,14 @@ class Tables:
 
     def is_quiet(self, kind: type) -> bool:
         """Whether hashing and comparing our objects of exactly this type runs no code of theirs."""
+        from .keys import is_quiet  # hardly any message sends one back
+
         return is_quiet(kind)
 
     def check_key(self, value: object) -> None:
         """Refuses, or lets a value that came, or what a path gave, be hashed."""
+        from .keys import check_key
+
         try:
             check_key(self._policy, value)
         except AccessDenied as error:
