@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from proxyables_cli import connecting, paths
+from proxyables_cli.advising import advised
 from proxyables_cli.arguments import Words, settle
 from proxyables_cli.connecting import Connecting
 from proxyables_cli.options import Command, switch, value, word, words
@@ -62,7 +63,7 @@ def call(options: CallOptions) -> int:
         async for item in result:
             options.printer.value(item)
 
-    return _on_cursor(options, options.path, work)
+    return _on_cursor(options, options.path, work, is_called=True)
 
 
 async def _signature(found: Any) -> str | None:
@@ -99,7 +100,11 @@ def set_value(options: SetOptions) -> int:
 
 
 def _on_cursor(
-    options: Connecting, path: str, work: Callable[[Any], Coroutine[Any, Any, None]]
+    options: Connecting,
+    path: str,
+    work: Callable[[Any], Coroutine[Any, Any, None]],
+    *,
+    is_called: bool = False,
 ) -> int:
     """Runs something on the cursor that a path names, and has it print what it finds.
 
@@ -109,7 +114,10 @@ def _on_cursor(
     place = options.place
 
     async def connect() -> int:
-        async with connecting.connected(place, options.timeout, options.wait) as peer:
+        async with (
+            connecting.connected(place, options.timeout, options.wait) as peer,
+            advised(peer.root, steps, is_called=is_called),
+        ):
             await work(paths.walk(peer.root, steps))
         return 0
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from proxyables_cli import connecting, ls, paths, stdout
+from proxyables_cli.advising import advised
 from proxyables_cli.connecting import Connecting
 from proxyables_cli.exits import printable
 from proxyables_cli.options import Command, word
+from proxyables_cli.paths import Step
 
 _INDENT = "    "
 
@@ -28,12 +30,34 @@ def run(options: DescribeOptions) -> int:
     async def work() -> int:
         import proxyables
 
-        async with connecting.connected(place, options.timeout, options.wait) as peer:
+        async with (
+            connecting.connected(place, options.timeout, options.wait) as peer,
+            advised(peer.root, steps),
+        ):
             found = await proxyables.describe(paths.walk(peer.root, steps))
+            await _add_member(found, peer.root, steps)
         _show(found, options)
         return 0
 
     return connecting.run(work(), options)
+
+
+async def _add_member(found: dict[str, Any], root: Any, steps: list[Step]) -> None:
+    """Adds what its owner tells of an attribute or a property: the value alone knows nothing of it.
+
+    It becomes ``member``: its row as of `proxyables.describe`, and the owner's type as ``of``.
+    """
+    import proxyables
+
+    if not steps or steps[-1][0] != "name" or found["kind"] != "object":
+        return
+    try:
+        owner = await proxyables.describe(paths.walk(root, steps[:-1]))
+    except proxyables.RemoteError:
+        return  # a policy that shows this and not that
+    for row in owner["members"]:
+        if row["name"] == steps[-1][1]:
+            found["member"] = {**row, "of": owner["type"]}
 
 
 def _show(found: dict[str, Any], options: DescribeOptions) -> None:
@@ -51,18 +75,23 @@ def page(found: dict[str, Any]) -> Iterator[str]:
     Args:
         found: As `proxyables.describe` gives it; its texts come from the other side.
     """
-    yield printable(f"{found.get('name') or 'object'}{found.get('signature') or ''}")
-    yield _INDENT + printable(_kind(found))
-    documentation = str(found.get("doc") or "")
+    member: dict[str, Any] = found.get("member") or {}
+    name = member.get("name") or found.get("name") or "object"
+    yield printable(f"{name}{found.get('signature') or ''}")
+    whose = f"{member['kind']} of {member['of']}: " if member else ""
+    yield _INDENT + printable(whose + _kind(found))
+    # What a number or a list is in general is not what is asked for.
+    is_plain = bool(member) and found.get("module") == "builtins"
+    documentation = str(member.get("doc") or ("" if is_plain else found.get("doc")) or "")
     if documentation:
         yield ""
         for text in textwrap.dedent(documentation).strip().splitlines():
             yield (_INDENT + printable(text)).rstrip()
-    members: list[dict[str, Any]] = found.get("members") or []
-    for member in members:
+    members: list[dict[str, Any]] = [] if is_plain else found.get("members") or []
+    for row in members:
         yield ""
-        yield from _member(member)
-    if found.get("truncated"):
+        yield from _member(row)
+    if members and found.get("truncated"):
         yield ""
         yield f"… more than these {len(members)}"
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proxyables_cli import connecting, paths, servers, stdout
+from proxyables_cli.advising import advised
 from proxyables_cli.connecting import Connecting
 from proxyables_cli.descent import DEEPEST, MOST_OBJECTS, Descent, Member
 from proxyables_cli.exits import printable, talk
@@ -49,7 +50,10 @@ def run(options: LsOptions) -> int:
     async def work() -> int:
         import proxyables
 
-        async with connecting.connected(place, options.timeout, options.wait) as peer:
+        async with (
+            connecting.connected(place, options.timeout, options.wait) as peer,
+            advised(peer.root, steps),
+        ):
             if options.recursive:
                 path = "" if options.path == "." else options.path
                 await _descend(paths.walk(peer.root, steps), path, options)

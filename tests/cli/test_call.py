@@ -210,3 +210,32 @@ def test_a_terminal_gets_comfort(cli: Cli, shop: Server) -> None:
     assert "add(a, b)" in listed
     assert all(len(line) <= 60 for line in listed.splitlines())
     assert "round trips" in on_terminal(cli, "ping", shop.address)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["call", "ad", "2", "3"], "no attribute 'ad'; did you mean 'add'?"),
+        (["get", "levl"], "no attribute 'levl'; did you mean 'level'?"),
+        (["ls", "acounts"], "no attribute 'acounts'; did you mean 'accounts'?"),
+        (["describe", "acounts"], "no attribute 'acounts'; did you mean 'accounts'?"),
+        (["call", "accounts[ada].depost", "1"], "did you mean 'deposit'?"),
+        (["get", "accounts.ada"], """no attribute 'ada'; write an item in brackets: ["ada"]"""),
+        (["call", "items"], "is not callable; it is no method; get prints it"),
+        (["call", "nothing_like_it"], "no attribute 'nothing_like_it'"),
+        (["call", "fail"], "no such luck \\x1b[31m"),
+    ],
+)
+def test_a_path_that_leads_nowhere(cli: Cli, shop: Server, words: list[str], said: str) -> None:
+    command, *rest = words
+    result = cli(command, shop.address, *rest)
+    assert (result.code, result.out) == (1, "")
+    assert result.line.endswith(said), result
+
+
+def test_a_server_that_tells_nothing_gives_no_advice(cli: Cli, serve: Starter) -> None:
+    (cli.directory / "quiet.py").write_text("class A:\n    def add(self): pass\nthing = A()\n")
+    server = serve("quiet:thing", "--tcp", ":0", "--introspection", "off")
+    result = cli("call", server.address, "ad")
+    assert result.code == 1
+    assert "did you mean" not in result.line

@@ -57,6 +57,69 @@ def test_a_page_for_a_reader() -> None:
     ]
 
 
+def test_an_attribute_is_told_of_by_its_owner() -> None:
+    found = {
+        "kind": "object",
+        "name": "int",
+        "type": "int",
+        "module": "builtins",
+        "doc": "int([x]) -> integer",
+        "members": [{"name": "bit_count", "kind": "method"}],
+        "truncated": True,
+        "member": {"name": "level", "kind": "property", "doc": "How high.", "of": "Shop"},
+    }
+    assert list(describe.page(found)) == [
+        "level",
+        "    property of Shop: object of type int",
+        "",
+        "    How high.",
+    ]
+
+
+HOUSE = """
+class Door:
+    "A door."
+    def shut(self): pass
+
+class House:
+    "A house."
+    def __init__(self):
+        self.level, self.door = 1, Door()
+    @property
+    def owner(self):
+        "Whose it is."
+        return "ada"
+
+house = House()
+"""
+
+
+def test_what_an_attribute_is_of_the_object_that_has_it(cli: Cli, serve: Starter) -> None:
+    (cli.directory / "house.py").write_text(HOUSE)
+    server = serve("house:house", "--tcp", ":0")
+
+    def told(path: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(cli("describe", server.address, path).out)
+        return found
+
+    owner = told("owner")
+    assert owner["type"] == "str"
+    assert owner["member"] == {
+        "name": "owner",
+        "kind": "property",
+        "signature": None,
+        "doc": "Whose it is.",
+        "async": False,
+        "of": "House",
+    }
+    door = told("door")
+    member = door["member"]
+    assert isinstance(member, dict)
+    assert (door["doc"], member["kind"], member["of"]) == ("A door.", "attribute", "House")
+    assert "member" not in told("door.shut")
+    assert "member" not in told(".")
+
+
 @pytest.fixture
 def runtime(tmp_path: Path) -> dict[str, str]:
     """An environment with a directory of its own for sockets that nobody named."""
