@@ -24,6 +24,8 @@ def resolve(address: str, config: str | None) -> Alias:
     file = configuration.find(config, os.environ)
     aliases = file.aliases()
     name = address[1:]
+    if not name:
+        raise Failure(Code.USAGE, "'@' names no alias", "write @NAME; proxyables alias lists them")
     if name not in aliases:
         hint = nearest(name, aliases) or f"proxyables alias add {name} ADDRESS"
         raise Failure(Code.USAGE, f"there is no alias {address!r} in {file.path}", hint)

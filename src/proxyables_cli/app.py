@@ -40,7 +40,7 @@ def parse(argv: Sequence[str]) -> Invocation | int:
         # typer's own errors, whose base class it does not export in every release, are what has
         # a text for users and an exit code.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            raise _usage(error) from None
+            raise _usage(error, commands.first(argv)) from None
         raise
     return asked if isinstance(asked, Invocation) else int(asked or Code.OK)
 
@@ -123,11 +123,13 @@ def _parameter(name: str, row: Row) -> inspect.Parameter:
     )
 
 
-def _usage(error: Any) -> Failure:
+def _usage(error: Any, name: str) -> Failure:
+    # An option without its value has no context, so the command is not always told by it.
     context = getattr(error, "ctx", None)
-    command: str = context.command_path if context else "proxyables"
+    if context is not None:
+        name = context.command_path.removeprefix("proxyables").strip()
+    command = f"proxyables {name}".strip()
     message = " ".join(error.format_message().split()).removesuffix(".")
-    name = command.removeprefix("proxyables").strip()
     told = f"{name}: {message}" if name else message[:1].lower() + message[1:]
     return Failure(Code.USAGE, told, "" if told.endswith("?") else f"see '{command} --help'")
 

@@ -332,6 +332,7 @@ def explain(error: OSError, address: Address) -> str:
         reason = os.strerror(error.errno)
     else:
         reason = error.strerror or str(error) or type(error).__name__
+    reason = reason.removeprefix(f"{address}: ")  # what an inherited descriptor is says so itself
     return reason[:1].lower() + reason[1:]
 
 
