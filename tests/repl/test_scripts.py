@@ -67,6 +67,14 @@ def test_marks_stand_under_the_code(address: str, run: Run) -> None:
     assert marks.index("~") == code.index("table")
 
 
+def test_no_frames_of_what_packs_messages(address: str, run: Run) -> None:
+    _, told, code = run(address, "rows = []\nrows.append(rows)\nobj.add(rows)")
+    assert code == 1
+    places = [line.strip() for line in told.splitlines() if line.startswith("  File ")]
+    assert places == ['File "<string>", line 3, in <module>']
+    assert "ref" in told.splitlines()[-1]
+
+
 Run = Callable[[str, str], tuple[str, str, int]]
 
 

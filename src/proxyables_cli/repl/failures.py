@@ -7,6 +7,8 @@ import os
 import traceback
 from collections.abc import Iterator
 
+import msgpack
+
 import proxyables
 import proxyables_cli
 from proxyables.errors import ProxyError, RemoteError
@@ -21,8 +23,9 @@ _MEANWHILE = "During handling of the above exception, another exception occurred
 
 _INTERNAL = tuple(
     os.path.dirname(os.path.abspath(str(package.__file__))) + os.sep
-    for package in (proxyables, proxyables_cli, asyncio)
+    for package in (proxyables, proxyables_cli, asyncio, msgpack)
 )
+_HIDDEN = (*_INTERNAL, "<frozen ", "msgpack/")  # the last is where its compiled part says it is
 
 
 def text_of(error: BaseException) -> str:
@@ -61,7 +64,7 @@ def _own_lines(error: BaseException, *, whole: bool) -> Iterator[str]:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if whole or not frame.filename.startswith((*_INTERNAL, "<frozen "))
+        if whole or not frame.filename.startswith(_HIDDEN)
     ]
     if frames:
         yield "Traceback (here):\n" if remote else "Traceback (most recent call last):\n"
