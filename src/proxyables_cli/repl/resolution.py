@@ -90,10 +90,11 @@ class Resolver:
             name of an operation.
     """
 
-    __slots__ = ("_note", "_remoting")
+    __slots__ = ("_note", "_remoting", "_waiting")
 
     def __init__(self, remoting: Remoting, note: Note | None = None) -> None:
         self._remoting = remoting
+        self._waiting = (remoting.cursor, Deferred)  # all else is given back at once
         self._note: Note = note_nothing if note is None else note
 
     def is_remote(self, value: object) -> bool:
@@ -101,6 +102,8 @@ class Resolver:
 
     async def resolve(self, value: UserValue) -> UserValue:
         """The value of a chain: one message if it is remote."""
+        if not isinstance(value, self._waiting):
+            return value
         return await self._value(value, sys._getframe(1))
 
     async def _value(self, value: UserValue, site: FrameType | Site | None = None) -> UserValue:
@@ -188,6 +191,8 @@ class Resolver:
 
     async def decide(self, value: UserValue) -> UserValue:
         """What a condition gets for a value: a remote object is asked whether it is true."""
+        if not isinstance(value, self._waiting):
+            return value
         return await self._decided(value, sys._getframe(1))
 
     async def _decided(self, value: UserValue, site: FrameType | Site | None = None) -> UserValue:
@@ -202,12 +207,26 @@ class Resolver:
             self._note(site, "bool")
         return truth
 
-    def in_place(self, value: UserValue, operand: UserValue, operation: str) -> UserValue:
-        """What ``value += operand`` binds; a chain that changes the object where it is."""
-        if not self.is_remote(value):
+    async def changed(
+        self, value: UserValue, operand: UserValue, operation: str, owner: UserValue = None
+    ) -> UserValue:
+        """What ``value += operand`` binds; an object over there is changed where it is.
+
+        Args:
+            value: What is changed.
+            operand: The right side.
+            operation: Which operator, by its name in `operator`.
+            owner: What the outcome is assigned to; it stays a chain if that can take it.
+        """
+        if not isinstance(value, self._waiting) and not isinstance(operand, self._waiting):
             return getattr(operator, operation)(value, operand)
-        self._note(sys._getframe(1), REMOTE)
-        return self._remoting.perform(value, operation, operand)
+        site = sys._getframe(1)
+        if self.is_remote(value):
+            self._note(site, REMOTE)
+            path = self._remoting.perform(value, operation, operand)
+        else:
+            path = getattr(operator, operation)(value, operand)
+        return await self._given(owner, path, site)
 
     def builtin(self, callee: UserValue) -> UserValue:
         """What to call in place of a builtin, of those that take what is remote as it is.

@@ -16,7 +16,7 @@ items and calls (``obj.a[0].f(1)``): its inner links stay unresolved, so it is o
 ``obj.x = v``                ``await __px__.set_attribute(v, obj, 'x')``
 ``obj.x += v``               read into a name, ``+=`` on that name, set; a call in the path of what
                              is changed is made once, and what it gives is kept over there
-``n += v``                   ``n = await __px__.resolve(__px__.in_place(n, v, 'iadd'))``
+``n += v``                   ``n = await __px__.changed(n, v, 'iadd')``
 ``if x: …``                  ``if await __px__.decide(x): …``; ``x or y`` is ``t if await
                              __px__.decide(t := x) else y``
 ``a < b < c``                ``a < (t := b) and t < c``, each of the two resolved
@@ -110,8 +110,7 @@ class _Rewriter(ExpressionRewriter):
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt | list[ast.stmt]:
         target = node.target
         if isinstance(target, ast.Name):
-            changed = self._in_place(node, load(target.id))
-            return at(node, ast.Assign([target], self._await("resolve", node, changed)))
+            return at(node, ast.Assign([target], self._changed(node, load(target.id))))
         if _is_plain(target):
             node.value = self._expression(node.value)
             return node
@@ -133,17 +132,16 @@ class _Rewriter(ExpressionRewriter):
             written = ast.Subscript(load(owner), load(key), ast.Store())
         value = self._await("resolve", target, at(target, read))
         statements += self._store(at(target, ast.Name(current, ast.Store())), value)
-        changed = self._in_place(node, load(current))
-        given = self._await("argument", node, at(target, load(owner)), changed)
-        changing = at(node, ast.Assign([at(target, ast.Name(current, ast.Store()))], given))
+        changed = self._changed(node, load(current), at(target, load(owner)))
+        changing = at(node, ast.Assign([at(target, ast.Name(current, ast.Store()))], changed))
         stored = self._store(at(target, written), at(target, load(current)))
         return [*statements, changing, *stored]
 
-    def _in_place(self, node: ast.AugAssign, current: ast.expr) -> ast.expr:
+    def _changed(self, node: ast.AugAssign, current: ast.expr, *owner: ast.expr) -> ast.expr:
         """What the operator gives, which may change an object over there in place."""
         operation = at(node, ast.Constant(IN_PLACE[type(node.op)]))
         value = self._expression(node.value)
-        return self._call("in_place", node, at(node.target, current), value, operation)
+        return self._await("changed", node, at(node.target, current), value, operation, *owner)
 
     def visit_Delete(self, node: ast.Delete) -> list[ast.stmt]:
         statements: list[ast.stmt] = []

@@ -16,6 +16,12 @@ def changed_in_place(current: ast.expr, operand: ast.expr, operation: ast.expr) 
     return call_of(_CHANGED, current, operand, operation)
 
 
+def operator_of(operation: ast.expr) -> ast.operator:
+    """The operator of an operation in place."""
+    assert isinstance(operation, ast.Constant)
+    return _OPERATORS[str(operation.value)]()
+
+
 class Folding(ast.NodeTransformer):
     """Goes through what `Lowering` made."""
 
@@ -24,13 +30,11 @@ class Folding(ast.NodeTransformer):
         match node:
             case ast.Assign(
                 targets=[target],
-                value=ast.Call(
-                    func=ast.Name(id=name), args=[_, operand, ast.Constant(value=operation)]
-                ),
+                value=ast.Call(func=ast.Name(id=name), args=[_, operand, operation]),
             ) if name == _CHANGED:
-                operator = _OPERATORS[str(operation)]()
                 assert isinstance(target, (ast.Name, ast.Attribute, ast.Subscript))
-                return ast.copy_location(ast.AugAssign(target, operator, operand), node)
+                changing = ast.AugAssign(target, operator_of(operation), operand)
+                return ast.copy_location(changing, node)
         return node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
@@ -73,4 +77,4 @@ def _both(place: ast.IfExp, operator: ast.boolop, one: ast.expr, other: ast.expr
     return ast.copy_location(ast.BoolOp(operator, [one, *others]), place)
 
 
-__all__ = ["Folding", "changed_in_place"]
+__all__ = ["Folding", "changed_in_place", "operator_of"]

@@ -24,7 +24,7 @@ from proxyables_cli.repl.notes import (
 from proxyables_cli.repl.record import Place
 from proxyables_cli.repl.rewriting import rewrite
 from proxyables_cli.repl.saving.assignments import Assignments
-from proxyables_cli.repl.saving.folding import Folding, changed_in_place
+from proxyables_cli.repl.saving.folding import Folding, changed_in_place, operator_of
 from proxyables_cli.repl.saving.reaching import REACHING, reached
 from proxyables_cli.repl.saving.trees import (
     awaited,
@@ -183,6 +183,8 @@ class Lowering(ast.NodeTransformer):
                 return self._argument(callee, value, done)
             case "text", [value, ast.Constant(), *spec]:
                 return self._operated(self._expression(value), done, *map(self._expression, spec))
+            case "changed", _:
+                return self._changed(args, done)
             case "decide", [ast.NamedExpr() as value]:  # of ``or``, awaited at the same place
                 return self._operated(self._expression(value), done)
             case "decide", [value]:
@@ -264,8 +266,6 @@ class Lowering(ast.NodeTransformer):
             if function == "make_slice":
                 parts = [self._expression(each) for each in args]
                 return ast.Call(ast.Name("slice", ast.Load()), parts, [])
-            if function == "in_place":
-                return self._changed(node, *map(self._expression, args))
             if function in _COMPARISONS:
                 return self._compared(node, function, *map(self._expression, args))
             return self._expression(args[0])  # a generation
@@ -286,13 +286,15 @@ class Lowering(ast.NodeTransformer):
                 return awaited(node) if name in DEFERRED else node
         return node
 
-    def _changed(self, node: ast.Call, current: ast.expr, *given: ast.expr) -> ast.expr:
+    def _changed(self, args: list[ast.expr], done: set[str]) -> ast.expr:
         """What ``+=`` binds."""
-        operand, operation = given
-        if REMOTE in self._places.get(self._place(node), set()):
-            self.met_remote = True
-            return library("perform", current, operation, operand)
-        return changed_in_place(current, operand, operation)
+        current, operand, operation = map(self._expression, args[:3])
+        if REMOTE not in done:
+            if AWAITED in done:  # it is local, and gave a chain with what is not
+                return awaited(ast.BinOp(current, operator_of(operation), operand))
+            return changed_in_place(current, operand, operation)
+        path = library("perform", current, operation, operand)
+        return path if KEPT in done else awaited(path)
 
     def _compared(self, node: ast.Call, function: str, *operands: ast.expr) -> ast.expr:
         """``==`` and the like; a step of a chain where it was one when the cell ran."""
