@@ -271,6 +271,7 @@ CASES: list[tuple[str, Any, int]] = [
     ("n = [1]\nn[0] += obj.x\nn", [4], 1),
     ("n = 1\nn += obj.x\nn", 4, 1),
     ("b = obj.basket\nb += 1\nb += obj.x\nsum(b.items), sum(obj.basket.items)", (4, 4), 6),
+    ("r = [0]\nr += obj.rows()\nm = {'a': r}\nm['a'] += obj.rows()\nr", [0, 1, 2, 3, 1, 2, 3], 4),
     ("class A:\n  def __add__(self, other): return other + 4\nn = A()\nn += first\nn", 9, 1),
     ("b = obj.basket\nb += 1\nr = proxyables.is_settled(b)\nr", True, 2),
     ("obj.basket += 1\nobj.basket += 2\nobj.basket.items", [1, 2], 5),

@@ -225,6 +225,9 @@ class Resolver:
             self._note(site, REMOTE)
             path = self._remoting.perform(value, operation, operand)
         else:
+            if operation == "iadd" and isinstance(value, list):  # which goes through the items
+                self._note(site, UNPACKED)
+                operand = await self._items(operand)
             path = getattr(operator, operation)(value, operand)
         return await self._given(owner, path, site)
 

@@ -292,7 +292,8 @@ class Lowering(ast.NodeTransformer):
         if REMOTE not in done:
             if AWAITED in done:  # it is local, and gave a chain with what is not
                 return awaited(ast.BinOp(current, operator_of(operation), operand))
-            return changed_in_place(current, operand, operation)
+            items = items_of(operand) if UNPACKED in done else operand
+            return changed_in_place(current, items, operation)
         path = library("perform", current, operation, operand)
         return path if KEPT in done else awaited(path)
 
