@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +134,17 @@ def test_a_callback_that_does_not_end_while_somebody_types(terminal: Terminal) -
     before = _ticks(terminal.pid)
     terminal.until(lambda: _ticks(terminal.pid) > before + 40, 20)
     press_until(terminal, "\ngo")
+    goes_on(terminal)
+
+
+def test_drawing_is_not_interrupted(terminal: Terminal) -> None:
+    for _ in range(6):
+        terminal.type("x = 1 + (2 * obj.add(" * 30)
+        terminal.poll()
+        for _ in range(6):
+            os.kill(terminal.pid, signal.SIGINT)
+            time.sleep(0.004)
+    terminal.type(CONTROL_C)
     goes_on(terminal)
 
 

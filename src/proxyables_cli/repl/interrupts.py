@@ -7,6 +7,9 @@ The signal's handler runs in the main thread, between two bytecodes of whatever 
   over there. Should the loop not come to that, because other synchronous code holds it, the next
   Ctrl-C interrupts that code.
 
+Only code of the user's is interrupted like that. In the middle of drawing, or of a message from the
+other side, an exception would leave behind what nobody can use any more; they end by themselves.
+
 A cell that survives being cancelled twice is left running in the background.
 """
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +26,9 @@ from typing import Any
 
 PATIENCE = 3
 """The Ctrl-C at which a cell that does not end is abandoned."""
+_RUNNER = "proxyables_cli.repl.start"
+"""Drives the loop; whatever called it has nothing to do with what runs there."""
+_OURS = frozenset({"proxyables", "proxyables_cli", "msgpack", "uvloop"})
 
 
 @contextmanager
@@ -53,12 +60,14 @@ def listening(on_interrupt: Callable[[], None]) -> Iterator[None]:
         on_interrupt()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del number
         nonlocal waiting
-        stuck, waiting = waiting, not waiting
-        if stuck:
+        if not waiting:
+            waiting = True
+            loop.call_soon_threadsafe(deliver)
+        elif _is_in_users_code(frame):
+            waiting = False
             raise KeyboardInterrupt
-        loop.call_soon_threadsafe(deliver)
 
     with _handling(on_signal):
         yield
@@ -75,8 +84,8 @@ class _Target:
         self._delivered = 0
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stuck = self._delivered < self._pressed
+        del number
+        stuck = self._delivered < self._pressed and _is_in_users_code(frame)
         self._pressed += 1
         if stuck or asyncio.current_task(self._loop) is self._task:
             self._delivered = self._pressed
@@ -88,6 +97,17 @@ class _Target:
         self._task.cancel()
         if self._pressed >= PATIENCE and not self._abandoned.done():
             self._abandoned.set_result(None)
+
+
+def _is_in_users_code(frame: FrameType | None) -> bool:
+    """Whether what runs in the loop is the user's: what others come to through that is as well."""
+    outermost = ""
+    while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package not in _OURS and package not in sys.stdlib_module_names:
+            outermost = package
+        frame = frame.f_back
+    return outermost not in ("", "prompt_toolkit")
 
 
 @contextmanager

@@ -40,11 +40,14 @@ class _Reader(PosixStdinReader):
     ahead = 0
 
     def read(self, count: int = 1024) -> str:
-        text = super().read(min(count, self.ahead) if self.ahead > 0 else count)
-        if self.ahead > 0:
-            self.ahead -= len(text.encode(errors="surrogateescape"))
-            text = text.replace("\0", "\4")
-        return text
+        if not self.ahead:
+            return super().read(count)
+        wanted = min(count, self.ahead)
+        text = super().read(wanted)
+        size = len(text.encode(errors="surrogateescape"))
+        # A Ctrl-C throws away what waits, so there may be less than there was.
+        self.ahead = self.ahead - size if size == wanted else 0
+        return text.replace("\0", "\4")
 
 
 class Keyboard(Vt100Input):
