@@ -71,6 +71,7 @@ async def functions(shop: Shop, item: Item) -> None:
     await proxyables.assign(item.name, "bolt")
     await proxyables.delete(item.name)
     await proxyables.describe(item)
+    await proxyables.describe(item, static=True)
     proxyables.peer_of(item)
     proxyables.release(item)
 

@@ -421,8 +421,6 @@ class Executor:
 
         policy, path = self._policy, path_in(step)
         policy.check_description()
-        if len(path) > self._max_steps:
-            self._refuse_steps(path)
         for place, inner in enumerate(path, 1):
             value = peek(value, inner, policy)
             if self._borrowed.is_unfinished(value) or self._borrowed.is_blocking(value):

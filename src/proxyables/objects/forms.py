@@ -24,6 +24,7 @@ from proxyables.wire.instructions import (
 )
 
 _MAX_CHUNK = 4096
+_MAX_PATH = 32
 _ARITY = {GET: 2, CALL: 2, ITEM: 2, SET: 3, DEL: 2, SETITEM: 3, DELITEM: 2, OPERATE: 2}
 _ARITY |= {COPY: 1, REF: 1, DESCRIBE: 1, STREAM: 2, CONSTRUCT: 2, LOOKUP: 2}
 
@@ -56,10 +57,10 @@ def path_in(step: Step) -> list[Step]:
     """Returns the path that a DESCRIBE says: names, and items whose keys are numbers or text.
 
     Raises:
-        ProxyError: It is none.
+        ProxyError: It is none, or too long: each step looks at all that an object has.
     """
     path: object = step[1] if len(step) > 1 else []
-    if type(path) is list and all(map(_leads_on, path)):
+    if type(path) is list and len(path) <= _MAX_PATH and all(map(_leads_on, path)):
         return path
     raise ProxyError("malformed chain: DESCRIBE takes a path of names and items")
 
