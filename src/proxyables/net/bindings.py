@@ -127,7 +127,7 @@ class Bindings:
             each.close()
 
     async def _bind(self, binding: Binding) -> None:
-        if isinstance(binding.address, StdioAddress):
+        if isinstance(binding.address, StdioAddress) and not binding.given:
             return  # the connection is there
         from proxyables.net import listening  # most of this room: a stdio child does without
 
