@@ -14,11 +14,11 @@ from proxyables.objects.policy import Policy
 from proxyables.proxies.cursor import ProxyCursor
 from proxyables.wire.arrays import is_numpy
 from proxyables.wire.registration import REGISTRATION
-from proxyables.wire.values import DUMPERS
+from proxyables.wire.values import row_of
 
 _HOLDERS = frozenset({tuple, frozenset, slice})
 # Hashing these runs no code of the exported objects', or fails.
-_VALUES = frozenset(DUMPERS) - _HOLDERS | frozenset(
+_VALUES = frozenset(
     {type(None), bool, int, float, str, bytes, list, dict, set, bytearray, ProxyCursor}
 )
 
@@ -45,6 +45,8 @@ def check_key(policy: Policy, value: object) -> None:
         each = waiting.pop()
         kind = type(each)
         if kind in _VALUES or id(each) in seen:
+            continue
+        if kind not in _HOLDERS and row_of(kind) is not None:
             continue
         seen.add(id(each))
         bases = mro_of(kind)

@@ -245,8 +245,8 @@ DUMPERS: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
     type(...): (SINGLETON, lambda value: "Ellipsis"),
     type(NotImplemented): (SINGLETON, lambda value: "NotImplemented"),
 }
-"""By exact type: the extension's number, and what is packed as its payload. `find_dumper` adds
-the rows of a module of `_SELDOM` when it meets the first value from there."""
+"""By exact type: the extension's number, and what is packed as its payload. `row_of` adds the
+rows of a module of `_SELDOM` when it meets the first value from there."""
 
 _SELDOM: Final[dict[str, dict[str, tuple[int, Callable[[Any], Any]]]]] = {
     "decimal": {"Decimal": (DECIMAL, str)},
@@ -319,8 +319,12 @@ def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
         return (DATACLASS, dump_dataclass)
     if is_numpy(value):
         return (ARRAY, dump_numpy)
+    return row_of(kind)
+
+
+def row_of(kind: type) -> tuple[int, Callable[[Any], Any]] | None:
+    """Returns the row of exactly this type in `DUMPERS`, also if it has not been met before."""
     name = str(kind.__module__).partition(".")[0]  # some of pathlib is in a submodule
-    if name in _SELDOM and (module := sys.modules.get(name)) is not None:
+    if kind not in DUMPERS and name in _SELDOM and (module := sys.modules.get(name)) is not None:
         DUMPERS.update({getattr(module, each): row for each, row in _SELDOM[name].items()})
-        return DUMPERS.get(kind)
-    return None
+    return DUMPERS.get(kind)
