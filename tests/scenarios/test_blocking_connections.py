@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 import os
 import threading
 import weakref
@@ -236,3 +237,109 @@ def test_two_connections_to_one_server_are_two_views(workshop: Running) -> None:
         one.root.name = "renamed"
         assert two.root.name == "renamed"
         assert one.root is not two.root
+
+
+class Hub:
+    """Keeps functions of its callers, as the observer pattern has it."""
+
+    def __init__(self) -> None:
+        self.listed: list[Any] = []
+        self.set: set[Any] = set()
+
+    def subscribe(self, function: Any) -> None:
+        self.listed.append(function)
+        self.set.add(function)
+
+    def publish(self, value: Any) -> None:
+        for function in list(self.listed):
+            try:
+                function(value)
+            except ConnectionClosed:
+                self.listed.remove(function)
+                self.set.discard(function)
+
+    def counts(self) -> tuple[int, int]:
+        return len(self.listed), len(self.set)
+
+
+def test_a_subscriber_that_is_gone_can_be_dropped() -> None:
+    heard: list[Any] = []
+    hub = Hub()
+    with (
+        proxyables.sync.serve(hub, "tcp://127.0.0.1:0") as server,
+        proxyables.sync.connect(server.addresses[0]) as staying,
+    ):
+        staying.root.subscribe(heard.append)
+        with proxyables.sync.connect(server.addresses[0]) as leaving:
+            leaving.root.subscribe(heard.append)
+            staying.root.publish("both")
+            gone = hub.listed[1]
+        staying.root.publish("one")
+        assert heard == ["both", "both", "one"]
+        assert staying.root.counts() == (1, 1)
+        assert gone == gone
+        assert (gone != hub.listed[0]) is (hub.listed[0] != gone) is True
+        assert gone not in hub.listed
+        assert {gone: 1}[gone] == 1
+        hub.listed.clear()
+        hub.set.clear()
+
+
+class Handy:
+    """Knows how it compares with anything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __gt__(self, other: object) -> str:  # of `other < handy`
+        return "handy"
+
+    def __radd__(self, other: object) -> str:
+        return "added"
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+def test_objects_without_an_answer_do_not_ask_each_other_for_ever(threads: int) -> None:
+    class Plain:
+        pass
+
+    class Shelf:
+        def __init__(self) -> None:
+            self.kept: list[Any] = []
+
+        def make(self) -> Plain:
+            return Plain()
+
+        def keep(self, thing: Any) -> None:
+            self.kept.append(thing)
+
+        def drop(self, thing: Any) -> int:
+            self.kept.remove(thing)
+            return len(self.kept)
+
+    shelf = Shelf()
+    with (
+        proxyables.sync.serve(shelf, "tcp://127.0.0.1:0", threads=threads) as server,
+        proxyables.sync.connect(server.addresses[0]) as one,
+        proxyables.sync.connect(server.addresses[0]) as other,
+    ):
+        theirs = one.root.make()
+        for stranger in (Plain(), other.root.make(), lambda: 1):
+            assert (theirs == stranger) is (stranger == theirs) is False
+            assert (theirs != stranger) is (stranger != theirs) is True
+            for wrong in (operator.lt, operator.ge, operator.add, operator.iadd):
+                with pytest.raises(TypeError):
+                    wrong(theirs, stranger)
+                with pytest.raises(TypeError):
+                    wrong(stranger, theirs)
+        assert theirs == Handy()
+        assert (theirs < Handy()) == "handy"
+        assert theirs + Handy() == "added"
+
+        first, second = Plain(), Plain()
+        one.root.keep(first)
+        other.root.keep(second)
+        assert other.root.drop(second) == 1
+        assert one.root.drop(first) == 0

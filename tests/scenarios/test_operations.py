@@ -381,6 +381,21 @@ async def test_an_operator_on_an_object_of_ours_is_reflected_back_to_us() -> Non
         assert await client.root.number == 10
 
 
+@pytest.mark.parametrize("threads", [0, 1])
+@on_both_loops
+async def test_what_nobody_has_an_answer_to_is_not_asked_for_ever(threads: int) -> None:
+    async with connected(Store(), client={"threads": threads}, server={"threads": threads}) as (
+        client,
+        _,
+    ):
+        number, mine = client.root.number, Store()
+        assert await perform(number, "eq", mine) is False
+        assert await perform(number, "ne", mine) is True
+        for wrong in (number < mine, number >= mine, number - mine, mine - number):
+            with pytest.raises(TypeError):
+                await wrong
+
+
 @on_both_loops
 async def test_len_bool_contains_and_conversions() -> None:
     async with connected(Store()) as (client, _):

@@ -59,7 +59,7 @@ class Desk:
 
     def __init__(self, *answers: Any) -> None:
         self.peer = Peer(self)
-        self.is_classic = False
+        self.is_classic = self.is_closed = False
         self.root = BlockingProxy(self, None, [])
         self.asked: list[tuple[Reference | None, list[Step]]] = []
         self.answers = list(answers)

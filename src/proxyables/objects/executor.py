@@ -38,7 +38,7 @@ from proxyables.wire.instructions import (
 from .costs import check_call_cost, check_cost, check_filling
 from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find
-from .operands import check_operands
+from .operands import alone, check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy, denied
@@ -373,6 +373,9 @@ class Executor:
         self._policy.check_operation(name, value)
         check_operands(self._policy, name, args)
         check_cost(name, value, args, self._limits)
+        if len(args) == 1 and type(args[0]) is self._cursor_type:
+            is_final = len(step) < 4 or step[3] is not True
+            operation = alone(name, is_final=is_final) or operation
         if name in _FORMATTING:
             _check_template(args[0] if name == "rmod" and args else value)
         return self._act(operation, value, *args)

@@ -1,11 +1,16 @@
 """What an operator is given: it may be an object of ours, whose own methods the operator then runs.
 
 What travels by value passes, and so does an object whose class does not define such a method.
+
+A remote operand has methods as well, and Python asks them when ours have no answer: they ask its
+owner, where Python asks our object in turn, and so on without end. So what has been turned round
+already (``radd``), and comparisons, which are their own reflections, ask our object alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from .inspection import find
 from .policy import Policy
@@ -43,6 +48,8 @@ _METHODS: dict[str, tuple[str, ...]] = {
     "ne": ("__ne__", "__eq__"),
     "round": ("__index__",),
 }
+_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+_ALONE = _COMPARISONS | {f"r{name}" for name in _ARITHMETIC}
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _CONTAINERS = frozenset({list, tuple, set, frozenset, dict})
 
@@ -75,6 +82,29 @@ def check_operands(policy: Policy, name: str, operands: Iterable[object]) -> Non
             waiting += (each.start, each.stop, each.step)  # type: ignore[attr-defined]
         else:
             _check_methods(policy, methods, each)
+
+
+def alone(name: str, *, is_final: bool) -> Callable[[Any, Any], Any] | None:
+    """Returns what an operation with a remote operand is carried out by, if not as usual.
+
+    Args:
+        name: The operation.
+        is_final: Whether a comparison that our object has no answer to is decided here, as Python
+            does when nobody has one; else it gives NotImplemented, and whoever asked goes on.
+    """
+    if name not in _ALONE:
+        return None
+
+    def operate(value: Any, other: Any) -> Any:
+        method = getattr(type(value), f"__{name}__", None)
+        result = NotImplemented if method is None else method(value, other)
+        if result is not NotImplemented or not (is_final or name not in _COMPARISONS):
+            return result
+        if name in ("eq", "ne"):
+            return name == "ne"
+        raise TypeError(f"__{name}__ of {type(value).__name__!r} does not take a remote object")
+
+    return operate
 
 
 def _check_methods(policy: Policy, methods: tuple[str, ...], operand: object) -> None:

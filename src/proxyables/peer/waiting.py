@@ -137,6 +137,11 @@ class Desk:
         """Whether the other side has no references to containers, and no descriptions."""
         return self.peer.is_classic
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has ended."""
+        return self.peer.closed
+
     def request(self, reference: Reference | None, steps: list[Step]) -> RemoteValue:
         """Runs a chain over there and returns its value; the calling thread waits.
 

@@ -41,6 +41,8 @@ from .signatures import parse_signature
 _LIVE: Step = [REF, True]
 """Keeps a container that can change where it is; all else travels as it always does."""
 
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
 
 class Desk(Protocol):
     """Where a thread asks for what a connection does; the methods wait, in any thread but its own.
@@ -48,6 +50,8 @@ class Desk(Protocol):
     Attributes:
         peer: The connection.
         root: The proxy on the other side's root object.
+        is_classic: Whether the other side has no references to containers, and no descriptions.
+        is_closed: Whether the connection has ended.
     """
 
     @property
@@ -58,6 +62,9 @@ class Desk(Protocol):
 
     @property
     def is_classic(self) -> bool: ...
+
+    @property
+    def is_closed(self) -> bool: ...
 
     def request(self, reference: Reference | None, steps: list[Step]) -> RemoteValue: ...
 
@@ -110,9 +117,10 @@ class BlockingProxy(BlockingOperators):
     calling what a synchronous method was given gives a cursor to await.
     """
 
-    __slots__ = ("__weakref__", "_desk", "_reference", "_steps")
+    __slots__ = ("__weakref__", "_desk", "_hash", "_reference", "_steps")
 
     _desk: Desk
+    _hash: int  # once it was asked for: that of an object never changes
     _reference: Reference | None
     _steps: list[Step]
 
@@ -196,15 +204,25 @@ class BlockingProxy(BlockingOperators):
 
     # -- comparisons ------------------------------------------------------------------------------
 
+    # A remote object that is gone equals no other one, and its hash stays what it was, so that it
+    # can be taken out of the list or the set where somebody keeps it.
+
     def __eq__(self, other: object) -> Any:
-        return True if _is_same(self, other) else self._operate("eq", other)
+        if _is_same(self, other) or _is_one_gone(self, other):
+            return _is_same(self, other)
+        return self._compare("eq", other)
 
     def __ne__(self, other: object) -> Any:
-        return False if _is_same(self, other) else self._operate("ne", other)
+        if _is_same(self, other) or _is_one_gone(self, other):
+            return not _is_same(self, other)
+        return self._compare("ne", other)
 
     def __hash__(self) -> int:
-        value: int = self._operate("hash")
-        return value
+        known: int | None = getattr(self, "_hash", None)
+        if known is None:
+            known = int(self._operate("hash"))
+            _set_hash(self, known)
+        return known
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -213,6 +231,12 @@ class BlockingProxy(BlockingOperators):
 
     def _operate(self, name: str, *args: object) -> Any:
         return self._request([OPERATE, name, list(args)])
+
+    def _compare(self, name: str, other: object) -> Any:
+        """Asks the remote object alone; if it has no answer, Python asks `other` here."""
+        if type(other) in _PLAIN or self._desk.is_classic:
+            return self._operate(name, other)
+        return self._request([OPERATE, name, [other], True])
 
     def _fetch(self, step: Step) -> Any:
         """Runs a step whose outcome is a part of the object, which may be changed through it."""
@@ -240,6 +264,7 @@ class BlockingProxy(BlockingOperators):
 _set_desk = BlockingProxy.__dict__["_desk"].__set__
 _set_reference = BlockingProxy.__dict__["_reference"].__set__
 _set_steps = BlockingProxy.__dict__["_steps"].__set__
+_set_hash = BlockingProxy.__dict__["_hash"].__set__
 
 
 class BlockingMethod(BlockingProxy):
@@ -292,6 +317,13 @@ def _is_same(proxy: BlockingProxy, other: object) -> bool:
         and proxy._reference is other._reference  # type: ignore[attr-defined]
         and proxy._steps == other._steps  # type: ignore[attr-defined]
     )
+
+
+def _is_one_gone(proxy: BlockingProxy, other: object) -> bool:
+    """Whether the connection of one of two remote objects has ended."""
+    if not is_blocking(other):
+        return False
+    return proxy._desk.is_closed or other._desk.is_closed  # type: ignore[attr-defined]
 
 
 # -- between the two faces ------------------------------------------------------------------------

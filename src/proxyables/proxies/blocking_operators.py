@@ -19,6 +19,13 @@ def _operator(name: str) -> Callable[[Any, object], Any]:
     return operate
 
 
+def _comparison(name: str) -> Callable[[Any, object], Any]:
+    def operate(self: BlockingOperators, other: object) -> Any:
+        return self._compare(name, other)
+
+    return operate
+
+
 def _in_place(name: str) -> Callable[[Any, object], Any]:
     def operate(self: BlockingOperators, other: object) -> Any:
         return self._fetch([OPERATE, name, [other]])
@@ -42,12 +49,15 @@ class BlockingOperators:
     def _operate(self, name: str, *args: object) -> Any: ...
 
     @abstractmethod
+    def _compare(self, name: str, other: object) -> Any: ...
+
+    @abstractmethod
     def _fetch(self, step: Step) -> Any: ...
 
-    __lt__ = _operator("lt")
-    __le__ = _operator("le")
-    __gt__ = _operator("gt")
-    __ge__ = _operator("ge")
+    __lt__ = _comparison("lt")
+    __le__ = _comparison("le")
+    __gt__ = _comparison("gt")
+    __ge__ = _comparison("ge")
 
     __add__ = _operator("add")
     __sub__ = _operator("sub")
