@@ -294,6 +294,7 @@ class _Background:
         self._thread: threading.Thread | None = None
         self.ends: weakref.WeakSet[AsyncPeer | AsyncServer] = weakref.WeakSet()
         """What was opened and not closed; the loop keeps what still is connected."""
+        self._is_stopping = False
 
     def run(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Awaits ``function()`` on the loop, which is started if need be; the thread waits.
@@ -303,6 +304,7 @@ class _Background:
         loop = self._running_loop()
         if threading.current_thread() is self._thread:
             raise RuntimeError("this would wait for ever on the background loop's own thread")
+        self._stay_silent()
         future = asyncio.run_coroutine_threadsafe(function(), loop)
         job = current_job()
         try:
@@ -310,7 +312,13 @@ class _Background:
                 return future.result()
         except BaseException:
             future.cancel()
+            self._stay_silent()
             raise
+
+    def _stay_silent(self) -> None:
+        """Does not return while the process ends, in its daemon threads: they end with it."""
+        if self._is_stopping and threading.current_thread() is not threading.main_thread():
+            threading.Event().wait()
 
     def close(self, end: AsyncPeer | AsyncServer) -> None:
         """Closes one connection or server, and waits until it has ended."""
@@ -346,6 +354,7 @@ class _Background:
         """Ends the thread, at the end of the process."""
         if self._loop is None or self._thread is None:
             return
+        self._is_stopping = True
         cutting = asyncio.run_coroutine_threadsafe(self._cut_off(), self._loop)
         with contextlib.suppress(concurrent.futures.TimeoutError):
             cutting.result(_EXIT_SECONDS)
