@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from proxyables.peer.peer import Peer
 
+from proxyables.peer.forks import cover
+
 log = logging.getLogger("proxyables")
 
 
@@ -48,6 +50,10 @@ class Arrivals:
     def claim(self, sock: socket.socket, peer: Peer | None = None) -> None:
         """Notes that somebody has the socket: a peer, or whoever closes it."""
         self._claimed[sock] = peer
+
+    def disown(self) -> None:
+        """Leaves the sockets to the process that this one was forked from."""
+        cover(sock.fileno() for sock in self._unclaimed)
 
     def cancel(self) -> None:
         """Ends them all, but those whose peer has its transport: that one ends as all peers do.

@@ -121,6 +121,12 @@ class Bindings:
             for listener in each.listeners:
                 listener.start(on_accept)
 
+    def disown(self) -> None:
+        """Leaves the sockets to the process that this one was forked from."""
+        for each in self._all:
+            for listener in each.listeners:
+                listener.disown()
+
     def close(self) -> None:
         """Stops listening. Safe to call twice."""
         for each in self._all:

@@ -136,6 +136,11 @@ class DialledPeer(Peer[Root]):
 
     child: Child | None = None
 
+    def disown(self) -> None:
+        """As `Peer.disown`; the child is the parent's."""
+        super().disown()
+        self.child = None
+
     async def wait_closed(self) -> None:
         """Waits until the connection has ended, and its child too, if it has one."""
         await super().wait_closed()

@@ -30,6 +30,7 @@ from proxyables.net.holders import who_has_port, who_has_socket
 from proxyables.net.hosts import Place, look_up
 from proxyables.net.socket_files import Access, SocketFile, bound_file, is_open_to_all
 from proxyables.net.transports import drive_socket
+from proxyables.peer.forks import cover
 
 Attach: TypeAlias = Callable[[socket.socket, asyncio.Protocol], Awaitable[object]]
 
@@ -90,6 +91,13 @@ class Listener:
         if self._file is not None:
             self._file.remove()
         self.socket.close()
+
+    def disown(self) -> None:
+        """Leaves the socket and its file to the process that this one was forked from."""
+        self._file = None
+        if self.socket.fileno() >= 0:
+            cover([self.socket.fileno()])
+            self._loop.remove_reader(self.socket.fileno())
 
     def _accept(self) -> None:
         for _ in range(self._burst):

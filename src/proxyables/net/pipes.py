@@ -37,7 +37,8 @@ async def attach_pipes(read_fd: int, write_fd: int, protocol: asyncio.Protocol) 
         await close_reading()
         await close_writing()
 
-    return PumpedTransport(Pipe(receive, send, close), protocol)
+    known = {"descriptors": (read_fd, write_fd)}
+    return PumpedTransport(Pipe(receive, send, close, known.get), protocol)
 
 
 def _is_for_loops(fd: int) -> bool:

@@ -31,6 +31,7 @@ from proxyables.net.descriptors import attach_descriptors
 from proxyables.net.programs import EXIT_REASONS, describe_status, start_program
 from proxyables.net.stdio import claim_stdio
 from proxyables.net.transports import drive_socket
+from proxyables.peer.forks import FORKS
 
 # Seconds: after the end of its input the child gets GRACE to exit, after SIGTERM it gets
 # TERMINATION until SIGKILL.
@@ -54,10 +55,12 @@ class Child:
         self.transport: asyncio.Transport
         self._grace = grace
         self._is_unwired = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._exited = self._loop.create_future()
+        self._is_ours = True
+        self.loop = asyncio.get_running_loop()
+        self._exited = self.loop.create_future()
         self._program = start_program(words, wire, name=name, on_exit=self._tell_exit)
-        self._keeper = self._loop.create_task(self._keep())
+        self._keeper = self.loop.create_task(self._keep())
+        FORKS.owned.add(self)
 
     @property
     def pid(self) -> int:
@@ -100,8 +103,14 @@ class Child:
             done, _ = await asyncio.wait([self._keeper], timeout=seconds)
             if done:
                 return
-            self._program.signal(number)
+            self._signal(number)
         await self.wait_closed()
+
+    def disown(self) -> None:
+        """Leaves the child to the process that this one was forked from; see `peer.forks`."""
+        self._is_ours = False
+        self._on_exit()
+        self._keeper.cancel()
 
     def on_wire_lost(self) -> None:
         """Begins the child's end."""
@@ -114,15 +123,19 @@ class Child:
                 done, _ = await asyncio.wait([self._exited], timeout=seconds)
                 if done:
                     return
-                self._program.signal(number)
+                self._signal(number)
         finally:
             # Also where the loop ends with the wire still up: no child is left behind.
-            self._program.signal(signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             await asyncio.wait([self._exited])
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._is_ours:
+            self._program.signal(number)
 
     def _tell_exit(self) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._on_exit)
+            self.loop.call_soon_threadsafe(self._on_exit)
         except RuntimeError:
             pass  # the loop is closed, and nobody waits any more
 

@@ -16,6 +16,7 @@ from proxyables.net.bindings import Binding, Bindings
 from proxyables.net.descriptors import attach_descriptors
 from proxyables.net.stdio import STANDARD_STREAMS
 from proxyables.net.transports import check_socket, drive_socket
+from proxyables.peer.forks import FORKS
 from proxyables.peer.peer import Peer
 from proxyables.peer.workers import Workers
 from proxyables.watch.watch import Watch
@@ -169,6 +170,17 @@ class Server:
         self._bindings.close()
         self._end_if_done()
 
+    def disown(self) -> None:
+        """Leaves everything to the process that this one was forked from; see `peer.forks`."""
+        self._is_closing = True
+        self._bindings.disown()
+        self._arrivals.disown()
+        self._workers.disown()
+        self._watchdog = None
+        self._peers.clear()
+        self._refused.clear()
+        self._ended.set()
+
     async def changed(self) -> None:
         """Waits until a connection comes, is introduced, or ends; or until the server has ended.
 
@@ -218,6 +230,8 @@ class Server:
             self._watchdog.start()
         self._bindings.start(self._on_accept)
         self._is_open = True
+        self.loop = asyncio.get_running_loop()
+        FORKS.owned.add(self)
         self._end_if_done()
         return self
 

@@ -55,6 +55,7 @@ from .brake import Brake
 from .calls import Calls
 from .credentials import Credentials, read_credentials
 from .ending import Ending, tell_offence
+from .forks import FORKS, cover, descriptors_of, forked
 from .handshake import Handshake, Stage
 from .heartbeat import Heartbeat
 from .inspection import Overseer, Trace, status
@@ -206,6 +207,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self.root = cast(Root, ProxyCursor(self, None, []))
         self.desk = Desk(self, self._calls, self._tables)
         self.traces: weakref.WeakSet[Trace] | None = None  # nearly no connection has any
+        FORKS.owned.add(self)
 
     def _make_tables(self, policy: Policy, *, on_workers: bool) -> None:
         """Makes what holds, and what runs, the objects of the two sides."""
@@ -362,6 +364,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
 
     async def until_ready(self) -> None:
         """As `handshake`; also refuses a caller from another event loop, which would hang."""
+        if self.closed:
+            self._ending.check()
         if asyncio.get_running_loop() is not self.loop:
             raise RuntimeError(
                 "this cursor belongs to a connection of another event loop; "
@@ -388,6 +392,27 @@ class Peer(asyncio.Protocol, Generic[Root]):
     def abort(self, error: BaseException | None = None) -> None:
         """Ends the connection at once; calls in flight fail."""
         self._ending.abort(error)
+
+    def disown(self) -> None:
+        """Leaves the connection to the process that this one was forked from; see `forks`.
+
+        What it holds is kept: code that runs when the last of it goes is the parent's too.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self._ending.error = error = forked()
+        self._heartbeat.stop()
+        self._brake.close()
+        if self._patience is not None:
+            self._patience.cancel()
+        self._calls.close(error)
+        self._pings.close(error)
+        self._end_waiting()
+        transport = self.writer.transport
+        if transport is not None:
+            cover(descriptors_of(transport))
+            transport.abort()
 
     async def __aenter__(self) -> Self:
         await self.handshake()
@@ -467,11 +492,14 @@ class Peer(asyncio.Protocol, Generic[Root]):
         if self._owns_workers:
             self._workers.close()
         self.writer.resume()
+        self._end_waiting()
+        if self._on_closed is not None:
+            self._on_closed(self)
+
+    def _end_waiting(self) -> None:
         for future in (self._ready, self._ended):
             if not future.done():
                 future.set_result(None)
-        if self._on_closed is not None:
-            self._on_closed(self)
 
     def pause_writing(self) -> None:
         """The transport holds as much as it should."""

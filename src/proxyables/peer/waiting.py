@@ -21,6 +21,7 @@ from proxyables.wire.instructions import Step
 from proxyables.yamux import Stream
 
 from .calls import NoStream
+from .forks import forked
 from .items import Items
 from .workers import Job, current_job
 
@@ -214,9 +215,7 @@ class Desk:
     def _wait(self, waiter: Waiter, begin: Callable[..., None], *args: Any) -> Any:
         # First of all: in a forked child no loop runs that could answer, and no lock is to be had.
         if os.getpid() != self._process:
-            raise ConnectionClosed(
-                "the connection belongs to the process that this one forked from"
-            )
+            raise forked()
         if _get_ident() == self._thread:
             raise RuntimeError(
                 "a blocking proxy would wait for ever on the thread of its own event loop: "

@@ -298,6 +298,16 @@ class Workers:
             if seat.thread is not None and seat.thread is not threading.current_thread():
                 seat.thread.join(_JOIN_SECONDS)
 
+    def disown(self) -> None:
+        """Forgets everything, in a forked child: the threads are the parent's, and so is the lock,
+        which one of them may have held."""
+        self._lock = threading.Lock()
+        self._is_closed = True
+        self._queue = OrderedDict()
+        self._returning = deque()
+        self._idle = []
+        self._running = self._threads = 0
+
     # -- with the lock held -----------------------------------------------------------------------
 
     def _hand_out(self) -> list[tuple[Job, LimitExceeded]]:
