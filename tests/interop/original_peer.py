@@ -234,6 +234,23 @@ async def blocks(proxy: Any) -> Any:
     return await proxy.add(1, 2)
 
 
+async def refused(proxy: Any) -> Any:
+    """Asks a server that has no room for it: one call, one more, and several at once."""
+    told = [await _error(proxy.add(1, 1)), await _error(proxy.nested.ping())]
+    return [*told, *await asyncio.gather(*(_error(proxy.add(1, 1)) for _ in range(5)))]
+
+
+async def one_too_many(proxy: Any) -> Any:
+    """Has as many calls wait as the server bears, of the eight that it has streams for itself."""
+    waiting = [asyncio.create_task(_error(proxy.hang())) for _ in range(5)]
+    while await _error(proxy.add(1, 1)) == "no error":
+        await asyncio.sleep(0.01)
+    told = [await _error(proxy.add(1, 1)), await _error(proxy.hang())]
+    await proxy._importer.session.close()
+    await asyncio.gather(*waiting)
+    return told
+
+
 async def identity(proxy: Any) -> Any:
     return [await proxy.is_classic(), await proxy.software()]
 
@@ -263,7 +280,9 @@ SCENARIOS: dict[str, Callable[[Any], Awaitable[Any]]] = {
         methods,
         nested,
         nesting,
+        one_too_many,
         pings,
+        refused,
         releases,
         together,
     )
