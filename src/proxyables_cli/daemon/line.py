@@ -55,8 +55,9 @@ class Line(asyncio.Protocol):
         self._received = rest
         for line in lines:
             word, _, content = line.decode().partition(" ")
-            if word == TELL and self.tell is not None:
-                self._say(TOLD, self.tell())
+            if word == TELL:
+                # Not in here: whatever goes wrong with it would end the line, and the process.
+                asyncio.get_running_loop().call_soon(self._tell)
             elif word == OTHERS and self._others is not None:
                 self._others.set_result(json.loads(content))
                 self._others = None
@@ -88,6 +89,10 @@ class Line(asyncio.Protocol):
     def close(self) -> None:
         """Ends the line; the process is about to end too."""
         self._transport.close()
+
+    def _tell(self) -> None:
+        if self.tell is not None:
+            self._say(TOLD, self.tell())
 
     def _say(self, word: str, content: Any = None) -> None:
         self._transport.write(written(word, content))
