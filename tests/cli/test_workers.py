@@ -288,9 +288,19 @@ def test_a_worker_that_is_blocked_does_not_hold_a_status_up(cli: Cli, pair: Serv
         stuck, other = peers
         told = await peers[other].status()
         blocking = asyncio.ensure_future(proxyables.run(peers[stuck].root.block_the_loop()))
-        async with asyncio.timeout(PATIENCE):
-            while all(row["answers"] for row in told["workers"]):
-                told = await look(pair.address)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while all(row["answers"] for row in told["workers"]):
+                    told = await look(pair.address)
+            number = check(told, stuck)
+        finally:
+            os.kill(stuck, signal.SIGKILL)  # it does not hear of the end of the others
+            await asyncio.gather(blocking, return_exceptions=True)
+            peers[stuck].abort()
+            await leave({other: peers[other]})
+        return stuck, number
+
+    def check(told: proxyables.Status, stuck: int) -> int:
         (silent,) = [row for row in told["workers"] if not row["answers"]]
         assert silent["pid"] == stuck
         assert silent["connections"] >= 1, "what it told last is kept"
@@ -301,12 +311,7 @@ def test_a_worker_that_is_blocked_does_not_hold_a_status_up(cli: Cli, pair: Serv
         assert "blocked" in text
         (line,) = cli("top", pair.address, "-n", "1").out.splitlines()
         assert [row["answers"] for row in json.loads(line)["workers"]].count(False) == 1
-        blocking.cancel()
-        peers[stuck].abort()
-        await leave({other: peers[other]})
-        os.kill(stuck, signal.SIGKILL)
-        await asyncio.wait([blocking])
-        return stuck, silent["worker"]
+        return silent["worker"]
 
     stuck, number = asyncio.run(main())
 
