@@ -203,6 +203,8 @@ CASES: list[tuple[str, Any, int]] = [
     ("f'{first} {obj.first()!r:>7}'", "<pear>  <pear>", 3),
     ("f'{obj.full}|{obj.full:!}|{obj.full!r}|{obj.full:{obj.word}}'",
      "2 items|2 items!|Basket(1, 2)|2 itemsfour", 9),
+    ("f'{obj.full!s:>13}'", " Basket(1, 2)", 2),
+    ("def f(n, a=[1]): return f'{a[0]:>3}{n!r:.5}{len(a)}'\nf(obj.first())", "  1<Prox1", 1),
     ("f'{obj.x:{obj.y}}|{obj.x:>{obj.y}.1f}|{1:{2}}|{obj.word:>6}'", "   3| 3.0| 1|  four", 5),
     ("[obj.x, *obj.numbers]", [3, 1, 2, 3], 2),
     ("(obj.x, *obj.rows())", (3, 1, 2, 3), 3),
@@ -411,6 +413,8 @@ def test_what_may_not_be_asked_is_true() -> None:
                 "def f():\n  match 1:\n    case 1 if obj.none: return 1\nf()",
                 "class A:\n  if obj.none: n = 1",
                 "def f():\n  if px.copy(obj.numbers): return 1\nf()",
+                "def f(i): return f'{i.name}!'\nf(first)",
+                "(lambda i: f'{1}{i.cost():>3}')(first)",
             )
         ),
         ("list(filter(lambda i: 1 < i.price < 3, obj.items))", TypeError, "neither true nor false"),

@@ -50,7 +50,7 @@ _CALLING = frozenset({"map", "filter"})
 _REACHING = frozenset({"delattr", "format", "getattr", "hasattr", "setattr"})
 _REPLACED = _CHOOSING | _CALLING | _REACHING | {"sorted", ".sort"}
 """What calls a function of the user's, compares, or reaches by name: see `Resolver.builtin`."""
-_TEXT_OPERATIONS = {ord("r"): "repr", ord("a"): "repr"}
+_TEXT_OPERATIONS = {-1: "format", ord("s"): "str", ord("r"): "repr", ord("a"): "repr"}
 _Node = TypeVar("_Node", bound=ast.AST)
 
 
@@ -189,7 +189,7 @@ class ExpressionRewriter(ast.NodeTransformer):
         value = self._expression(node.value)
         spec = [] if node.format_spec is None else [self._expression(node.format_spec)]
         # Its own position is that of the whole string before Python 3.12.
-        operation = at(value, ast.Constant(_TEXT_OPERATIONS.get(node.conversion, "format")))
+        operation = at(value, ast.Constant(_TEXT_OPERATIONS[node.conversion]))
         if node.conversion != -1:
             node.value = self._await("text", value, value, operation)
             return node

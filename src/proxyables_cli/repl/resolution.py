@@ -179,7 +179,7 @@ class Resolver:
 
         Args:
             value: Anything.
-            operation: What the string asks for: ``repr``, or ``format`` by `spec`.
+            operation: What the string asks for: ``str``, ``repr``, or ``format`` by `spec`.
             spec: What stands behind the colon.
         """
         if not self.is_remote(value) or not self._remoting.pipelines(value):
@@ -269,8 +269,8 @@ class Resolver:
         self._note(site, REMOTE if asked is one else REFLECTED)
         return self._remoting.perform(asked, operation, operand)
 
-    def truth(self, value: UserValue) -> UserValue:
-        """What a condition asks in a scope that cannot wait.
+    def known(self, value: UserValue) -> UserValue:
+        """What a condition or an f-string gets for a chain in a scope that cannot wait.
 
         Raises:
             TypeError: It would have to.
@@ -279,7 +279,7 @@ class Resolver:
         return value
 
     def found(self, item: UserValue, container: UserValue) -> bool:
-        """``item in container`` in a scope that cannot wait; raises as `truth` does."""
+        """``item in container`` in a scope that cannot wait; raises as `known` does."""
         self._refuse_to_wait(item)
         return item in container
 

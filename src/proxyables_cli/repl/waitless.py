@@ -1,10 +1,12 @@
 """The bodies of ``lambda``, plain ``def`` and ``class``: they cannot await, so chains stay chains.
 
-Python would take such a chain for true, and for equal to nothing, without a word. Where it would
-ask, the resolver is asked: it gives a chain for ``==``, as an operator does, and refuses the rest.
+Python would take such a chain for true and for equal to nothing, and its path for its text, without
+a word. Where it would ask, the resolver is asked: it gives a chain for ``==``, as an operator does,
+and refuses the rest.
 
 =====================================  ======================================================
-``if x.a:``, ``not x.a``, ``x.a or y``  ``if __px__.truth(x.a):``, …
+``if x.a:``, ``not x.a``, ``x.a or y``  ``if __px__.known(x.a):``, …
+``f"{x.a}"``                            ``f"{__px__.known(x.a)}"``
 ``x.a == y``, ``x.a != y``              ``__px__.equal(x.a, y)``, ``__px__.unequal(x.a, y)``
 ``x.a in y``                            ``__px__.found(x.a, y)``
 =====================================  ======================================================
@@ -53,7 +55,7 @@ class Waitless(ast.NodeTransformer):
             node.values = [self._test(value) for value in node.values]
             return node
         changed = self.expression(node)
-        return self._call("truth", node, changed) if isinstance(node, _CHAIN) else changed
+        return self._call("known", node, changed) if isinstance(node, _CHAIN) else changed
 
     def expression(self, node: ast.expr) -> ast.expr:
         """Rewrites an expression."""
@@ -91,7 +93,14 @@ class Waitless(ast.NodeTransformer):
         node.guard = None if guard is None else self._test(guard)
         return node
 
-    # ---- what is compared
+    # ---- what is told, and what is compared
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        is_chain = isinstance(node.value, _CHAIN) and node.conversion == -1
+        self.generic_visit(node)
+        if is_chain:
+            node.value = self._call("known", node.value, node.value)
+        return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)

@@ -268,7 +268,7 @@ class Lowering(ast.NodeTransformer):
                 return ast.Call(ast.Name("slice", ast.Load()), parts, [])
             if function in _COMPARISONS:
                 return self._compared(node, function, *map(self._expression, args))
-            return self._expression(args[0])  # a generation
+            return self._expression(args[0])  # of `generation` and `known`
         builtin = resolver_call(node.func)
         if builtin is not None:
             return self._replaced(node, builtin[1][0])
