@@ -119,6 +119,16 @@ def test_what_was_typed_is_kept(
     assert body_of(address, source, Form.BLOCKING) == (source if plain is None else plain)
 
 
+def test_an_f_string_that_python_cannot_write_is_kept_or_left_out(address: str) -> None:
+    """Before Python 3.12 `ast.unparse` gives up on it."""
+    told = "f'{%s} {[\"x\u200by\"]}'"  # what has to be escaped inside
+    sources = [f"r = {told % 1}", f"s = {told % 'obj.x'}", "r"]
+    text = asyncio.run(saved({"obj": address}, sources, Form.ASYNCIO))
+    assert sources[0] in text
+    assert "print(r)" in text
+    assert ("# s = f" in text) is (sys.version_info < (3, 12))
+
+
 SESSION = '''\
 import math  # for the root
 

@@ -17,7 +17,7 @@ from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.saving.blocking import blocking
 from proxyables_cli.repl.saving.helpers import helpers_for
-from proxyables_cli.repl.saving.layout import physical
+from proxyables_cli.repl.saving.layout import Unlike, physical
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
 from proxyables_cli.repl.saving.typed import Statement, as_typed
 
@@ -105,8 +105,9 @@ class Program:
                 self._body.extend(self._lines(entry))
             except SyntaxError:
                 continue  # it never was Python
-            except Unsaved as error:
-                self.left_out.append(f"input {number} {error}")
+            except (Unsaved, Unlike) as error:
+                why = str(error) or "has an f-string that cannot be written in another form"
+                self.left_out.append(f"input {number} {why}")
                 self._body.extend(f"# {line}" for line in entry.source.splitlines())
         lines = [*self._head(), "", "", *self._main()]
         return "\n".join(lines) + "\n"

@@ -91,15 +91,24 @@ class Typed:
     # ---- texts
 
     def text_of(self, statements: Sequence[ast.stmt]) -> str:
-        """The text of what a statement of the cell became."""
-        meant = "\n".join(map(ast.unparse, statements))
+        """The text of what a statement of the cell became.
+
+        Raises:
+            Unlike: It has none: Python cannot write every f-string that it can read.
+        """
         try:
             text = "\n".join(map(self._text, statements))
-            if _same(text, meant):
+            if self._is_untouched(statements):
                 return text
+            meant = "\n".join(map(ast.unparse, statements))
+        except ValueError as error:
+            raise Unlike from error
         except Unlike:
-            pass
-        return meant
+            return "\n".join(map(ast.unparse, statements))
+        return text if _same(text, meant) else meant
+
+    def _is_untouched(self, statements: Sequence[ast.stmt]) -> bool:
+        return all(id(each) in self._before and not self._edits(each, each) for each in statements)
 
     def _text(self, node: ast.AST) -> str:
         origin = self._origin(node)
