@@ -85,6 +85,13 @@ CELLS: list[tuple[str, str | None, str | None]] = [
      "r = not await proxyables.contains(obj.table, 'z')  and  await obj.x", None),
     ("r = sum(n for n in obj.rows())  # all",
      "r = sum([n async for n in obj.rows()])  # all", None),
+    ("b = obj.basket\nb += 1  # in place\nn = 1\nn += obj.x  # here",
+     "b = await obj.basket\nb = await proxyables.perform(b, 'iadd', 1)  # in place\nn = 1\n"
+     "n += await obj.x  # here", None),
+    ("if obj.full and not obj.none:  # asks\n    r = obj.none  or  obj.word   # one of them",
+     "if await proxyables.perform(await obj.full, 'bool') and not await obj.none:  # asks\n"
+     "    r = await obj.none  or  await obj.word  # one of them",
+     "if obj.full and not obj.none:  # asks\n    r = obj.none  or  obj.word  # one of them"),
     ("r = {  'a' : obj.x  }", "r = {  'a' : await obj.x  }", None),
     ('t = """a\n  b"""; r = obj.word  # both', 't = """a\n  b"""\nr = await obj.word  # both',
      't = """a\n  b"""\nr = obj.word  # both'),

@@ -34,6 +34,7 @@ from proxyables_cli.repl.saving.trees import (
     items_of,
     library,
     parts_of,
+    plain_text,
     resolver_call,
     tidied,
 )
@@ -182,7 +183,8 @@ class Lowering(ast.NodeTransformer):
             case "argument" | "consume" | "ask", [callee, value]:
                 return self._argument(callee, value, done)
             case "text", [value, ast.Constant(), *spec]:
-                return self._operated(self._expression(value), done, *map(self._expression, spec))
+                given = [plain_text(self._expression(each)) for each in spec]
+                return self._operated(self._expression(value), done, *given)
             case "changed", _:
                 return self._changed(args, done)
             case "decide", [ast.NamedExpr() as value]:  # of ``or``, awaited at the same place

@@ -97,6 +97,13 @@ def _parts(shape: Shape) -> ast.Dict:
     return ast.Dict([*keys], [_parts(part) for part in places.values()])
 
 
+def plain_text(node: ast.expr) -> ast.expr:
+    """An f-string in which nothing stands but text as the text."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+    return ast.Constant("".join(map(str, texts))) if len(texts) == len(parts) else node
+
+
 def is_library(node: ast.AST, function: str) -> bool:
     """Whether a node calls one of the library's functions."""
     match node:
@@ -167,6 +174,7 @@ __all__ = [
     "needs_parentheses",
     "parts_of",
     "place_of",
+    "plain_text",
     "resolver_call",
     "tidied",
 ]

@@ -210,6 +210,8 @@ class Typed:
             if isinstance(parent, ast.comprehension) and field == "is_async":
                 return [self._word(self._offset(parent.target), is_async=bool(now), word=b"for")]
             raise Unlike
+        if type(now) is type(before) and not now._fields:
+            return []  # an operator
         if now is before:
             try:
                 edits = self._edits(now, before)
