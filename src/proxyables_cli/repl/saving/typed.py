@@ -97,18 +97,26 @@ class Typed:
             Unlike: It has none: Python cannot write every f-string that it can read.
         """
         try:
-            text = "\n".join(map(self._text, statements))
-            if self._is_untouched(statements):
+            text = self._kept(statements)
+            if text is not None and self._is_untouched(statements):
                 return text
             meant = "\n".join(map(ast.unparse, statements))
         except ValueError as error:
             raise Unlike from error
+        return text if text is not None and _same(text, meant) else meant
+
+    def _kept(self, statements: Sequence[ast.stmt]) -> str | None:
+        """What was typed, changed; None where that cannot be told."""
+        try:
+            return "\n".join(map(self._text, statements))
         except Unlike:
-            return "\n".join(map(ast.unparse, statements))
-        return text if _same(text, meant) else meant
+            return None
 
     def _is_untouched(self, statements: Sequence[ast.stmt]) -> bool:
-        return all(id(each) in self._before and not self._edits(each, each) for each in statements)
+        try:
+            return not any(self._edits(each, each) for each in statements)
+        except (Unlike, KeyError):  # it has no place in the source, or is new
+            return False
 
     def _text(self, node: ast.AST) -> str:
         origin = self._origin(node)
@@ -117,7 +125,7 @@ class Typed:
             try:
                 text = self._applied(start, end, self._edits(node, origin))
             except Unlike:
-                pass
+                pass  # what is around its parts is new, then
             else:
                 return moved(text, self._margin(start), "") if _is_statement(node) else text
         return self._new(node)
@@ -218,7 +226,7 @@ class Typed:
                 if not (edits and isinstance(now, ast.JoinedStr)) or self._still(now, edits):
                     return edits
             except Unlike:
-                pass
+                pass  # what is around its parts is new, then
         if field == "format_spec" or isinstance(parent, ast.JoinedStr):
             raise Unlike  # no expression of its own: the f-string around it is unparsed
         start, end = self._span(before)
@@ -270,7 +278,7 @@ class Typed:
             try:
                 return self._edits(group[0], origin)
             except Unlike:
-                pass
+                pass  # it is replaced whole
         start, end = self._span(origin)
         margin = self._margin(start)
         texts = [moved(self._text(each), "", margin) for each in group]
