@@ -21,8 +21,9 @@ from proxyables_cli.repl.completion.candidate import Candidate
 
 SECONDS = 10.0
 """How long what was found is believed."""
-MAX_SOURCE_BYTES = 64 * 1024
-"""Source that is compiled for its names. Nobody's key is drawn meanwhile; bytecode is read fast."""
+MAX_SOURCE_BYTES = 32 * 1024
+"""Source that is compiled for its names: some 10 ms, in which no key is drawn. Bytecode, which most
+modules have, is read whatever its size."""
 _MAX_CHARACTERS = 2_000
 
 _STATEMENT = re.compile(
@@ -91,9 +92,9 @@ class Imports:
 
     async def _names(self, kind: str, owner: str, search: Callable[[str], list[str]]) -> list[str]:
         key = kind, owner
-        when, names = self._found.get(key, (0.0, []))
-        if names and time.monotonic() - when < SECONDS:
-            return names
+        known = self._found.get(key)
+        if known is not None and time.monotonic() - known[0] < SECONDS:
+            return known[1]
         task = self._searches.get(key)
         if task is None:
             task = asyncio.ensure_future(self._searched(key, search))
