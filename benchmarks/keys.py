@@ -3,7 +3,8 @@
 A real REPL on a pseudo-terminal, whose connection goes through a relay that delays what the server
 says, so that it takes that long to describe anything. Told are the times from a key to its echo,
 and from the keys to a menu: each of the first two in a session of its own, in which nothing was
-typed before, and which is given no time to learn anything. Each has a budget.
+typed before, and which is given no time to learn anything. Each has a budget. Where Linux tells how
+long the REPL had a processor meanwhile, that is told too: it is all that counts on a busy machine.
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ class Terminal:
                 self.type("\x1b[1;5R")
         return time.perf_counter() - started
 
+    def processor(self) -> float:
+        """The seconds for which the REPL's main thread has had a processor; 0 if nobody tells."""
+        try:
+            with open(f"/proc/{self.pid}/schedstat") as told:
+                return int(told.read().split()[0]) / 1e9
+        except OSError:
+            return 0.0
+
     def settle(self) -> None:
         """Waits until nothing has been drawn for a while, as between two keys of somebody fast."""
         while select.select([self._fd], [], [], _PAUSE)[0]:
@@ -98,14 +107,16 @@ async def delayed(target: str, seconds: float, path: str) -> AsyncIterator[str]:
             task.cancel()
 
 
-def first_menu(address: str, state: str, keys: str, wanted: bytes) -> float:
-    """How long the first menu of a session takes from when its keys are typed, all at once."""
+def first_menu(address: str, state: str, keys: str, wanted: bytes) -> tuple[float, float]:
+    """How long the first menu of a session takes from when its keys are typed, all at once, and for
+    how long of that the REPL had a processor."""
     terminal = Terminal(address, state)
     terminal.until(_PROMPT)
     terminal.settle()
+    before = terminal.processor()
     terminal.type(keys)
     try:
-        return terminal.until(wanted)
+        return terminal.until(wanted), terminal.processor() - before
     finally:
         terminal.close()
 
@@ -134,19 +145,25 @@ def echoes_and_menu(address: str, state: str, keys: int) -> tuple[list[float], f
     return echoes, again
 
 
-def measure(address: str, state: str, keys: int, delay: float) -> list[tuple[str, float, float]]:
-    """What was measured: its name, the seconds that it took, and those that it may take."""
-    root = first_menu(address, state, "obj.ti", b"titles")
-    path = first_menu(address, state, "obj.till.t", b"take")
+def measure(address: str, state: str, keys: int, delay: float) -> list[tuple[str, float, str]]:
+    """What was measured: its name, the seconds that it took, and what that means."""
+    root, root_processor = first_menu(address, state, "obj.ti", b"titles")
+    path, path_processor = first_menu(address, state, "obj.till.t", b"take")
     echoes, again = echoes_and_menu(address, state, keys)
     percentiles = statistics.quantiles(echoes, n=100)
     return [
-        ("a key, median", percentiles[49], ECHO),
-        ("a key, 95th percentile", percentiles[94], ECHO),
-        ("first menu, of obj.", root, delay + MENU),
-        ("first menu, of obj.till.", path, delay + MENU),
-        ("a menu from before", again, MENU),
+        ("a key, median", percentiles[49], verdict(percentiles[49], ECHO)),
+        ("a key, 95th percentile", percentiles[94], verdict(percentiles[94], ECHO)),
+        ("first menu, of obj.", root, verdict(root, delay + MENU, root_processor)),
+        ("first menu, of obj.till.", path, verdict(path, delay + MENU, path_processor)),
+        ("a menu from before", again, verdict(again, MENU)),
     ]
+
+
+def verdict(seconds: float, budget: float, processor: float = 0.0) -> str:
+    """A time against its budget, in words."""
+    told = f"of {1000 * budget:4.0f}{'' if seconds <= budget else '  missed'}"
+    return f"{told}  ({1000 * processor:.1f} ms of processor)" if processor else told
 
 
 async def main() -> None:
@@ -165,9 +182,8 @@ async def main() -> None:
                 None, measure, address, directory, asked.keys, asked.delay
             )
     print(f"answers take {1000 * asked.delay:.0f} ms, {asked.keys} keys")
-    for name, seconds, budget in rows:
-        verdict = "" if seconds <= budget else "  missed"
-        print(f"{name:<26}{1000 * seconds:7.1f} ms of {1000 * budget:4.0f}{verdict}")
+    for name, seconds, told in rows:
+        print(f"{name:<26}{1000 * seconds:7.1f} ms {told}")
 
 
 if __name__ == "__main__":
