@@ -7,6 +7,7 @@ import fractions
 import pathlib
 import subprocess
 import sys
+import types
 import uuid
 
 import pytest
@@ -38,6 +39,26 @@ def test_who_only_says_to_be_from_there_stays_here(module: object) -> None:
     impostor = type("Decimal", (), {"__module__": module})
     assert find_dumper(impostor()) is None
     assert impostor not in DUMPERS
+
+
+def test_a_metaclass_is_not_asked_where_its_class_is_from() -> None:
+    class Meta(type):
+        @property
+        def __module__(cls) -> str:  # type: ignore[override]
+            raise AssertionError("asked")
+
+    class Deleted:
+        del __module__  # noqa: F821 - every class body has it
+
+    assert find_dumper(Meta("Decimal", (), {})()) is None
+    assert find_dumper(Deleted()) is None
+
+
+def test_a_module_that_is_only_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = types.ModuleType("uuid")
+    own.Thing = type("Thing", (), {"__module__": "uuid"})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "uuid", own)
+    assert find_dumper(own.Thing()) is None  # type: ignore[attr-defined]
 
 
 def test_a_module_that_nobody_imported_is_not_imported_for_a_name() -> None:

@@ -67,6 +67,7 @@ EXCEPTION: Final = 22
 ARRAY: Final = 23
 SINGLETON: Final = 24
 
+_read_module: Any = type.__dict__["__module__"].__get__  # asks no metaclass
 _COMPLEX = struct.Struct("!dd")
 _SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
 _MAX_EXPONENT = 1_000_000
@@ -248,16 +249,18 @@ DUMPERS: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
 """By exact type: the extension's number, and what is packed as its payload. `row_of` adds the
 rows of a module of `_SELDOM` when it meets the first value from there."""
 
+_PATH_DUMPERS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = {
+    "PurePosixPath": (PATH, lambda value: ["posix", str(value)]),
+    "PureWindowsPath": (PATH, lambda value: ["windows", str(value)]),
+    "PosixPath": (PATH, lambda value: ["posix", str(value)]),
+    "WindowsPath": (PATH, lambda value: ["windows", str(value)]),
+}
 _SELDOM: Final[dict[str, dict[str, tuple[int, Callable[[Any], Any]]]]] = {
     "decimal": {"Decimal": (DECIMAL, str)},
     "fractions": {"Fraction": (FRACTION, lambda value: [value.numerator, value.denominator])},
     "uuid": {"UUID": (UUID, lambda value: value.bytes)},
-    "pathlib": {
-        "PurePosixPath": (PATH, lambda value: ["posix", str(value)]),
-        "PureWindowsPath": (PATH, lambda value: ["windows", str(value)]),
-        "PosixPath": (PATH, lambda value: ["posix", str(value)]),
-        "WindowsPath": (PATH, lambda value: ["windows", str(value)]),
-    },
+    "pathlib": _PATH_DUMPERS,
+    "pathlib._local": _PATH_DUMPERS,  # of Python 3.13
 }
 """By module and class, rows of `DUMPERS`. Who has a value from there has imported the module."""
 
@@ -324,7 +327,15 @@ def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
 
 def row_of(kind: type) -> tuple[int, Callable[[Any], Any]] | None:
     """Returns the row of exactly this type in `DUMPERS`, also if it has not been met before."""
-    name = str(kind.__module__).partition(".")[0]  # some of pathlib is in a submodule
-    if kind not in DUMPERS and name in _SELDOM and (module := sys.modules.get(name)) is not None:
-        DUMPERS.update({getattr(module, each): row for each, row in _SELDOM[name].items()})
+    row = DUMPERS.get(kind)
+    if row is not None:
+        return row
+    try:
+        name = _read_module(kind)
+    except AttributeError:  # a class body may delete it
+        return None
+    if type(name) is not str or name not in _SELDOM or name not in sys.modules:
+        return None
+    held = vars(sys.modules[name])  # which may be a module of the user's own that has that name
+    DUMPERS.update({held[each]: row for each, row in _SELDOM[name].items() if each in held})
     return DUMPERS.get(kind)
