@@ -53,7 +53,7 @@ class Arrivals:
 
     def disown(self) -> None:
         """Leaves the sockets to the process that this one was forked from."""
-        cover(sock.fileno() for sock in self._unclaimed)
+        cover(sock.fileno() for sock in self._tasks.values() if sock not in self._claimed)
 
     def cancel(self) -> None:
         """Ends them all, but those whose peer has its transport: that one ends as all peers do.
