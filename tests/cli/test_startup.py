@@ -34,7 +34,7 @@ NOT_FOR_A_CHILD = {
     "proxyables.wire": "classic kinds",
 }
 MOST_MODULES_OF_A_CHILD = 122
-"""Of ours. One more is to be worth a fifth of a percent of the time until a child answers."""
+"""Of ours. Each takes a fifth of a percent of the time until a child answers: is it worth that?"""
 
 OURS = {"proxyables", "proxyables_cli"}
 PROGRAM = """
@@ -80,11 +80,12 @@ def imported_by_a_child(directory: Path) -> set[str]:
         child = start(directory, "serve", "shop:shop", "--stdio", wire=theirs)
 
     async def ask() -> None:
-        root = await proxyables.Proxyable.ImportFrom(ours)
-        assert await root.add(2, 3) == 5
-        peer = proxyables.peer_of(root)
-        peer.close()
-        await peer.wait_closed()
+        async with asyncio.timeout(PATIENCE):
+            root = await proxyables.Proxyable.ImportFrom(ours)
+            assert await root.add(2, 3) == 5
+            peer = proxyables.peer_of(root)
+            peer.close()
+            await peer.wait_closed()
 
     asyncio.run(ask())
     _, told = child.communicate(timeout=PATIENCE)
