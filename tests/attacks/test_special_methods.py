@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
@@ -79,6 +81,9 @@ class API:
 
     def lend_pair(self, name: str) -> object:
         return proxyables.ref((1, self.things[name]))
+
+    def same(self, value: Any) -> Any:
+        return value
 
     def take(self, *args: Any, **kwargs: Any) -> int:
         self.calls += 1
@@ -362,6 +367,51 @@ async def test_a_key_that_a_map_is_asked_for_is_held_to_it_too() -> None:
             answer = await attack.raw.exchange([EXECUTE, None, [[GET, "things"], step]])
             assert answer[1]["type"] == "AccessDenied"
             assert RAN == []
+
+
+class Ledger:
+    """What `array.tofile` and `array.fromfile` would call."""
+
+    def __init__(self) -> None:
+        self.used: list[str] = []
+
+    @proxyables.hidden
+    def write(self, data: bytes) -> int:
+        self.used.append("write")
+        return len(data)
+
+    @proxyables.hidden
+    def read(self, size: int) -> bytes:
+        self.used.append("read")
+        return bytes(size)
+
+
+@pytest.mark.parametrize("name", ["tofile", "dump", "dumps", "base"])
+@on_both_loops
+async def test_a_number_of_numpy_is_no_way_to_files(name: str, tmp_path: Path) -> None:
+    sent = [
+        ext(23, [2, "<f8", [], b"12345678"]),
+        ext(23, [2, "<U1", [], b"1\0\0\0"]),
+        ext(23, [2, "|S1", [], b"1"]),
+        ext(23, [1, "<f8", [1], b"12345678"]),
+    ]
+    async with attacked() as attack:
+        for value in sent:
+            steps = [[GET, "same"], [CALL, [value]], [GET, name], [CALL, [f"{tmp_path}/file"]]]
+            assert (await attack.raw.execute(*steps))[1]["type"] == "AccessDenied"
+            assert not os.listdir(tmp_path)
+
+
+@on_both_loops
+async def test_an_array_calls_no_hidden_method() -> None:
+    async with attacked() as attack:
+        attack.api.ledger = ledger = Ledger()  # type: ignore[attr-defined]
+        array = ext(23, [0, "<d", [1], b"12345678"])
+        for name, args in (("tofile", []), ("fromfile", [1])):
+            path = chain(None, [GET, "ledger"])
+            steps = [[GET, "same"], [CALL, [array]], [GET, name], [CALL, [path, *args]]]
+            assert (await attack.raw.execute(*steps))[1]["type"] == "AccessDenied"
+        assert ledger.used == []
 
 
 # -- the classic dialect -----------------------------------------------------------------------

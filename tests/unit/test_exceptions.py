@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import itertools
+import math
 import pickle
+import traceback
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 import proxyables
 from proxyables.errors import AccessDenied, ReferenceNotFound, RemoteError
 from proxyables.limits import Limits
+from proxyables.wire import exceptions
 from proxyables.wire.exceptions import dump_exception, load_exception
 
 LIMITS = Limits()
@@ -37,6 +42,7 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
         UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
         SyntaxError("bad", ("f", 1, 2, "text")),
         ZeroDivisionError("division by zero"),
+        MemoryError("no more"),
         TimeoutError(),
         NotImplementedError("x"),
         ImportError("no module"),
@@ -262,3 +268,22 @@ def test_a_remote_error_can_be_pickled() -> None:
     loaded = pickle.loads(pickle.dumps(cross(ValueError("Boom"))))
     assert isinstance(loaded, ValueError)
     assert str(loaded) == "Boom"
+
+
+HOSTILE: list[Any] = [
+    *(None, True, -1, 1 << 70, "x", b"x", math.nan, "\ud800", (), ("a",), "x" * 20_000),
+    *(("a", 1, 2, "t"), ("a", 1 << 70, 2, "t", 1, 1), [], {}, [1]),
+]
+
+
+@pytest.mark.parametrize("name", sorted(exceptions._BUILTINS))
+def test_every_builtin_can_be_told_with_any_arguments(name: str) -> None:
+    for size in range(6):
+        combinations = itertools.product(HOSTILE[:: 1 if size < 3 else 4], repeat=size)
+        for args in itertools.islice(combinations, 300):
+            told = {"type": name, "module": "builtins", "message": "m", "args": list(args)}
+            error = load_exception(told, Limits())
+            assert isinstance(error, getattr(builtins, name))
+            assert error.message == "m"
+            assert repr(error)
+            assert traceback.format_exception_only(error)

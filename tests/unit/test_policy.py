@@ -1037,3 +1037,16 @@ def test_read_only() -> None:
 def test_repr_shows_what_was_given() -> None:
     assert repr(Policy()) == "Policy()"
     assert repr(Policy(allow=["a"], strict=True)) == "Policy(allow=['a'], strict=True)"
+
+
+def test_what_pandas_evaluates_or_writes_is_not_lent() -> None:
+    """By the names of its classes, which two others have here: nothing else needs pandas."""
+    names = words(
+        "query eval agg aggregate apply transform style plot to_csv to_pickle to_sql head"
+    )
+    namespace = {name: lambda self: None for name in names}
+    frame = type("NDFrame", (), namespace | {"__module__": "pandas.core.generic"})
+    groups = type("SelectionMixin", (), namespace | {"__module__": "pandas.core.base"})
+    accessors = set(words("agg aggregate apply transform"))
+    for cls, lent in ((frame, {"head"}), (groups, set(names) - accessors)):
+        assert set(Policy().visible_names(type("Author", (cls,), {})())) == lent

@@ -111,7 +111,19 @@ REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
     "asyncio.tasks.Task": _names("get_context get_coro get_stack print_stack"),
     "collections.UserString": _names("format format_map"),
     "contextlib._GeneratorContextManagerBase": _names("args func gen kwds"),
+    # Files, raw addresses, and methods of an object that a peer names: its own may be hidden.
+    "array.array": _names("fromfile tofile"),
+    "numpy.generic": _names("base ctypes dump dumps tofile"),
     "numpy.ndarray": _names("base ctypes dump dumps tofile"),
+    "numpy.random.bit_generator.BitGenerator": _names("capsule cffi ctypes lock"),
+    # "@value.__class__" in an expression reads the variables of whoever calls; a name in the place
+    # of a function is looked up as an attribute; a style takes templates; the rest writes files.
+    "pandas.core.base.SelectionMixin": _names("agg aggregate apply transform"),
+    "pandas.core.generic.NDFrame": _names(
+        "agg aggregate apply eval plot query style transform to_clipboard to_csv to_excel "
+        "to_feather to_hdf to_html to_iceberg to_json to_latex to_markdown to_orc to_parquet "
+        "to_pickle to_sql to_stata to_string to_xarray to_xml"
+    ),
 }
 # For types whose other names are the interpreter's inside: the only names that are lent.
 LENT_MEMBERS: dict[type, frozenset[str]] = {
