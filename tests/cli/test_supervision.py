@@ -42,7 +42,7 @@ def test_the_ready_descriptor_gets_one_line_and_its_end(cli: Cli) -> None:
 def test_a_ready_descriptor_that_is_not_open(cli: Cli) -> None:
     result = cli("serve", "shop:shop", "--ready-fd", "77")
     assert (result.code, result.out) == (Code.USAGE, "")
-    assert "--ready-fd 77: Bad file descriptor" in result.line
+    assert "--ready-fd 77: bad file descriptor" in result.line
 
 
 def test_the_pid_file_is_there_while_the_server_runs(
