@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.5
-# Why nobody could be met who may be met later: one that closes at once may be starting again.
-_PASSING = ("unreachable", "busy", "closed")
 """Seconds between two attempts to reach a server that is coming up, at first and at the most."""
+_PASSING = ("unreachable", "busy", "closed")
+"""Why nobody could be met who may be met later: one that closes at once may be starting again."""
 
 
 @dataclass(frozen=True, slots=True)

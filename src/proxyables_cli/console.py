@@ -47,6 +47,13 @@ class ReplOptions(Common):
         convert=duration,
         default=5.0,
     )
+    wait: float = value(
+        "--wait",
+        metavar="DURATION",
+        text="If nobody is there, or it is busy, try again for this long: a server may come up.",
+        convert=duration,
+        default=0.0,
+    )
     token_file: str | None = value(
         "--token-file",
         metavar="PATH",
@@ -89,6 +96,7 @@ def run(options: ReplOptions) -> int:
         auto_await=not options.no_await,
         name=options.name,
         timeout=options.timeout,
+        wait=options.wait,
         find=find if addresses else connecting.Place,
         loop=options.loop,
     )

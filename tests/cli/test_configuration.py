@@ -277,14 +277,16 @@ def test_a_configuration_that_cannot_be_written(cli: Cli) -> None:
 # ---- waiting for a server, and forms of output
 
 
-def test_wait_is_for_a_server_that_comes_up(cli: Cli) -> None:
+@pytest.mark.parametrize("words", [["call", "add", "2", "3"], ["repl", "-c", "obj.add(2, 3)"]])
+def test_wait_is_for_a_server_that_comes_up(cli: Cli, words: list[str]) -> None:
+    command, *rest = words
     path = cli.directory / "late.sock"
-    waiting = cli.start("call", f"unix:{path}", "add", "2", "3", "--wait", "30s")
+    waiting = cli.start(command, f"unix:{path}", *rest, "--wait", "30s")
     server = Server(cli, ["shop:shop", "--unix", str(path)])
     out, err = waiting.communicate(timeout=30)
     assert (waiting.returncode, out, err) == (0, b"5\n", b"")
     server.stop()
-    gone = cli("call", f"unix:{path}", "add", "2", "3", "--wait", "200ms")
+    gone = cli(command, f"unix:{path}", *rest, "--wait", "200ms")
     assert (gone.code, "cannot connect" in gone.line) == (Code.NO_CONNECTION, True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -86,8 +87,13 @@ class Connections:
         self._peers: dict[str, Peer] = {}
         scope.bind("conns", self._peers)
 
-    async def open(self, address: str, name: str | None = None) -> Connection:
+    async def open(self, address: str, name: str | None = None, *, wait: float = 0.0) -> Connection:
         """Opens a connection; the first one becomes the current one.
+
+        Args:
+            address: As it was written.
+            name: What it is called; else as the first one is, or that with a number.
+            wait: Seconds that a server which is not there yet gets to come up.
 
         Raises:
             Failure: The name cannot be a variable, or is taken, or nobody is there, or the address
@@ -100,7 +106,7 @@ class Connections:
         elif name in self.by_name:
             raise Failure(Code.USAGE, f"there is a connection called {name!r} already")
         place = self._find(address)
-        peer = await self._connect(place)
+        peer = await self._connect_sometime(place, wait)
         connection = Connection(name, address, place, peer)
         self.by_name[name] = connection
         self._bind(connection)
@@ -225,20 +231,23 @@ class Connections:
             self._bind(connection)
             self._say(f"connected to {connection.address} again; what it gave before is gone")
 
-    async def _connect_sometime(self, place: Place) -> Peer:
+    async def _connect_sometime(self, place: Place, seconds: float = math.inf) -> Peer:
         """Connects as soon as somebody is there.
 
         Raises:
-            Failure: Somebody is there and refuses, which trying again does not change.
+            Failure: Somebody is there and refuses, which trying again does not change; or the time
+                is up.
         """
+        now = asyncio.get_running_loop().time
+        end = now() + seconds
         pause = _FIRST_PAUSE
         while True:
             try:
                 return await self._connect(place)
             except Failure as error:
-                if error.code not in _PASSING:
+                if error.code not in _PASSING or now() >= end:
                     raise
-                await asyncio.sleep(pause)
+            await asyncio.sleep(min(pause, max(end - now(), 0.0)))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _end(self, connection: Connection) -> None:

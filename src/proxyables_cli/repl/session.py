@@ -49,6 +49,7 @@ class Session:
     Args:
         name: What the current connection's root is called.
         timeout: Seconds that connecting may take.
+        wait: Seconds that servers which are not there at the start get to come up.
         find: Tells where an address leads, and with which secret.
         auto_await: Await remote chains where their values are wanted.
         prompts: Somebody sits there: values are cut and broken to the width of the terminal.
@@ -59,11 +60,13 @@ class Session:
         *,
         name: str = "obj",
         timeout: float = 5.0,
+        wait: float = 0.0,
         find: Callable[[str], Place] = Place,
         auto_await: bool = True,
         prompts: bool,
     ) -> None:
         self.name = name
+        self._wait = wait
         self.record = Record()
         self.secrets: set[str] = set()
         """Names whose values are shown by no command."""
@@ -159,7 +162,8 @@ class Session:
             for word in addresses:
                 name, equals, address = word.partition("=")
                 named = bool(equals) and name.isidentifier()
-                await self.connections.open(*((address, name) if named else (word,)))
+                given = (address, name) if named else (word,)
+                await self.connections.open(*given, wait=self._wait)
 
         outcome = await self.evaluator.supervise(connect)
         if outcome.error is not None:

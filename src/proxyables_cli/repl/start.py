@@ -27,6 +27,7 @@ def run(
     auto_await: bool = True,
     name: str = "obj",
     timeout: float = 5.0,
+    wait: float = 0.0,
     find: Callable[[str], Place] = Place,
     loop: str = "auto",
 ) -> int:
@@ -45,6 +46,7 @@ def run(
         auto_await: Await remote chains where their values are wanted.
         name: What the first connection's root is called.
         timeout: Seconds that connecting may take.
+        wait: Seconds that servers which are not there yet get to come up.
         find: Tells where an address leads, and with which secret.
         loop: ``auto``, ``uvloop`` or ``asyncio``.
 
@@ -57,7 +59,9 @@ def run(
     if code is not None or file is not None or not (plain or interactive):
         script = _script(code, file, arguments)
     prompts = script is None or interactive
-    session = Session(name=name, timeout=timeout, find=find, auto_await=auto_await, prompts=prompts)
+    session = Session(
+        name=name, timeout=timeout, wait=wait, find=find, auto_await=auto_await, prompts=prompts
+    )
     session.vi, session.color = vi, color
     if not addresses:
         from proxyables_cli import demo
