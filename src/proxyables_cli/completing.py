@@ -348,7 +348,7 @@ async def _ask(place: Place, steps: list[tuple[str, object]]) -> list[Candidate]
         asyncio.timeout(PATIENCE),
         connect(place.address, timeout=PATIENCE, token=place.token) as peer,
     ):
-        told = await describe(paths.walk(peer.root, steps))
+        told = await describe(paths.walk(peer.root, steps), static=True)
     return members_of(told)
 
 

@@ -128,6 +128,23 @@ def test_members_come_from_the_server_of_an_alias_of_that_line(sources: Path, sh
     assert ("add", "method") in ask("@other", "", "--config", "other.toml")
 
 
+def test_asking_for_members_runs_no_property(cli: Cli) -> None:
+    (cli.directory / "boxes.py").write_text(
+        "class Box:\n"
+        "    opened = 0\n"
+        "    @property\n"
+        "    def inside(self):\n"
+        "        self.opened += 1\n"
+        "        return self\n"
+        "box = Box()\n"
+    )
+    server = Server(cli, ["boxes:box", "--tcp", ":0"])
+    assert ("inside", "property") in ask(server.address, "")
+    assert candidates(["call", server.address, "inside."]) == []
+    assert cli("get", server.address, "opened").out == "0\n"
+    server.stop()
+
+
 def ask(address: str, path: str, *options: str) -> list[completing.Candidate]:
     """Asks until the server has answered within its moment, which a busy machine may miss."""
     for _ in range(20):
