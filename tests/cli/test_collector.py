@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
-import pytest
-
-from cli.processes import Cli, Server, Starter
+from cli.processes import PATIENCE, Cli, Server, Starter
 from proxyables_cli import collector
-from proxyables_cli.main import main
 
 TARGET = """
 import gc
@@ -34,9 +33,20 @@ def test_it_stays_as_a_script_wants_it(cli: Cli, shop: Server) -> None:
     assert cli("repl", shop.address, "-c", code).out == "False\n"
 
 
-def test_it_works_when_a_command_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "no target"]) == 2
-    assert gc.isenabled()
+def test_it_works_when_a_command_has_ended(cli: Cli) -> None:
+    program = (
+        "import gc; from proxyables_cli.main import main;"
+        " print(main(['serve', 'no target']), gc.isenabled())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env=cli.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert ran.stdout == b"2 True\n"
 
 
 def test_it_rests_in_between() -> None:

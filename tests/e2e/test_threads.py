@@ -280,6 +280,7 @@ async def test_a_method_that_blocks_stalls_nothing_else() -> None:
 
 async def served(api: Any, threads: int) -> None:
     """Two connections to one server: one method that sleeps, and many calls meanwhile."""
+    before = set(threading.enumerate())
     async with proxyables.serve(api, "tcp://127.0.0.1:0", threads=threads) as server:
         (address,) = server.addresses
         async with proxyables.connect(address) as one, proxyables.connect(address) as two:
@@ -289,7 +290,8 @@ async def served(api: Any, threads: int) -> None:
             assert not await two.root.where_async()
             api.gate.opened.set()
             assert await stopped == "went on"
-    assert not [each for each in threading.enumerate() if each.name == "proxyables-worker"]
+    made = set(threading.enumerate()) - before
+    assert not [each for each in made if each.name == "proxyables-worker"]
 
 
 @on_both_loops

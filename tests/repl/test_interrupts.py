@@ -144,6 +144,8 @@ def test_drawing_is_not_interrupted(terminal: Terminal) -> None:
         for _ in range(6):
             os.kill(terminal.pid, signal.SIGINT)
             time.sleep(0.004)
+    terminal.type("# the end")
+    terminal.until(lambda: terminal.text.endswith("# the end"), 20)
     terminal.type(CONTROL_C)
     goes_on(terminal)
 
