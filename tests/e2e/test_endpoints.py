@@ -419,6 +419,8 @@ def test_a_child_that_exits_too_soon(run: Run) -> None:
 
 def test_a_child_that_says_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialing, "CHILD_PATIENCE", 0.05)
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text()
 
     async def main() -> None:
         address = child_address("import signal; signal.pause()")
@@ -426,7 +428,7 @@ def test_a_child_that_says_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) ->
             await connect(address, timeout=0.2)
 
     run(main())
-    assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == ""
+    assert children.read_text() == before
 
 
 def test_a_full_backlog_is_waited_for(run: Run, tmp_path: Path) -> None:

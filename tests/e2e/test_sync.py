@@ -102,6 +102,9 @@ class Shop:
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def wait_closed(self) -> None:
+        self.closed.wait(60)
+
     def add(self, a: int, b: int = 1, *, c: str = "x") -> int:
         """Adds two numbers."""
         return a + b
@@ -676,7 +679,7 @@ def test_threads_that_wait_when_the_process_ends_say_nothing(shop: Shop) -> None
 
             def wait():
                 begun.wait()
-                root.sleep(60)
+                root.wait_closed()
 
             def repeat():
                 begun.wait()
@@ -693,6 +696,7 @@ def test_threads_that_wait_when_the_process_ends_say_nothing(shop: Shop) -> None
             time.sleep(0.2)
         """
         result = run_python(code, server.addresses[0])
+        shop.closed.set()
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
