@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli.processes import SHOP, Cli, Server, Starter
+from proxyables_cli.log_forms import CHILDREN, NOTICES
+
+LOGGERS = [
+    logging.getLogger(name) for name in ("proxyables", "proxyables.access", CHILDREN, NOTICES)
+]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Puts the loggers back that a command has set up which ran in this very process."""
+    before = [(each.level, each.propagate, list(each.handlers)) for each in LOGGERS]
+    yield
+    for each, (level, propagate, handlers) in zip(LOGGERS, before, strict=True):
+        each.setLevel(level)
+        each.propagate, each.handlers = propagate, handlers
 
 
 @pytest.fixture(scope="session")

@@ -9,25 +9,19 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from cli.processes import COMMAND, PATIENCE, Cli, Starter, until
 from proxyables_cli import logs
-from proxyables_cli.log_forms import CHILDREN, NOTICES
+from proxyables_cli.log_forms import NOTICES
 from proxyables_cli.options import Common
 
 
 @pytest.fixture
-def logger() -> Iterator[logging.Logger]:
-    """The library's logger; it and those for special things are put back as they were."""
-    all_of_it = [logging.getLogger(name) for name in ("proxyables", CHILDREN, NOTICES)]
-    before = [(each.level, each.propagate, list(each.handlers)) for each in all_of_it]
-    yield all_of_it[0]
-    for each, (level, propagate, handlers) in zip(all_of_it, before, strict=True):
-        each.setLevel(level)
-        each.propagate, each.handlers = propagate, handlers
+def logger() -> logging.Logger:
+    """The library's logger."""
+    return logging.getLogger("proxyables")
 
 
 def test_remote_text_cannot_break_out_of_its_line(
