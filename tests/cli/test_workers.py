@@ -241,12 +241,16 @@ def test_factories_and_objects_for_each_connection(cli: Cli, serve: Starter) -> 
 
 
 async def look(address: str) -> proxyables.Status:
-    """Asks for the status, and holds that this takes no longer than a second."""
     async with proxyables.connect(address, timeout=PATIENCE) as peer:
-        started = time.monotonic()
-        told = await peer.status()
-        assert time.monotonic() - started < 1
-        return told
+        return await ask(peer)
+
+
+async def ask(peer: proxyables.Peer) -> proxyables.Status:
+    """Asks for the status, and holds that this takes no longer than a second."""
+    started = time.monotonic()
+    told = await peer.status()
+    assert time.monotonic() - started < 1
+    return told
 
 
 def test_a_status_is_that_of_all(pair: Server) -> None:
@@ -290,8 +294,10 @@ def test_a_worker_that_is_blocked_does_not_hold_a_status_up(cli: Cli, pair: Serv
         blocking = asyncio.ensure_future(proxyables.run(peers[stuck].root.block_the_loop()))
         try:
             async with asyncio.timeout(PATIENCE):
+                # Over the connection that is there: a new one may be taken by the one that is
+                # about to be blocked.
                 while all(row["answers"] for row in told["workers"]):
-                    told = await look(pair.address)
+                    told = await ask(peers[other])
             number = check(told, stuck)
         finally:
             os.kill(stuck, signal.SIGKILL)  # it does not hear of the end of the others

@@ -264,6 +264,28 @@ def test_a_token_is_proved_both_ways() -> None:
     against_a_server(drive, Shop(), token="open sesame")
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_the_end_waits_until_its_answers_are_read(is_answered: bool) -> None:
+    def drive(connect: Connect, server: proxyables.Server) -> None:
+        client = connect()
+        assert client.execute([GET, "add"], [CALL, [2], {"b": 3}]) == [RETURN, 5]
+        (peer,) = server.peers
+        peer.loop.call_soon_threadsafe(server.close)
+        frames = [HEADER.unpack(client.exactly(12))[1:] for _ in range(2)]
+        assert frames[0] == (GO_AWAY, 0, 0, 0)
+        kind, flags, stream, opaque = frames[1]
+        assert (kind, flags, stream) == (PING, SYN, 0)
+        if is_answered:
+            client.socket.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                client.socket.recv(1)
+            client.socket.settimeout(10)
+            client.frame(PING, ACK, 0, opaque)
+        assert client.socket.recv(1) == b""
+
+    against_a_server(drive, Shop())
+
+
 def test_the_end_is_an_orderly_go_away() -> None:
     def drive(connect: Connect, server: proxyables.Server) -> None:
         client = connect()

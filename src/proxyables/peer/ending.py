@@ -19,6 +19,8 @@ from .handshake import Handshake, Stage
 if TYPE_CHECKING:
     from .peer import Peer
 
+CONFIRMATION = 1.0
+"""Seconds that the other side gets to say that it has read the last answers."""
 log = logging.getLogger("proxyables")
 _LOGGED = 400
 
@@ -31,6 +33,8 @@ class Ending:
         session: Says goodbye.
         handshake: How far it came.
         is_idle: Whether no call is in flight, either way.
+        confirm: Has a function called when the other side has read all that it was sent; None
+            where nothing was, or nobody is left to say so.
         on_offence: Tells the log what the peer has done.
 
     Attributes:
@@ -44,14 +48,18 @@ class Ending:
         session: Session,
         handshake: Handshake,
         is_idle: Callable[[], bool],
+        confirm: Callable[[], Callable[[Callable[[], None]], None] | None],
         on_offence: Callable[[Peer, ProxyError], None],
     ) -> None:
         self._peer = peer
         self._session = session
         self._handshake = handshake
         self._is_idle = is_idle
+        self._confirm = confirm
+        self._is_confirming = False
         self._on_offence = on_offence
         self._grace: asyncio.TimerHandle | None = None
+        self._unconfirmed: asyncio.TimerHandle | None = None
         self.error: ProxyError | None = None
         self.is_begun = False
 
@@ -110,17 +118,30 @@ class Ending:
             self._begin_grace()
 
     def close_if_drained(self) -> None:
-        """Closes the transport, if the end has begun and nothing is left to do."""
+        """Closes the transport, if the end has begun and nothing is left to do.
+
+        Not before the other side has read what it was answered: if it is just writing, the system
+        tells it that nobody reads that any more, and takes what it has not read yet away from it.
+        """
         writer = self._peer.writer
-        if not self.is_begun or writer.transport is None:
+        if not self.is_begun or writer.transport is None or self._is_confirming:
             return
-        if self._is_idle() and not writer.held_back:
-            writer.transport.close()
+        if not self._is_idle() or writer.held_back:
+            return
+        close = writer.transport.close
+        confirm = self._confirm()
+        if confirm is None:
+            close()
+            return
+        self._is_confirming = True
+        confirm(close)
+        self._unconfirmed = self._peer.loop.call_later(CONFIRMATION, close)
 
     def conclude(self, cause: BaseException | None) -> ConnectionClosed:
         """Settles why it has ended; returns what calls in flight fail with."""
-        if self._grace is not None:
-            self._grace.cancel()
+        for timer in (self._grace, self._unconfirmed):
+            if timer is not None:
+                timer.cancel()
         self.error = error = self._why(cause)
         if isinstance(error, ConnectionClosed):
             return error

@@ -150,6 +150,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self.received = 0
         self.credentials = Credentials()
         self.drains_at_eof = False
+        self._is_at_eof = False
         self._export = export
         self._on_ready = on_introduced
         self._on_closed = on_closed
@@ -194,9 +195,11 @@ class Peer(asyncio.Protocol, Generic[Root]):
             limits,
             on_session_event=self._on_session_event,
         )
-        self._ending = Ending(self, self._session, self._handshake, self._is_idle, on_offence)
-        self._resolver = Resolver(self, self._service.substitution, self._ending)
         self._pings = Pings(self._session, self.writer, self.loop)
+        self._ending = Ending(
+            self, self._session, self._handshake, self._is_idle, self._confirmation, on_offence
+        )
+        self._resolver = Resolver(self, self._service.substitution, self._ending)
         self._brake = Brake(self, self._calls, self._service)
         vigil = Vigil(limits, self._session, self._reader, self._calls, self._service)
         self._heartbeat = Heartbeat(self, self._session, vigil, self._ending)
@@ -468,6 +471,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         Over two pipes it may still read, so calls in flight get their grace. A socket says the
         same when its process was killed: then nobody waits for an answer, and the link closes.
         """
+        self._is_at_eof = True  # nothing that is asked from here on is answered
         if self.drains_at_eof:
             self.close()
         return self.drains_at_eof
@@ -587,6 +591,11 @@ class Peer(asyncio.Protocol, Generic[Root]):
     def _is_idle(self) -> bool:
         """Whether no call is in flight, either way."""
         return not (self._calls.waiting or self._service.running or self._resolver.running)
+
+    def _confirmation(self) -> Callable[[Callable[[], None]], None] | None:
+        """Returns what tells when the other side has read all answers; see `Ending`."""
+        is_asked = self._service.served and not self.is_classic and not self._is_at_eof
+        return self._pings.notify if is_asked else None
 
     def resolve_answer(self, future: Any, message: Message) -> None:
         """Completes a call whose answer names paths on our own objects."""

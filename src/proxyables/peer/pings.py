@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from proxyables.errors import ProxyError
 from proxyables.yamux import Session
@@ -33,15 +34,29 @@ class Pings:
 
     async def ping(self) -> float:
         """Sends one; returns the seconds until its answer, or raises what `close` was given."""
+        opaque, answer = self._send()
+        try:
+            return await answer
+        finally:
+            self._waiting.pop(opaque, None)
+
+    def notify(self, then: Callable[[], None]) -> None:
+        """Sends one, and calls `then` when it is answered; never if the connection ends before."""
+        _, answer = self._send()
+
+        def on_done(answer: asyncio.Future[float]) -> None:
+            if answer.exception() is None:
+                then()
+
+        answer.add_done_callback(on_done)
+
+    def _send(self) -> tuple[int, asyncio.Future[float]]:
         self._last = opaque = self._last % _MOST + 1
         answer: asyncio.Future[float] = self._loop.create_future()
         self._waiting[opaque] = (time.perf_counter(), answer)  # uvloop's clock counts milliseconds
         self._session.ping(opaque)
         self._writer.flush_soon()
-        try:
-            return await answer
-        finally:
-            self._waiting.pop(opaque, None)
+        return opaque, answer
 
     def on_answer(self, opaque: int, *, is_classic: bool) -> None:
         """Takes an answer."""
