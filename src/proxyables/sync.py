@@ -18,19 +18,13 @@ opened belongs to the process that opened it: after a fork, the child opens its 
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import concurrent.futures
-import contextlib
 import os
 import ssl as tls
-import threading
-import weakref
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, cast
 
-from proxyables.errors import ConnectionClosed
+from proxyables.background import Background
 from proxyables.limits import Limits
 from proxyables.net.addresses import Address
 from proxyables.net.endpoints import connect as connect_async
@@ -40,14 +34,12 @@ from proxyables.objects.policy import Policy
 from proxyables.peer.peer import NOTHING
 from proxyables.peer.peer import Peer as AsyncPeer
 from proxyables.peer.reports import Status, TraceEvent
-from proxyables.peer.workers import current_job
 from proxyables.proxies.api import ApiClass, BlockingApi, Root, T, check_class
-from proxyables.proxies.blocking import BlockingProxy, copy, describe, ref, release
+from proxyables.proxies.blocking import BlockingProxy
+from proxyables.proxies.blocking_functions import copy, describe, ref, release
 from proxyables.proxies.typed import compare
 from proxyables.watch.access import AccessLog
 from proxyables.wire.hello import Hello
-
-_EXIT_SECONDS = 0.5
 
 
 def connect(
@@ -277,134 +269,6 @@ class Server:
         self.close()
 
 
-class _Background:
-    """The thread whose event loop drives every connection of this process.
-
-    A daemon: it does not keep the process alive. What is still open when the process ends is cut
-    off, so that the loop is closed while there is an interpreter.
-    """
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Begins anew; in a forked child, where none of the parent's threads is."""
-        self._start_lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self.ends: weakref.WeakSet[AsyncPeer | AsyncServer] = weakref.WeakSet()
-        """What was opened and not closed; the loop keeps what still is connected."""
-        self._is_stopping = False
-
-    def run(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Awaits ``function()`` on the loop, which is started if need be; the thread waits.
-
-        If the wait is interrupted, what it waits for is cancelled.
-        """
-        loop = self._running_loop()
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("this would wait for ever on the background loop's own thread")
-        self._stay_silent()
-        future = asyncio.run_coroutine_threadsafe(function(), loop)
-        job = current_job()
-        try:
-            with contextlib.nullcontext() if job is None else job.workers.away():
-                return future.result()
-        except BaseException:
-            future.cancel()
-            self._stay_silent()
-            raise
-
-    def _stay_silent(self) -> None:
-        """Does not return while the process ends, in its daemon threads: they end with it."""
-        if self._is_stopping and threading.current_thread() is not threading.main_thread():
-            threading.Event().wait()
-
-    def close(self, end: AsyncPeer | AsyncServer) -> None:
-        """Closes one connection or server, and waits until it has ended."""
-        if end not in self.ends:
-            return  # it has ended, or it is a parent's: nothing of that lives here
-
-        async def finish() -> None:
-            end.close()
-            try:
-                await end.wait_closed()
-            except asyncio.CancelledError:
-                _abort(end)
-                raise
-
-        try:
-            self.run(finish)
-        finally:
-            self.ends.discard(end)
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._start_lock:
-            if self._loop is None:
-                self._loop = loop = _new_loop()
-                self._thread = threading.Thread(
-                    target=_drive, args=(loop,), name="proxyables-loop", daemon=True
-                )
-                self._thread.start()
-                atexit.unregister(self._stop)  # a parent may have done it already
-                atexit.register(self._stop)
-            return self._loop
-
-    def _stop(self) -> None:
-        """Ends the thread, at the end of the process."""
-        if self._loop is None or self._thread is None:
-            return
-        self._is_stopping = True
-        cutting = asyncio.run_coroutine_threadsafe(self._cut_off(), self._loop)
-        with contextlib.suppress(concurrent.futures.TimeoutError):
-            cutting.result(_EXIT_SECONDS)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_EXIT_SECONDS)
-
-    async def _cut_off(self) -> None:
-        ends = list(self.ends)
-        for end in ends:
-            for peer in _peers_of(end):
-                peer.desk.is_deserted = True
-            end.close()
-            _abort(end)
-        for end in ends:
-            await end.wait_closed()
-
-
-def _peers_of(end: AsyncPeer | AsyncServer) -> list[AsyncPeer]:
-    return [end] if isinstance(end, AsyncPeer) else end.peers
-
-
-def _abort(end: AsyncPeer | AsyncServer) -> None:
-    for peer in _peers_of(end):
-        peer.abort(ConnectionClosed(local=True))
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
-
-
-def _drive(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.run_until_complete(_end_tasks())
-        loop.close()
-
-
-async def _end_tasks() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def check_api(target: object, api: ApiClass[T]) -> T:
     """Compares a class with what a remote object offers, in one round trip.
 
@@ -417,7 +281,7 @@ def check_api(target: object, api: ApiClass[T]) -> T:
 
 
 # One for the process: a thread of its own for each connection would cost memory and switches.
-_background = _Background()
+_background = Background()
 os.register_at_fork(after_in_child=_background.forget)
 
 __all__ = [

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from proxyables.errors import RemoteError
 from proxyables.objects.imports import Imports, Reference
 from proxyables.proxies import blocking
+from proxyables.proxies import blocking_functions as functions
 from proxyables.proxies.blocking import BlockingMethod, BlockingProxy, with_proxies
 from proxyables.proxies.cursor import ProxyCursor
 from proxyables.proxies.signatures import parse_signature
@@ -338,16 +339,20 @@ def test_any_text_is_a_signature_or_none(text: str) -> None:
 
 def test_functions_instead_of_methods() -> None:
     proxy, desk = shop("copied", {"kind": "object"}, "kept")
-    assert blocking.copy(proxy) == "copied"
+    assert functions.copy(proxy) == "copied"
     assert desk.take() == [[COPY]]
-    assert blocking.describe(proxy) == {"kind": "object"}
+    assert functions.describe(proxy) == {"kind": "object"}
     assert desk.take() == [[DESCRIBE]]
-    assert blocking.ref(proxy) is proxy
+    assert functions.ref(proxy) is proxy
     assert desk.asked == []
-    assert blocking.ref(proxy.add) == "kept"
+    assert functions.ref(proxy.add) == "kept"
     assert desk.take() == ["add", [REF]]
-    assert type(blocking.ref([1])) is ByReference
-    for function in (blocking.copy, blocking.describe, blocking.release):
+    assert type(functions.ref([1])) is ByReference
+    for function in (
+        functions.copy,
+        functions.describe,
+        functions.release,
+    ):
         with pytest.raises(TypeError, match="takes a blocking proxy, got a list"):
             function([])  # type: ignore[arg-type]
 
@@ -356,8 +361,8 @@ def test_releasing() -> None:
     imports = Imports(lambda: None, limit=10)
     desk = Desk()
     reference = imports.receive(7, 1, None)
-    blocking.release(BlockingProxy(desk, reference, []))
-    blocking.release(desk.root)
+    functions.release(BlockingProxy(desk, reference, []))
+    functions.release(desk.root)
     assert reference.released
     assert imports.take_dropped() == [(7, 1)]
 

@@ -33,11 +33,12 @@ ALLOWED: dict[str, set[str]] = {
     "watch": BELOW_PEER | {"peer"},
     "net": BELOW_PEER | {"peer", "watch"},
     "proxyable": BELOW_PEER | {"peer", "net"},
-    "sync": BELOW_PEER | {"peer", "net", "proxyable", "watch"},
+    "background": GROUND | {"peer", "net"},
+    "sync": BELOW_PEER | {"background", "peer", "net", "proxyable", "watch"},
     "__init__": {"version"},
     "demo": set(),  # exported code: plain Python that knows nothing of the package
 }
-WITH_ASYNCIO = {"peer", "watch", "net", "proxyable", "sync", "demo"}
+WITH_ASYNCIO = {"peer", "watch", "net", "proxyable", "background", "sync", "demo"}
 FORBIDDEN_IN_LIBRARY = {"proxyables_cli", "typer", "rich", "prompt_toolkit", "click"}
 CHEAP = ("asyncio", "msgpack", "uvloop", "typer", "rich", "prompt_toolkit", "numpy")
 

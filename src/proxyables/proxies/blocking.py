@@ -18,10 +18,8 @@ from typing import Any, NoReturn, Protocol
 
 from proxyables.errors import ProxyError, RemoteError
 from proxyables.objects.imports import Reference
-from proxyables.wire.dialect import ByReference
 from proxyables.wire.instructions import (
     CALL,
-    COPY,
     DEL,
     DELITEM,
     DESCRIBE,
@@ -103,7 +101,7 @@ def _tell_signature(proxy: BlockingProxy) -> Signature | None:
 def _described(proxy: BlockingProxy) -> dict[str, Any]:
     """Returns what the object offers; nothing if nobody can be asked: `help` must not fail."""
     try:
-        told = describe(proxy)
+        told = proxy._request([DESCRIBE])
     except (ProxyError, RuntimeError):
         return {}
     return told if isinstance(told, dict) else {}
@@ -401,58 +399,12 @@ def _is(one: object, other: object) -> bool:
     return one is other
 
 
-# -- functions, so that no method of a proxy hides a remote name -----------------------------------
-
-
-def copy(target: object) -> RemoteValue:
-    """Returns the remote value itself, whatever the rule says.
-
-    Raises:
-        RemoteError: It has no form that travels by value.
-    """
-    return _checked(target, "copy")._request([COPY])
-
-
-def ref(target: Any) -> Any:
-    """Keeps a value where it is, and lets a reference travel, whatever the rule says.
-
-    Of a blocking proxy: the proxy on the object itself. Of anything else: a wrapper to be given
-    as an argument, or returned from a method.
-    """
-    if not is_blocking(target):
-        return ByReference(target)
-    return target._request([REF]) if target._steps or target._reference is None else target
-
-
-def describe(target: object) -> dict[str, Any]:
-    """Returns what the remote object offers; no property runs over there, nothing is called."""
-    told: dict[str, Any] = _checked(target, "describe")._request([DESCRIBE])
-    return told
-
-
-def release(target: object) -> None:
-    """Gives the remote object back now; any later use of it raises `ReferenceNotFound`."""
-    reference = _checked(target, "release")._reference
-    if reference is not None:
-        reference.release()
-
-
-def _checked(target: object, function: str) -> BlockingProxy:
-    if not is_blocking(target):
-        raise TypeError(f"{function} takes a blocking proxy, got a {type(target).__name__}")
-    return target  # type: ignore[return-value]
-
-
 __all__ = [
     "BlockingMethod",
     "BlockingProxy",
     "Desk",
     "blocking",
-    "copy",
     "cursor_of",
-    "describe",
     "is_blocking",
-    "ref",
-    "release",
     "with_proxies",
 ]
