@@ -116,8 +116,17 @@ def test_a_program_that_does_not_listen_is_killed_in_time(cli: Cli) -> None:
 
 
 def test_a_daemon_that_a_program_leaves_behind_does_not_hold_the_end_up(cli: Cli) -> None:
-    leave = "import os, signal; os.fork() or (os.setsid(), print(os.getpid(), flush=True),"
-    script = f"{leave} signal.pause())\nimport time; time.sleep(0.5); raise SystemExit(4)"
+    script = """
+import os, signal
+left, leaving = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    print(os.getpid(), flush=True)
+    os.write(leaving, b"!")
+    signal.pause()
+os.read(left, 1)
+raise SystemExit(4)
+"""
     process = cli.start("bridge", "--", sys.executable, "-c", script)
     _, theirs = pipes(process)
     daemon = int(theirs.readline())

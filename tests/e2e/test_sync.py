@@ -99,9 +99,6 @@ class Shop:
         self.closed = threading.Event()
         self.callback: Any = None
 
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
     def wait_closed(self) -> None:
         self.closed.wait(60)
 
