@@ -61,7 +61,7 @@ class Background:
 
     def _stay_silent(self) -> None:
         """Does not return while the process ends, in its daemon threads: they end with it."""
-        if self._is_stopping and threading.current_thread() is not threading.main_thread():
+        if self._is_stopping and threading.current_thread().daemon:
             threading.Event().wait()
 
     def close(self, end: Peer | Server) -> None:

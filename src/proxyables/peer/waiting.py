@@ -228,8 +228,8 @@ class Desk:
             self._sleep(waiter, begin, *args)
             return waiter.outcome()
         except ConnectionClosed:
-            if self.is_deserted and threading.current_thread() is not threading.main_thread():
-                threading.Event().wait()  # a daemon, which ends with the process, and in silence
+            if self.is_deserted and threading.current_thread().daemon:
+                threading.Event().wait()  # it ends with the process, and in silence
             raise
 
     def _wait_as_worker(
