@@ -260,7 +260,9 @@ class Terminal:
             assert left > 0, f"not on the screen in time:\n{self.text}"
             if not self._read(min(left, 0.2)) and not done():
                 self._reap()
-                raise AssertionError(f"the process ended; the screen:\n{self.text}")
+                raise AssertionError(
+                    f"the process ended ({self.exit_code}); the screen:\n{self.text}"
+                )
 
     def poll(self) -> None:
         """Draws what has come, without waiting."""

@@ -8,10 +8,11 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 import pytest
 
-from repl.processes import Terminal, command, leave, serving
+from repl.processes import Terminal, command, environment, leave, serving
 
 CONTROL_C = "\x03"
 
@@ -109,6 +110,22 @@ def test_twice_at_once(terminal: Terminal) -> None:
     goes_on(terminal)
 
 
+def test_a_second_one_while_the_first_takes_effect(terminal: Terminal) -> None:
+    for number in range(60):
+        terminal.type(f"obj.sleep(60, lambda word: print(word, {number}, 'on'))\r")
+        terminal.wait(f"\ngo {number} on")
+        terminal.type(CONTROL_C)
+        time.sleep(number * 0.0001)
+        terminal.type(CONTROL_C)
+        # The terminal throws away what it has not shown yet, so a text of ours may be lost.
+        terminal.until(lambda: terminal.text.endswith(">>>"), 10)
+        terminal.type("\r")  # a prompt behind which nothing is echoed
+        terminal.wait_prompt()
+    assert b"Traceback" not in terminal.received
+    assert b"KeyboardInterrupt" not in terminal.received
+    goes_on(terminal)
+
+
 def test_a_callback_that_does_not_end_while_a_call_waits(terminal: Terminal) -> None:
     terminal.enter("def stuck(word): print('go'); [0 for _ in iter(int, 1)]\r", ">>>")
     begin(terminal, "obj.sleep(60, stuck)")
@@ -177,3 +194,29 @@ def test_a_dumb_terminal(address: str) -> None:
         terminal.wait_prompt()
         assert b"\x1b" not in terminal.received
         leave(terminal)
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_no_number_of_interrupts_ends_a_session(address: str, loop: str) -> None:
+    # Mostly they come while a cell begins or ends, and something else takes Ctrl-C over.
+    with Popen(
+        command(address, plain=True, loop=loop),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env=environment(),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("print('begun')\n" + "obj.sleep(0.002)\n" * 400)
+        process.stdin.flush()
+        assert process.stdout.readline() == ">>> begun\n"
+        for _ in range(1500):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.001)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write("\nprint('the end')\n")
+            process.stdin.close()
+        assert "the end" in process.stdout.read()
+        assert process.wait(10) == 0

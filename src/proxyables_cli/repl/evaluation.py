@@ -112,6 +112,9 @@ class Evaluator:
             return Outcome(Ending.ABANDONED)
         if task.cancelled():  # before its first step
             return Outcome(Ending.CANCELLED)
+        stop = task.exception()
+        if isinstance(stop, KeyboardInterrupt):  # in a frame of ours, around the work
+            return Outcome(Ending.CANCELLED)
         outcome = task.result()
         error = outcome.error
         # What a command says of itself is no failure of the user's code.

@@ -16,6 +16,7 @@ A cell that survives being cancelled twice is left running in the background.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import threading
@@ -29,6 +30,10 @@ PATIENCE = 3
 _RUNNER = "proxyables_cli.repl.start"
 """Drives the loop; whatever called it has nothing to do with what runs there."""
 _OURS = frozenset({"proxyables", "proxyables_cli", "msgpack", "uvloop"})
+
+_Handler = Callable[[int, FrameType | None], None]
+_handlers: list[_Handler] = []
+"""What takes Ctrl-C, the innermost block's last; the signal is the process's, and so is this."""
 
 
 @contextmanager
@@ -86,8 +91,11 @@ class _Target:
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         del number
         stuck = self._delivered < self._pressed and _is_in_users_code(frame)
+        runs = asyncio.current_task(self._loop) is self._task
+        # A cell that was cancelled unwinds by itself, but for what it does about that.
+        unwinds = self._pressed > 0 and _is_ours(frame)
         self._pressed += 1
-        if stuck or asyncio.current_task(self._loop) is self._task:
+        if stuck or (runs and not unwinds):
             self._delivered = self._pressed
             raise KeyboardInterrupt
         self._loop.call_soon_threadsafe(self._cancel)
@@ -102,30 +110,64 @@ class _Target:
 def _is_in_users_code(frame: FrameType | None) -> bool:
     """Whether what runs in the loop is the user's: what others come to through that is as well."""
     outermost = ""
-    while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
-        package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if package not in _OURS and package not in sys.stdlib_module_names:
+    for package in _packages(frame):
+        if package not in _OURS:
             outermost = package
-        frame = frame.f_back
     return outermost not in ("", "prompt_toolkit")
 
 
+def _is_ours(frame: FrameType | None) -> bool:
+    """Whether what runs was called by this program, not by the user's code."""
+    return next(_packages(frame), "") in ("", *_OURS)
+
+
+def _packages(frame: FrameType | None) -> Iterator[str]:
+    """The packages of what runs in the loop, innermost first, without those of Python."""
+    while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package not in sys.stdlib_module_names:
+            yield package
+        frame = frame.f_back
+
+
 @contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handling(handler: _Handler) -> Iterator[None]:
+    """Has a handler act inside the block, and what acted before act again behind it.
+
+    Only the outermost block changes what the process does with the signal. Python's default, which
+    ends a session, would be back for a moment with each change.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    with contextlib.nullcontext() if _handlers else _installed():
+        _handlers.append(handler)
+        try:
+            yield
+        finally:
+            _handlers.remove(handler)
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = signal.getsignal(signal.SIGINT)
     # For its side effect: the signal wakes the loop. Without, one that comes just before the loop
     # begins to wait is only seen when something else ends the wait.
     loop.add_signal_handler(signal.SIGINT, _discard, None)
-    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, _on_signal)
     try:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    if _handlers:
+        _handlers[-1](number, frame)
+    else:  # the outermost block begins or ends
+        signal.default_int_handler(number, frame)
 
 
 def _discard(_: object) -> None:

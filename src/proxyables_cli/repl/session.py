@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -128,8 +129,10 @@ class Session:
         plain = plain or not _can_draw()
         if prompts and not plain:
             self.descriptions = Descriptions()
+        # A Ctrl-C that finds no cell and no line to clear does nothing.
+        idle = listening(lambda: None) if prompts else contextlib.nullcontext()
         try:
-            with self.scope.as_main():
+            with self.scope.as_main(), idle:
                 await self._connect(addresses)
                 for cell in cells:
                     outcome = await self.evaluator.supervise(functools.partial(self._script, cell))
@@ -173,15 +176,13 @@ class Session:
 
     async def _prompt(self, *, plain: bool) -> int:
         import_from_here()
-        # A Ctrl-C that finds no cell and no line to clear does nothing.
-        with listening(lambda: None):
-            if plain:
-                from proxyables_cli.repl import plain as lines
+        if plain:
+            from proxyables_cli.repl import plain as lines
 
-                return await lines.interact(self)
-            from proxyables_cli.repl import terminal
+            return await lines.interact(self)
+        from proxyables_cli.repl import terminal
 
-            return await terminal.interact(self)
+        return await terminal.interact(self)
 
     # ---- running
 
