@@ -126,6 +126,15 @@ def test_a_second_one_while_the_first_takes_effect(terminal: Terminal) -> None:
     goes_on(terminal)
 
 
+def test_what_a_cell_does_with_the_signal_ends_with_it(terminal: Terminal) -> None:
+    begin(terminal, "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL) and print('go')")
+    terminal.wait_prompt()
+    terminal.type("some text")
+    terminal.wait("some text")
+    terminal.type(CONTROL_C)
+    goes_on(terminal)
+
+
 def test_a_callback_that_does_not_end_while_a_call_waits(terminal: Terminal) -> None:
     terminal.enter("def stuck(word): print('go'); [0 for _ in iter(int, 1)]\r", ">>>")
     begin(terminal, "obj.sleep(60, stuck)")

@@ -134,13 +134,14 @@ def _packages(frame: FrameType | None) -> Iterator[str]:
 def _handling(handler: _Handler) -> Iterator[None]:
     """Has a handler act inside the block, and what acted before act again behind it.
 
-    Only the outermost block changes what the process does with the signal. Python's default, which
-    ends a session, would be back for a moment with each change.
+    The outermost block takes the signal for all: with each change of what the process does with it,
+    Python's default, which ends a session, would be back for a moment.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with contextlib.nullcontext() if _handlers else _installed():
+    with contextlib.nullcontext() if _handlers else _given_back():
+        _take()
         _handlers.append(handler)
         try:
             yield
@@ -148,18 +149,22 @@ def _handling(handler: _Handler) -> Iterator[None]:
             _handlers.remove(handler)
 
 
-@contextmanager
-def _installed() -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
+def _take() -> None:
+    if signal.getsignal(signal.SIGINT) is _on_signal:  # no cell has changed that
+        return
     # For its side effect: the signal wakes the loop. Without, one that comes just before the loop
     # begins to wait is only seen when something else ends the wait.
-    loop.add_signal_handler(signal.SIGINT, _discard, None)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _discard, None)
     signal.signal(signal.SIGINT, _on_signal)
+
+
+@contextmanager
+def _given_back() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
