@@ -155,6 +155,55 @@ async def test_where_workers_stand_and_who_waits_for_them() -> None:
 
 
 @on_both_loops
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_call_that_was_given_up_but_whose_thread_is_blocked(leaves: bool) -> None:
+    async with (
+        served(threads=1) as (address, shop),
+        proxyables.connect(address) as peer,
+        Started() as start,
+    ):
+        async with proxyables.connect(address) as other:
+            blocked = start(other.root.block())
+            await running(peer, "running")
+            if not leaves:
+                blocked.cancel()
+            queued = start(peer.root.add(1, 2))
+            (call, _) = await running(peer, "running" if leaves else "abandoned", "queued")
+        if leaves:
+            (call, _) = await running(peer, "abandoned", "queued")
+        assert (call["connection"], call["path"]) == (2, "shop.block")
+        assert call["where"] == {
+            "file": str(HERE),
+            "line": line_of("self.gate.wait(60)"),
+            "function": "Shop.block",
+        }
+        told = await peer.status()
+        assert told["server"]["threads"] == {"limit": 1, "running": 1, "queued": 1, "alive": 1}
+        assert told["totals"]["running"] == 1
+        shop.gate.set()
+        assert await queued == 3
+        assert (await peer.status())["calls"] == []
+
+
+@on_both_loops
+async def test_calls_given_up_before_they_have_a_thread_are_gone() -> None:
+    async with (
+        served(threads=1) as (address, shop),
+        proxyables.connect(address) as peer,
+        Started() as start,
+    ):
+        first = start(peer.root.block())
+        await running(peer, "running")
+        second = start(peer.root.block())
+        await running(peer, "running", "queued")
+        second.cancel()
+        await running(peer, "running")
+        shop.gate.set()
+        await first
+        assert (await peer.status())["calls"] == []
+
+
+@on_both_loops
 async def test_a_worker_that_waits_for_its_caller() -> None:
     asked, may_answer = asyncio.Event(), asyncio.Event()
 

@@ -91,10 +91,11 @@ class CallReport(TypedDict):
     path: str
     """Such as ``shop.accounts[…].deposit``; never with arguments."""
     age: float
-    state: Literal["queued", "running", "calling", "waiting", "sending"]
+    state: Literal["queued", "running", "calling", "waiting", "sending", "abandoned"]
     """``queued``: for a worker thread; ``running`` on one; ``calling``: its worker waits for the
     peer; ``waiting``: a coroutine that awaits something; ``sending``: a stream whose reader is
-    slower."""
+    slower; ``abandoned``: its caller gave it up, or is gone, but the worker thread cannot be
+    stopped and runs on. It is counted as a thread that runs, and as a call nowhere."""
     where: Place | None
     """The innermost line that is the user's own."""
 

@@ -132,17 +132,9 @@ class Service:
         return len(self._tasks)
 
     def serving(self) -> list[Serving]:
-        """Returns what is being served, the oldest first.
-
-        Read from what the tasks' coroutines were called with, so that a call keeps nothing for it.
-        """
-        found: list[Serving] = []
-        for task in self._tasks.values():
-            coroutine: Any = task.get_coro()
-            given = inspect.getcoroutinelocals(coroutine)
-            if given:
-                found.append(Serving(given["message"], given["begun"], coroutine))
-        return found
+        """Returns what is being served, the oldest first."""
+        found = [serving_of(task) for task in self._tasks.values()]
+        return [each for each in found if each is not None]
 
     def find(self, reference: object) -> object | None:
         """Returns what a request with this target starts from; None if there is no such thing."""
@@ -268,7 +260,7 @@ class Service:
     async def _finish(
         self, stream: Stream, message: Message, work: Coroutine[Any, Any, Any], begun: float
     ) -> None:
-        """Awaits the outcome of a chain, and answers. `serving` reads its arguments, by name."""
+        """Awaits the outcome of a chain, and answers. `serving_of` reads its arguments, by name."""
         try:
             result = await work
         except BaseException as error:  # the seam to exported code
@@ -437,6 +429,18 @@ class Service:
         self._held.clear()
         self._unconfirmed.clear()
         self._parked.clear()
+
+
+def serving_of(task: asyncio.Task[Any]) -> Serving | None:
+    """Returns what a task serves, if it serves anything.
+
+    Read from what the task's coroutine was called with, so that a call keeps nothing for it.
+    """
+    coroutine: Any = task.get_coro()
+    if getattr(coroutine, "cr_code", None) is not Service._finish.__code__:
+        return None
+    given = inspect.getcoroutinelocals(coroutine)
+    return Serving(given["message"], given["begun"], coroutine) if "message" in given else None
 
 
 def _is_copy(steps: Sequence[Step]) -> bool:

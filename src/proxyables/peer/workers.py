@@ -110,6 +110,7 @@ class Job:
     def cancel(self) -> None:
         """Takes the job out of the queue, or ends what it waits for."""
         if not self.workers.withdraw(self):
+            self.workers.abandon(self)
             # In this order: whoever begins to wait sets `waiter` first and then looks at the flag.
             self.is_cancelled = True
             waiter = self.waiter
@@ -199,6 +200,10 @@ class Workers:
         limit: Workers that may run at once.
         most: Threads there may be, those included that wait for the other side.
         idle: Seconds after which a thread without a job ends.
+
+    Attributes:
+        on_abandoned: Called in the task that gives up a job that runs; returns what is known of
+            it, or None. See `abandoned`.
     """
 
     def __init__(self, limit: int, *, most: int = 16_384, idle: float = _IDLE_SECONDS) -> None:
@@ -211,6 +216,8 @@ class Workers:
         self._queue: OrderedDict[Job, None] = OrderedDict()
         self._returning: deque[threading.Lock] = deque()
         self._idle: list[_Seat] = []
+        self._abandoned: dict[Job, Any] = {}
+        self.on_abandoned: Callable[[], Any] | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -253,6 +260,20 @@ class Workers:
                 return False
             del self._queue[job]
             return True
+
+    def abandon(self, job: Job) -> None:
+        """Notes that a job which may run is awaited by nobody any more."""
+        told = None if self.on_abandoned is None else self.on_abandoned()
+        if told is None:
+            return
+        with self._lock:
+            if not job.is_over:
+                self._abandoned[job] = told
+
+    def abandoned(self) -> list[tuple[Job, Any]]:
+        """Returns the jobs that run though nobody awaits them, with what `on_abandoned` told."""
+        with self._lock:
+            return list(self._abandoned.items())
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -306,6 +327,7 @@ class Workers:
         self._queue = OrderedDict()
         self._returning = deque()
         self._idle = []
+        self._abandoned = {}
         self._running = self._threads = 0
 
     # -- with the lock held -----------------------------------------------------------------------
@@ -355,6 +377,7 @@ class Workers:
             with self._lock:
                 # Before the outcome is told: whoever learns of it and closes finds us idle.
                 self._running -= 1
+                self._abandoned.pop(job, None)
                 self._idle.append(seat)
                 refused = self._hand_out()
                 if self._is_closed and seat in self._idle:

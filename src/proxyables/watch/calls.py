@@ -1,10 +1,11 @@
-"""What is told of one call that a server is serving."""
+"""What is told of one call that a server is serving, or that its caller has given up."""
 
 from __future__ import annotations
 
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from proxyables.frozen import frozen
 from proxyables.peer.pump import Pump
 from proxyables.peer.service import Serving
 from proxyables.peer.workers import Job
@@ -40,6 +41,33 @@ def report_of(connection: Connection, serving: Serving, root: str, now: float) -
     }
 
 
+@frozen
+class Abandoned:
+    """A call whose caller has given it up.
+
+    Attributes:
+        connection: The number of its caller's.
+        path: What was called.
+        begun: When, on `time.monotonic`'s clock.
+    """
+
+    connection: int
+    path: str
+    begun: float
+
+
+def report_of_abandoned(call: Abandoned, job: Job, now: float) -> CallReport:
+    """Tells about a call that was given up while a worker ran it, as it still does."""
+    _, where = _stand_of(job)
+    return {
+        "connection": call.connection,
+        "path": call.path,
+        "age": now - call.begun,
+        "state": "abandoned",
+        "where": where,
+    }
+
+
 def _stand(coroutine: Any) -> tuple[Any, Place | None]:
     """Returns the state of a call, and the user's own line that it stands at."""
     frames: list[FrameType] = []
@@ -65,4 +93,4 @@ def _stand_of(job: Job) -> tuple[Any, Place | None]:
     return state, places.innermost(places.thread_frames(job.thread, outer=_JOB))
 
 
-__all__ = ["report_of"]
+__all__ = ["Abandoned", "report_of", "report_of_abandoned"]

@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import operator
 import os
 import sys
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from proxyables.errors import LimitExceeded
 from proxyables.objects.policy import Policy
 from proxyables.peer.peer import Peer
-from proxyables.peer.service import Service
+from proxyables.peer.service import Service, current, serving_of
 from proxyables.peer.workers import Workers
 from proxyables.version import __version__
 
@@ -32,8 +34,9 @@ from .histogram import Histogram
 from .tap import Measured, Tap
 
 if TYPE_CHECKING:
-    from proxyables.peer.reports import Rates, ServerReport, Status, Totals
+    from proxyables.peer.reports import CallReport, Rates, ServerReport, Status, Totals
 
+    from .calls import Abandoned
     from .inspector import Inspector
     from .siblings import Siblings, Snapshot
     from .traces import Trace
@@ -73,6 +76,7 @@ class Watch:
     ) -> None:
         self.name = name
         self._workers = workers
+        workers.on_abandoned = self._abandoned_here
         self._threads = threads
         self.addresses: list[str] = []
         self.siblings: Siblings | None = None
@@ -81,6 +85,8 @@ class Watch:
         self._numbers = itertools.count(1)
         self._call_numbers = itertools.count(1)
         self._connections: dict[Peer[Any], Connection] = {}
+        self._numbered: weakref.WeakKeyDictionary[Peer[Any], int] = weakref.WeakKeyDictionary()
+        """The numbers of all connections that anything still runs for."""
         self._traces: set[Trace] = set()
         self._is_closed = False
         self._served = self._failed = 0  # on connections that have ended
@@ -98,6 +104,7 @@ class Watch:
         number, now = next(self._numbers), time.monotonic()
         tap = Tap(service, number, peer.address, self)
         self._connections[peer] = Connection(number, peer, service, tap, now)
+        self._numbered[peer] = number
         tap.open(None if self._is_watched else SAMPLE)
         if self._timer is None:
             self._mark(now, self._served, self._failed)
@@ -165,6 +172,20 @@ class Watch:
             call.told["arguments"] = arguments_of(call.target, call.message)
         for trace in self._traces:
             trace.on_begin(call)
+
+    def _abandoned_here(self) -> Abandoned | None:
+        """Returns what is known of the call that the current task serves and gives up."""
+        from .calls import Abandoned
+        from .paths import path_of
+
+        task, peer = asyncio.current_task(), current.get(None)
+        serving = None if task is None else serving_of(task)
+        if serving is None or peer is None or peer not in self._numbered:
+            return None
+        connection = self._connections.get(peer)
+        target = None if connection is None else connection.service.find(serving.message[1])
+        path = path_of(self.name, target, serving.message)
+        return Abandoned(self._numbered[peer], path, serving.begun)
 
     def on_end(self, call: Measured) -> None:
         """A call has ended."""
@@ -235,24 +256,35 @@ class Watch:
         }
 
     def _status(self, asking: Peer[Any] | None) -> Status:
-        from .calls import report_of
         from .siblings import MOST_TOLD
 
         now = time.monotonic()
         connections = list(self._connections.values())
-        calls = [(each, serving) for each in connections for serving in each.serving()]
-        calls.sort(key=lambda pair: pair[1].begun)
+        running = sum(len(each.serving()) for each in connections)
         return {
             "server": self._server(now),
             "rates": self._rates(now),
-            "totals": _totals(connections, running=len(calls)),
+            "totals": _totals(connections, running=running),
             "connections": [
                 each.report(now, is_yours=each.peer is asking) for each in connections[:MOST_TOLD]
             ],
-            "calls": [
-                report_of(each, serving, self.name, now) for each, serving in calls[:MOST_TOLD]
-            ],
+            "calls": [report() for _, report in self._calls(connections, now)[:MOST_TOLD]],
         }
+
+    def _calls(
+        self, connections: list[Connection], now: float
+    ) -> list[tuple[float, Callable[[], CallReport]]]:
+        """Returns when each call began, and what tells of it; the oldest first."""
+        from .calls import report_of, report_of_abandoned
+
+        calls: list[tuple[float, Callable[[], CallReport]]] = []
+        for each in connections:
+            for serving in each.serving():
+                report = functools.partial(report_of, each, serving, self.name, now)
+                calls.append((serving.begun, report))
+        for job, call in self._workers.abandoned():
+            calls.append((call.begun, functools.partial(report_of_abandoned, call, job, now)))
+        return sorted(calls, key=operator.itemgetter(0))
 
     def _note_asked(self, peer: Peer[Any]) -> None:
         if peer in self._connections:
