@@ -269,6 +269,13 @@ class Workshop:
             self.produced += 1
             yield bytes(1 << 16)
 
+    def slow_numbers(self) -> Iterator[int]:
+        """Two at once; the third ten seconds later."""
+        yield 0
+        yield 1
+        self.wait(10)
+        yield 2
+
     def until_broken(self, number: int) -> Iterator[int]:
         yield from range(number)
         raise OutOfStock("nails", number)

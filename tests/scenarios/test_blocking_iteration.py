@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import proxyables.sync
 from proxyables import RemoteError
-from workshop import eventually
+from workshop import Running, eventually
 
 
 def produced_until_it_waits(shop: Any) -> int:
@@ -154,3 +155,23 @@ def test_our_file_is_written_and_read_over_there(shop: Any, tmp_path: Any) -> No
     with (tmp_path / "written").open() as file:
         assert shop.read(file) == ["line 0", "line 1", "line 2"]
     assert shop.read(io.StringIO("a\nb")) == ["a", "b"]
+
+
+def test_a_loop_that_was_given_up_is_over_when_the_connection_closes(workshop: Running) -> None:
+    started = time.monotonic()
+    with (
+        pytest.raises(TimeoutError),
+        proxyables.sync.connect(workshop.address) as peer,
+        proxyables.deadline(0.2),
+    ):
+        for _ in peer.root.slow_numbers():
+            pass
+    assert time.monotonic() - started < 2
+
+
+def test_an_item_does_not_wait_for_the_one_after_it(shop: Any) -> None:
+    started = time.monotonic()
+    numbers = iter(shop.slow_numbers())
+    assert [next(numbers), next(numbers)] == [0, 1]
+    assert time.monotonic() - started < 5
+    numbers.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -559,3 +560,44 @@ async def test_the_end_of_the_connection_ends_an_iteration_after_what_has_arrive
         server.abort()
         with pytest.raises(proxyables.ConnectionClosed):
             await anext(iterator)
+
+
+@on_both_loops
+async def test_a_stream_whose_reader_was_cancelled_is_over_when_the_connection_closes() -> None:
+    class Endless:
+        async def numbers(self) -> AsyncIterator[int]:
+            yield 1
+            await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    async with proxyables.serve(Endless(), "tcp://127.0.0.1:0") as server:
+        begun = loop.time()
+        with pytest.raises(TimeoutError):
+            async with proxyables.connect(server.addresses[0]) as peer, asyncio.timeout(0.1):
+                async for _ in peer.root.numbers():
+                    pass
+        assert loop.time() - begun < 2
+
+
+@on_both_loops
+@pytest.mark.parametrize("threads", [0, 1])
+async def test_a_slow_generator_does_not_hold_back_what_it_has_made(threads: int) -> None:
+    class Slow:
+        made = 0
+
+        def numbers(self) -> Iterator[int]:
+            for number in range(40):
+                self.made += 1
+                yield number
+                time.sleep(0.02)  # on the loop, if there are no threads
+
+    slow = Slow()
+    async with (
+        proxyables.serve(slow, "tcp://127.0.0.1:0", threads=threads) as server,
+        proxyables.connect(server.addresses[0]) as peer,
+    ):
+        seen = []
+        async for number in peer.root.numbers():
+            seen.append((number, slow.made))
+        assert [number for number, _ in seen] == list(range(40))
+        assert max(made - number for number, made in seen) < 10

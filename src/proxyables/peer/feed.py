@@ -1,16 +1,19 @@
-"""A synchronous iterable of exported code, advanced on workers a chunk at a time."""
+"""A synchronous iterable of exported code, advanced on workers a chunk at a time.
+
+Items can be taken while the next one is in the making, which may be long.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .workers import Job, Workers
 
-_LONGEST_SECONDS = 0.01
-"""How long items are gathered before those that there are leave."""
+LONGEST_SECONDS = 0.01
+"""After how long the next item is left to another chunk, so that others have their turns."""
 
 
 class Feed:
@@ -20,12 +23,17 @@ class Feed:
         workers: Who advances it.
         source: What is iterated.
         owned: Whether leaving early closes `source`.
+
+    Attributes:
+        on_item: Called by a worker when there is an item where there was none.
     """
 
     def __init__(self, workers: Workers, source: Any, *, owned: bool) -> None:
         self._workers = workers
         self._source = source
         self._owned = owned
+        self.on_item: Callable[[], object] | None = None
+        self._items: list[Any] = []
         self._iterator: Iterator[Any] | None = None
         self._lock = threading.Lock()
         self._is_busy = False
@@ -33,11 +41,19 @@ class Feed:
         self.is_over = False
         """Whether there are no more items."""
         self.error: BaseException | None = None
-        """What the iteration raised after the items that `take` gave last."""
+        """What the iteration raised after its last item."""
 
-    def take(self, size: int) -> Job:
-        """Returns an awaitable of the next items, so many at the most, and none perhaps."""
-        return Job(self._workers, self._take, size)
+    def advance(self, size: int) -> Job:
+        """Returns an awaitable that has so many items made at the most, and none perhaps."""
+        return Job(self._workers, self._advance, size)
+
+    def take(self) -> list[Any]:
+        """Returns the items that there are, but none once it was left."""
+        if self._is_left:
+            return []
+        items = self._items[:]
+        del self._items[: len(items)]  # a worker adds more behind them meanwhile
+        return items
 
     def leave(self) -> None:
         """Closes the source if that is to be done, now or when the chunk in the making is done."""
@@ -52,19 +68,22 @@ class Feed:
         kind = type(self._source)
         return self._owned and hasattr(kind, "close") and hasattr(kind, "send")
 
-    def _take(self, size: int) -> list[Any]:
+    def _advance(self, size: int) -> None:
         with self._lock:
             if self._is_left:
-                return []
+                return
             self._is_busy = True
-        chunk: list[Any] = []
-        end = time.monotonic() + _LONGEST_SECONDS
+        items = self._items
+        end = time.monotonic() + LONGEST_SECONDS
         try:
             if self._iterator is None:
                 self._iterator = iter(self._source)
-            for item in self._iterator:
-                chunk.append(item)
-                if len(chunk) == size or self._is_left or time.monotonic() > end:
+            for made, item in enumerate(self._iterator, 1):
+                items.append(item)
+                on_item = self.on_item
+                if on_item is not None and len(items) == 1:
+                    on_item()
+                if made == size or self._is_left or time.monotonic() > end:
                     break
             else:
                 self.is_over = True
@@ -76,7 +95,6 @@ class Feed:
                 is_left = self._is_left
             if is_left and self._has_end:
                 self._close()
-        return chunk
 
     def _close(self) -> None:
         type(self._source).close(self._source)

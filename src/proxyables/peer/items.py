@@ -81,6 +81,17 @@ class Inbox:
                 self.calls.stop_iteration(self.stream, unused)
         self._wake()
 
+    async def wait(self) -> None:
+        """Waits for a chunk, or for the end; raises RuntimeError if another task does."""
+        if self.waiter is not None:
+            raise RuntimeError("two tasks iterate one remote iterator")
+        self.waiter = asyncio.get_running_loop().create_future()
+        self.give_credit()
+        try:
+            await self.waiter
+        finally:
+            self.waiter = None
+
     def _wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
@@ -115,27 +126,22 @@ class Items:
             ConnectionClosed: The connection ended.
         """
         inbox = self._inbox
-        while not inbox.buffer:
-            if inbox.is_over:
-                error, inbox.error = inbox.error, None
-                if error is not None:
-                    raise error
-                raise StopAsyncIteration
-            await self._wait(inbox)
-        return inbox.buffer.popleft()
-
-    async def _wait(self, inbox: Inbox) -> None:
-        if inbox.waiter is not None:
-            raise RuntimeError("two tasks iterate one remote iterator")
-        if inbox.stream is None:
-            await inbox.calls.until_ready()
-            inbox.stream = inbox.calls.start_iteration(inbox, self._reference, self._steps)
-        inbox.waiter = asyncio.get_running_loop().create_future()
-        inbox.give_credit()
         try:
-            await inbox.waiter
-        finally:
-            inbox.waiter = None
+            while not inbox.buffer:
+                if inbox.is_over:
+                    error, inbox.error = inbox.error, None
+                    if error is not None:
+                        raise error
+                    raise StopAsyncIteration
+                if inbox.stream is None:
+                    await inbox.calls.until_ready()
+                if inbox.stream is None:  # still: another task is about to be told off
+                    inbox.stream = inbox.calls.start_iteration(inbox, self._reference, self._steps)
+                await inbox.wait()
+        except BaseException:
+            del self  # else the traceback keeps the iterator, and with it the producer going
+            raise
+        return inbox.buffer.popleft()
 
     async def take(self) -> list[Any]:
         """Returns everything that has arrived, at least one item; nothing at the end.
@@ -146,6 +152,9 @@ class Items:
             chunk = [await self.__anext__()]
         except StopAsyncIteration:
             return []
+        except BaseException:
+            del self  # as above
+            raise
         chunk.extend(self._inbox.buffer)
         self._inbox.buffer.clear()
         return chunk
@@ -158,9 +167,12 @@ class Items:
         """As `stop`; generators have it."""
         self.stop()
 
-    def __del__(self) -> None:
+    def leave(self) -> None:
+        """Has the loop stop it, soon. Safe in any thread, and in the middle of anything."""
         inbox = self._inbox
         if not inbox.is_over and inbox.stream is not None:
-            # Only queued: a finaliser may run in any thread, in the middle of anything.
             inbox.calls.stopped.append(inbox)
             inbox.calls.wake()
+
+    def __del__(self) -> None:
+        self.leave()

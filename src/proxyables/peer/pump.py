@@ -7,15 +7,16 @@ what was sent has left. Half-closing the stream is how the other side says that 
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Iterator
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from proxyables.errors import ProxyError
 from proxyables.objects.outcomes import Iteration
 from proxyables.yamux import Stream
 
-from .feed import Feed
+from .feed import LONGEST_SECONDS, Feed
 from .pace import Pace
 from .tables import Tables
 from .workers import Workers
@@ -83,69 +84,91 @@ class Pump:
 
     async def _run_sync(self, stream: Stream, iterator: Iterator[Any], size: int) -> None:
         pace = Pace(size)
+        is_over = False
         while True:
             wanted = pace.size
             chunk: list[Any] = []
+            end = time.monotonic() + LONGEST_SECONDS
             try:
-                for item in itertools.islice(iterator, wanted):
-                    chunk.append(item)  # noqa: PERF402  # what came before an exception counts
-            finally:
-                pace.note(len(chunk), self._send(stream, chunk))
-            if len(chunk) < wanted:
+                for item in iterator:
+                    chunk.append(item)
+                    if len(chunk) == wanted or time.monotonic() > end:
+                        break
+                else:
+                    is_over = True
+            finally:  # what came before an exception counts
+                pace.note(len(chunk), self.send(stream, chunk))
+            if is_over:
                 return
             await self.drained(stream)
 
     async def _run_feed(self, stream: Stream, iteration: Iteration) -> None:
         """As `run`, with the iterable advanced on workers."""
-        pace = Pace(iteration.size)
         feed = Feed(self._workers, iteration.source, owned=iteration.owned)
+        outlet = _Outlet(self, stream, feed.take, iteration.size)
         try:
             while not feed.is_over:
-                chunk = await feed.take(pace.size)
-                pace.note(len(chunk), self._send(stream, chunk))
+                await self._advance(feed, outlet)
+                outlet.send()
                 if feed.error is not None:
                     raise feed.error
                 await self.drained(stream)
         except asyncio.CancelledError:
+            if outlet.error is not None:
+                raise outlet.error from None
             if stream.dead or not stream.remote_closed:
                 raise
         finally:
             feed.leave()
 
+    async def _advance(self, feed: Feed, outlet: _Outlet) -> None:
+        """Waits for a chunk; should it take long, what there is of it leaves meanwhile."""
+
+        def on_item() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(outlet.send_or_stop)
+
+        def on_late() -> None:
+            feed.on_item = on_item  # which matters if no worker has begun yet
+            outlet.send_or_stop()
+
+        timer = self._loop.call_later(LONGEST_SECONDS, on_late)
+        try:
+            await feed.advance(outlet.pace.size)
+        finally:
+            timer.cancel()
+            feed.on_item = None
+
     async def _run_async(self, stream: Stream, iterator: Any, size: int) -> None:
         """Sends what comes without waiting as chunks, and the rest as it comes."""
-        pace = Pace(size)
         chunk: list[Any] = []
-        failures: list[ProxyError] = []
 
-        def send() -> None:
+        def take() -> list[Any]:
             items, chunk[:] = chunk[:], []
-            pace.note(len(items), self._send(stream, items))
+            return items
 
-        def send_or_stop() -> None:
-            try:
-                send()
-            except ProxyError as error:  # nobody is there to raise it to but the iteration
-                failures.append(error)
-                self._service.cancel(stream)
-
+        outlet = _Outlet(self, stream, take, size)
         try:
             async for item in iterator:
                 chunk.append(item)
                 # Items that come one at a time are sent by the loop; it cannot wait for the stream.
-                if len(chunk) >= pace.size or stream.parked or self._writer.is_paused:
-                    send()
+                if len(chunk) >= outlet.pace.size or stream.parked or self._writer.is_paused:
+                    outlet.send()
                     await self.drained(stream)
                 elif len(chunk) == 1:
-                    self._loop.call_soon(send_or_stop)
+                    self._loop.call_soon(outlet.send_or_stop)
         except asyncio.CancelledError:
-            if failures:
-                raise failures[0] from None
+            if outlet.error is not None:
+                raise outlet.error from None
             raise
         finally:
-            send()
+            outlet.send()
 
-    def _send(self, stream: Stream, items: list[Any]) -> int:
+    def cancel(self, stream: Stream) -> None:
+        """Ends the iteration on a stream with `CancelledError`."""
+        self._service.cancel(stream)
+
+    def send(self, stream: Stream, items: list[Any]) -> int:
         """Sends items as one message, or as several if it cannot be one; returns its bytes."""
         if not items or stream.dead:
             return 0
@@ -157,7 +180,7 @@ class Pump:
                 raise
             # Too much for one message; or one cannot cross, and those before it are to arrive.
             half = len(items) // 2
-            return self._send(stream, items[:half]) + self._send(stream, items[half:])
+            return self.send(stream, items[:half]) + self.send(stream, items[half:])
         self._service.send(stream, data, items)
         return len(data)
 
@@ -178,6 +201,43 @@ class Pump:
         blocked = self._blocked.get(stream)
         if blocked is not None and not blocked.done():
             blocked.set_result(None)
+
+
+class _Outlet:
+    """What one iteration sends through, and the loop in its place while it waits for an item.
+
+    Args:
+        pump: Sends the messages.
+        stream: Where they go.
+        take: Gives the items that there are.
+        size: How many items the other side takes at a time.
+
+    Attributes:
+        pace: How many items are to be in a message.
+        error: Why items could not be sent by the loop, which has ended the iteration then.
+    """
+
+    def __init__(
+        self, pump: Pump, stream: Stream, take: Callable[[], list[Any]], size: int
+    ) -> None:
+        self._pump = pump
+        self._stream = stream
+        self._take = take
+        self.pace = Pace(size)
+        self.error: ProxyError | None = None
+
+    def send(self) -> None:
+        """Sends what there is."""
+        items = self._take()
+        self.pace.note(len(items), self._pump.send(self._stream, items))
+
+    def send_or_stop(self) -> None:
+        """As `send`, for the loop: there is nobody to raise an error to but the iteration."""
+        try:
+            self.send()
+        except ProxyError as error:
+            self.error = error
+            self._pump.cancel(self._stream)
 
 
 async def _close(source: Any) -> None:

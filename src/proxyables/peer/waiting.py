@@ -174,8 +174,11 @@ class Desk:
     ) -> Iterator[RemoteValue]:
         """Yields what a chain that ends with STREAM gives; dropping the iterator stops it."""
         items = Items(self._calls, reference, steps, keep)
-        while chunk := self.run(items.take):
-            yield from with_proxies(chunk, self._tables.registry.holds)
+        try:
+            while chunk := self.run(items.take):
+                yield from with_proxies(chunk, self._tables.registry.holds)
+        finally:
+            items.leave()  # a traceback may keep it
 
     def run(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Awaits ``function(*args)`` on the loop; the calling thread waits."""
