@@ -126,6 +126,14 @@ def test_a_second_one_while_the_first_takes_effect(terminal: Terminal) -> None:
     goes_on(terminal)
 
 
+def test_a_paste_whose_end_the_terminal_threw_away(terminal: Terminal) -> None:
+    # Ctrl-C empties what the terminal holds, the mark that ends a paste for one.
+    terminal.type("\x1b[200~half of a paste")
+    time.sleep(0.3)  # it is read, and not drawn before it is whole
+    terminal.type(CONTROL_C)
+    goes_on(terminal)
+
+
 def test_what_a_cell_does_with_the_signal_ends_with_it(terminal: Terminal) -> None:
     begin(terminal, "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL) and print('go')")
     terminal.wait_prompt()

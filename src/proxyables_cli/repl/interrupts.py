@@ -50,19 +50,24 @@ def interruptible(task: asyncio.Task[Any], abandoned: asyncio.Future[None]) -> I
 
 
 @contextmanager
-def listening(on_interrupt: Callable[[], None]) -> Iterator[None]:
+def listening(on_interrupt: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Has Ctrl-C call a function, on the loop, inside the block, where no cell runs.
 
     Should the loop not come to it, because a callback or a job holds it with synchronous code, the
     next Ctrl-C interrupts that code.
+
+    Yields:
+        What has a Ctrl-C that was pressed take effect at once, for whoever is about to read what
+        was typed behind it.
     """
     loop = asyncio.get_running_loop()
     waiting = False
 
     def deliver() -> None:
         nonlocal waiting
-        waiting = False
-        on_interrupt()
+        if waiting:
+            waiting = False
+            on_interrupt()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         del number
@@ -75,7 +80,7 @@ def listening(on_interrupt: Callable[[], None]) -> Iterator[None]:
             raise KeyboardInterrupt
 
     with _handling(on_signal):
-        yield
+        yield deliver
 
 
 class _Target:

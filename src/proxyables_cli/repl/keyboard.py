@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import struct
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from fcntl import ioctl
 from typing import TextIO
@@ -56,12 +56,25 @@ class Keyboard(Vt100Input):
     def __init__(self, stdin: TextIO) -> None:
         super().__init__(stdin)
         self.stdin_reader = self._reader = _Reader(stdin.fileno(), encoding=stdin.encoding)
+        self.before_reading: Callable[[], None] | None = None
+        """Called before each read."""
+
+    def read_keys(self) -> list[KeyPress]:
+        """As in the class above."""
+        if self.before_reading is not None:
+            self.before_reading()
+        return super().read_keys()
 
     @contextmanager
     def raw_mode(self) -> Iterator[None]:
         with _with_interrupt(super().raw_mode(), self.fileno()):
             self._reader.ahead = _waiting(self.fileno())
             yield
+
+    def break_off(self) -> None:
+        """Forgets a paste, or the sequence of a key, of which only the beginning has come: a Ctrl-C
+        has the terminal throw the rest away."""
+        self.vt100_parser.reset()
 
     def cooked_mode(self) -> AbstractContextManager[None]:
         return _blocking(super().cooked_mode(), self.fileno())
@@ -98,6 +111,8 @@ def _blocking(cooked: AbstractContextManager[None], descriptor: int) -> Iterator
 
 def press_interrupt(app: Application[str]) -> None:
     """Does what Ctrl-C does where it is a key."""
+    if isinstance(app.input, Keyboard):
+        app.input.break_off()
     if app.is_running:
         app.key_processor.feed(KeyPress(Keys.ControlC))
         app.key_processor.process_keys()

@@ -107,7 +107,9 @@ class Terminal:
         prompt.editing_mode = EditingMode.VI if self._session.vi else EditingMode.EMACS
         self._toolbar.begin()
         # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back.
-        with patch_stdout(), listening(lambda: press_interrupt(prompt.app)):
+        with patch_stdout(), listening(lambda: press_interrupt(prompt.app)) as interrupt:
+            if isinstance(prompt.app.input, Keyboard):
+                prompt.app.input.before_reading = interrupt  # what was typed behind it
             return await prompt.prompt_async(
                 handle_sigint=False, refresh_interval=TICK if self._toolbar.is_moving else 0
             )
