@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from interop.agents import listening
 from interop.originals import Original
 
 _ROOT = Path(__file__).parents[2]
@@ -43,3 +44,18 @@ def original_port(original_python: str) -> Iterator[int]:
     process = Original(original_python, "serve")
     yield process.read()
     process.stop()
+
+
+@pytest.fixture(scope="module")
+def parity_port() -> Iterator[int]:
+    """Where an agent serves that calls itself "far"."""
+    with listening("serve", "--lang", "far") as ready:
+        yield ready["port"]
+
+
+@pytest.fixture(scope="module")
+def parity_bridge_port(parity_port: int) -> Iterator[int]:
+    """Where an agent bridges to that one."""
+    upstream = ("--upstream-host", "127.0.0.1", "--upstream-port", parity_port)
+    with listening("bridge", *upstream) as ready:
+        yield ready["port"]

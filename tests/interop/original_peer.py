@@ -45,6 +45,10 @@ class Nested:
         return "pong"
 
 
+class Shared:
+    kind = value = "shared"
+
+
 class Root:
     intValue = 42  # noqa: N815
     textValue = "hello"  # noqa: N815
@@ -55,6 +59,7 @@ class Root:
         self.nested = Nested()
         self.listValue = [1, 2, 3]
         self.mapValue = {"a": 1}
+        self.shared = Shared()
         self.exported: Any = None
         self.never = asyncio.Event()
 
@@ -107,6 +112,31 @@ class Root:
 
     async def leave(self) -> None:
         await self.exported.session.close()
+
+    async def RunScenario(self, scenario: str, *args: Any) -> Any:  # noqa: N802
+        """Some of what the parity agents of the other languages answer."""
+        match scenario:
+            case "GetScalars":
+                scalars = {"intValue": 42, "boolValue": True, "stringValue": "hello"}
+                return {**scalars, "nullValue": None}
+            case "CallAdd":
+                return args[0] + args[1]
+            case "CallbackRoundtrip":
+                return await args[0]("value")
+            case "ErrorPropagation":
+                raise ValueError("Boom")
+            case "ParityGetShared":
+                return self.shared
+            case "ParityDebugState":
+                counts = self.exported.snapshot()
+                told = {f"exported{key.capitalize()}": each for key, each in counts.items()}
+                return json.dumps(told)
+            case "AliasRetainRelease":
+                counts = {"baseline": 0, "peak": 1, "afterFirstRelease": 1, "final": 0}
+                return {**counts, "released": True}
+            case "UseAfterRelease":
+                return {"baseline": 0, "peak": 0}
+        raise NotImplementedError(f"unknown scenario {scenario}")
 
 
 async def serve() -> None:
@@ -251,6 +281,19 @@ async def one_too_many(proxy: Any) -> Any:
     return told
 
 
+async def parity(proxy: Any) -> Any:
+    """Drives a parity agent, by a scenario of each kind."""
+    run = proxy.RunScenario
+    scalars, aliases = await run("GetScalars"), await run("AliasRetainRelease")
+    shared = await run("ParityGetShared")
+    fan = await run("ConcurrentCallbackFanout", 2, lambda value: f"cb:{value}")
+    told = [await scalars.intValue, await scalars.nullValue, await run("CallAdd", 20, 22)]
+    told += [await run("CallbackRoundtrip", lambda value: f"cb:{value}"), await fan.values[1]]
+    told += [await run("ErrorPropagation"), await shared.kind, await aliases.peak]
+    told += [await (await run("NestedObjectAccess")).pong]
+    return [*told, await _error(run("Nonsense"))]
+
+
 async def identity(proxy: Any) -> Any:
     return [await proxy.is_classic(), await proxy.software()]
 
@@ -281,6 +324,7 @@ SCENARIOS: dict[str, Callable[[Any], Awaitable[Any]]] = {
         nested,
         nesting,
         one_too_many,
+        parity,
         pings,
         refused,
         releases,
