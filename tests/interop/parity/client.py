@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -257,7 +256,7 @@ class Client:
         """Looks again and again; returns what it saw last, when it is enough or the time is up."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._settings.cleanup_timeout
-        gc.collect()
+        await asyncio.sleep(0)  # what was just dropped is given back before the first question
         while not is_enough(seen := await look()) and loop.time() < end:
             await asyncio.sleep(_PAUSE)
         return seen

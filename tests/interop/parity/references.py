@@ -8,6 +8,7 @@ the last, or by `release`.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -114,6 +115,7 @@ async def finalise(client: Client) -> dict[str, Any]:
     cycle.append(cycle)
     peak = await client.grown(base)
     del cycle
+    gc.collect()
     return await _eventual(client, base, peak)
 
 

@@ -110,12 +110,12 @@ _STRESS: dict[str, _Expectation] = {
     "SlowConsumerBackpressure": lambda sizes: {**_payload_report(sizes), "delayed": True},
 }
 _STATE: dict[str, _Expectation] = {
-    "ParityDebugState": lambda _: None,  # see find_fault, as for the last of these
+    "ParityDebugState": lambda _: None,  # JSON in a string: see `find_fault`
     "ParityResetState": lambda _: "ok",
     "ParityGetShared": lambda _: {"kind": "shared", "value": "shared"},
     "ParityGetDeepGraph": lambda _: {"label": "deep"},
     "ParityGetLargePayload": lambda sizes: payload(sizes.payload),
-    "ParityTracePath": lambda _: None,
+    "ParityTracePath": lambda _: None,  # as well
 }
 _EXPECTED = {**_FUNCTIONAL, **_RELEASE, **_STRESS, **_STATE}
 _BY_KEY = {name.lower(): name for name in _EXPECTED}
