@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import proxyables
 from connections import connected, on_both_loops, settled
+from watching import until
 
 
 class Manager:
@@ -288,3 +290,99 @@ async def test_a_manager_whose_connection_ends_inside() -> None:
             async with client.root.manager():
                 server.abort()
                 await client.wait_closed()
+
+
+class Blocks:
+    """What is entered and left, counted; a lock of each kind."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.reasons: list[Any] = []
+        self.thread_lock = threading.Lock()
+        self.lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def block(self) -> AsyncIterator[None]:
+        self.inside += 1
+        try:
+            yield
+        except BaseException as error:
+            self.reasons.append(type(error).__name__)
+            raise
+        finally:
+            self.inside -= 1
+
+
+@on_both_loops
+async def test_a_block_that_is_given_up_while_it_is_entered_is_left() -> None:
+    blocks = Blocks()
+
+    async def use(peer: proxyables.Peer) -> None:
+        async with peer.root.block():
+            await asyncio.Event().wait()
+
+    async with (
+        proxyables.serve(blocks, "tcp://127.0.0.1:0") as server,
+        proxyables.connect(server.addresses[0]) as peer,
+    ):
+        await peer.ping()
+        task = asyncio.create_task(use(peer))
+        while not blocks.inside:  # entered, and the answer is under way
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        del task
+        await until(lambda: not blocks.inside)
+        assert blocks.reasons == ["CancelledError"]
+        assert not peer.closed
+
+
+@on_both_loops
+async def test_a_lock_that_a_worker_got_too_late_is_released() -> None:
+    blocks = Blocks()
+    blocks.thread_lock.acquire()
+    async with (
+        proxyables.serve(blocks, "tcp://127.0.0.1:0", threads=1) as server,
+        proxyables.connect(server.addresses[0]) as peer,
+    ):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1), peer.root.thread_lock:
+                pass
+        blocks.thread_lock.release()
+        await asyncio.sleep(0.1)
+        await until(lambda: not blocks.thread_lock.locked())
+
+
+@on_both_loops
+async def test_the_blocks_of_a_connection_that_is_lost_are_left() -> None:
+    blocks = Blocks()
+    async with proxyables.serve(blocks, "tcp://127.0.0.1:0") as server:
+        peer = await proxyables.connect(server.addresses[0])
+
+        async def use() -> None:
+            async with peer.root.lock, peer.root.block():
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(use())
+        await until(lambda: blocks.inside)
+        assert blocks.lock.locked()
+        peer.abort()
+        await until(lambda: not blocks.inside and not blocks.lock.locked())
+        assert blocks.reasons == ["ConnectionLost"]
+        with pytest.raises(proxyables.ConnectionClosed):
+            task.cancel()
+            await task
+
+
+@on_both_loops
+async def test_what_was_left_is_not_left_again_when_the_connection_ends() -> None:
+    blocks = Blocks()
+    async with proxyables.serve(blocks, "tcp://127.0.0.1:0") as server:
+        async with proxyables.connect(server.addresses[0]) as peer:
+            lock = await proxyables.ref(peer.root.lock)
+            async with lock, peer.root.block():
+                assert blocks.inside == 1
+            await blocks.lock.acquire()  # by somebody else
+        await until(lambda: not server.peers)
+        assert blocks.lock.locked()
+        assert (blocks.inside, blocks.reasons) == (0, [])

@@ -61,6 +61,7 @@ _COPIED: tuple[type[Any], ...] = (
 # What changes in place, and would otherwise travel by value.
 _CHANGEABLE = frozenset({list, dict, set, bytearray})
 _FORMATTING = frozenset({"mod", "imod", "rmod"})
+_MANAGING = frozenset({"enter", "aenter", "exit", "aexit"})
 _MAX_PLAIN_TYPES = 1024
 
 _Quick: TypeAlias = tuple[
@@ -93,6 +94,8 @@ class Executor:
         limits: This side's bounds.
         perform: Has a worker call something; see `placement.Perform`.
         on_workers: Whether workers get all synchronous code, and not only what is marked for them.
+        noted: Given an operation that enters or leaves a context manager, and its name, returns one
+            that notes it too.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Executor:
         perform: Perform | None = None,
         *,
         on_workers: bool = False,
+        noted: Callable[[str, Callable[..., Any]], Callable[..., Any]] | None = None,
     ) -> None:
         self.root = root
         self.find = find
@@ -115,6 +119,7 @@ class Executor:
         self._limits = limits
         self._max_steps = limits.max_steps
         self._perform = perform
+        self._noted = noted
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
         self._placement: Placement | None = None  # while nothing runs on workers
         self._quick: _Quick = (policy.passed, self._plain, getattr, policy.harmless)
@@ -378,6 +383,8 @@ class Executor:
             operation = alone(name, is_final=is_final) or operation
         if name in _FORMATTING:
             _check_template(args[0] if name == "rmod" and args else value)
+        elif name in _MANAGING and self._noted is not None:
+            operation = self._noted(name, operation)
         return self._act(operation, value, *args)
 
     def _look_up(self, value: Any, step: Step) -> Any:

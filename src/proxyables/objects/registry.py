@@ -25,9 +25,12 @@ class ObjectRegistry:
     Args:
         make_id: Gives a reference that was never given before; by default one of the classic form.
         limit: Entries that the table may hold.
+
+    Attributes:
+        on_gone: Called with each object that leaves the table, but for `clear`.
     """
 
-    __slots__ = ("_by_identity", "_entries", "_limit", "journal", "make_id")
+    __slots__ = ("_by_identity", "_entries", "_limit", "journal", "make_id", "on_gone")
 
     def __init__(self, make_id: Callable[[], Any] = make_muid, *, limit: int = 1_000_000) -> None:
         self.make_id = make_id
@@ -35,6 +38,7 @@ class ObjectRegistry:
         self._entries: dict[Any, list[Any]] = {}  # reference -> [object, count]
         self._by_identity: dict[int, Any] = {}  # id(object) -> reference
         self.journal: list[Any] = []
+        self.on_gone: Callable[[object], None] | None = None
 
     def register(self, obj: Any) -> Any:
         """Counts one more occurrence of `obj`; returns its reference.
@@ -83,6 +87,8 @@ class ObjectRegistry:
         if entry[1] == 0:
             del self._entries[id_]
             del self._by_identity[id(entry[0])]
+            if self.on_gone is not None:
+                self.on_gone(entry[0])
         return True
 
     def take_journal(self) -> list[Any]:

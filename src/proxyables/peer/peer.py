@@ -61,6 +61,7 @@ from .heartbeat import Heartbeat
 from .inspection import Overseer, Trace, status
 from .introduction import Introduction
 from .items import Items
+from .managers import Managers
 from .pings import Pings
 from .reader import Reader
 from .resolver import Resolver
@@ -220,8 +221,17 @@ class Peer(asyncio.Protocol, Generic[Root]):
         find_root = no_root if export is NOTHING else itertools.repeat(export).__next__
         registry = ObjectRegistry(itertools.count(1).__next__, limit=limits.max_references)
         self._tables = tables = Tables(self, registry, policy, limits, self.wake, find_root)
+        workers = self._workers if on_workers else None
+        self._managers = Managers(registry, export, self.loop, workers)
         self._executor = Executor(
-            find_root, policy, tables.own, tables, limits, self._perform, on_workers=on_workers
+            find_root,
+            policy,
+            tables.own,
+            tables,
+            limits,
+            self._perform,
+            on_workers=on_workers,
+            noted=self._managers.noted,
         )
         if export is not NOTHING:
             self._executor.consider(type(export))
@@ -490,6 +500,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._service.close()
         self._resolver.close()
         self._pings.close(lost)
+        self._managers.close()
         self._tables.clear()
         self._reader.clear()
         self.desk.clear()

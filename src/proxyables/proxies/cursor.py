@@ -109,7 +109,11 @@ class ProxyCursor(Operators):
     async def __aenter__(self) -> RemoteValue:
         # The chain must run once: its manager is kept over there, and left where it was entered.
         manager = await extend(self, [REF]) if self._steps else self
-        entered = await operate(manager, "aenter")
+        try:
+            entered = await operate(manager, "aenter")
+        except BaseException:
+            del manager  # else the traceback keeps it, and it stays entered over there
+            raise
         try:
             self._entered.append(manager)
         except AttributeError:
