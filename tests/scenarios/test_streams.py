@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 import proxyables
 from connections import Pair, connected, on_both_loops, settled
+from watching import until
 
 
 class Thing:
@@ -601,3 +603,31 @@ async def test_a_slow_generator_does_not_hold_back_what_it_has_made(threads: int
             seen.append((number, slow.made))
         assert [number for number, _ in seen] == list(range(40))
         assert max(made - number for number, made in seen) < 10
+
+
+@on_both_loops
+async def test_a_generator_that_swallows_its_cancellation_ends_at_its_next_item() -> None:
+    class Stubborn:
+        made = 0
+        ended = False
+
+        async def numbers(self) -> AsyncIterator[int]:
+            try:
+                while True:
+                    self.made += 1
+                    yield self.made
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.sleep(0.01)
+            finally:
+                self.ended = True
+
+    stubborn = Stubborn()
+    loop = asyncio.get_running_loop()
+    async with proxyables.serve(stubborn, "tcp://127.0.0.1:0") as server:
+        async with proxyables.connect(server.addresses[0]) as peer:
+            async for number in peer.root.numbers():
+                if number == 3:
+                    break
+            await until(lambda: stubborn.ended)
+            begun = loop.time()
+        assert loop.time() - begun < 2

@@ -150,6 +150,8 @@ class Pump:
         outlet = _Outlet(self, stream, take, size)
         try:
             async for item in iterator:
+                if stream.dead or stream.remote_closed:
+                    return  # it has swallowed its cancellation
                 chunk.append(item)
                 # Items that come one at a time are sent by the loop; it cannot wait for the stream.
                 if len(chunk) >= outlet.pace.size or stream.parked or self._writer.is_paused:
