@@ -120,6 +120,7 @@ class Executor:
         self._max_steps = limits.max_steps
         self._perform = perform
         self._noted = noted
+        self.on_workers = on_workers
         self._plain: set[type] = {type(None), bool, int, float, str, bytes, list, dict, tuple}
         self._placement: Placement | None = None  # while nothing runs on workers
         self._quick: _Quick = (policy.passed, self._plain, getattr, policy.harmless)

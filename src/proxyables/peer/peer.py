@@ -61,7 +61,6 @@ from .heartbeat import Heartbeat
 from .inspection import Overseer, Trace, status
 from .introduction import Introduction
 from .items import Items
-from .managers import Managers
 from .pings import Pings
 from .reader import Reader
 from .resolver import Resolver
@@ -73,6 +72,7 @@ from .workers import Job, Workers, make_workers
 from .writer import Writer
 
 if TYPE_CHECKING:
+    from .managers import Managers
     from .reports import Status
     from .tracing import OnCall
 
@@ -221,8 +221,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         find_root = no_root if export is NOTHING else itertools.repeat(export).__next__
         registry = ObjectRegistry(itertools.count(1).__next__, limit=limits.max_references)
         self._tables = tables = Tables(self, registry, policy, limits, self.wake, find_root)
-        workers = self._workers if on_workers else None
-        self._managers = Managers(registry, export, self.loop, workers)
+        self._managers: Managers | None = None
         self._executor = Executor(
             find_root,
             policy,
@@ -231,11 +230,20 @@ class Peer(asyncio.Protocol, Generic[Root]):
             limits,
             self._perform,
             on_workers=on_workers,
-            noted=self._managers.noted,
+            noted=self._noted,
         )
         if export is not NOTHING:
             self._executor.consider(type(export))
         tables.on_lent = self._executor.consider
+
+    def _noted(self, name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
+        """See `Managers.noted`."""
+        if self._managers is None:
+            from .managers import Managers  # hardly any connection has blocks
+
+            workers = self._workers if self._executor.on_workers else None
+            self._managers = Managers(self._tables.registry, self._export, self.loop, workers)
+        return self._managers.noted(name, operation)
 
     def _make_hello(
         self, instance: str, name: str, features: tuple[str, ...], demands: str
@@ -500,7 +508,8 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._service.close()
         self._resolver.close()
         self._pings.close(lost)
-        self._managers.close()
+        if self._managers is not None:
+            self._managers.close()
         self._tables.clear()
         self._reader.clear()
         self.desk.clear()
