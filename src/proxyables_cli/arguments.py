@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -29,7 +29,9 @@ from proxyables_cli import forms
 from proxyables_cli.exits import Code, Failure
 
 _KEYWORD = re.compile(r"(?P<name>[^\W\d]\w*)(?P<sign>:?=)(?P<word>.*)", re.DOTALL)
-_NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_NEGATIVE = re.compile(r"-\.?[0-9].*", re.DOTALL)
+_MARK = "\0"
+"""No word of a command line has one."""
 
 _TEXT = ("str", "str | None", "None | str", "Optional[str]", "typing.Optional[str]")
 
@@ -114,9 +116,17 @@ class Words:
             except UnicodeDecodeError:
                 return read
         try:
-            return forms.load(_parse(word))
-        except ValueError:
+            parsed = _parse(word)
+        except (json.JSONDecodeError, _NoConstant):
             return word
+        except ValueError as error:
+            hint = f"write ={word:.20}… for the text"
+            raise Failure(Code.BAD_DATA, f"{word:.40}… cannot be read: {error}", hint) from None
+        try:
+            return forms.load(parsed)
+        except ValueError as error:
+            hint = 'write {"$map": [["$name", …]]} for an object of your own, = before it for text'
+            raise Failure(Code.BAD_DATA, f"{word!r} is no value: {error}", hint) from None
 
     def _read(self, path: str) -> bytes:
         if path != "-":
@@ -187,14 +197,28 @@ def _text_parameters(signature: str | None) -> tuple[dict[str, bool], list[bool]
 def protect_negative(argv: list[str]) -> list[str]:
     """Lets a negative number be an argument instead of an unknown option.
 
-    Option parsers take every word with a leading dash for an option. Up to ``--`` the numbers
-    among them are rewritten to ``:=-5``, which means the same and does not look like one.
+    Option parsers take every word with a leading dash for an option. Up to ``--`` those that begin
+    like numbers are marked, so that they do not look like one; see `unprotected`.
     """
     end = argv.index("--") if "--" in argv else len(argv)
     return [
-        f":={word}" if at < end and _NEGATIVE.fullmatch(word) else word
+        f"{_MARK}{word}" if at < end and _NEGATIVE.fullmatch(word) else word
         for at, word in enumerate(argv)
     ]
+
+
+def unprotected(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a parser read, by field, with the words as they were before they were marked."""
+    return {
+        name: [_unmarked(each) for each in given]
+        if isinstance(given, (list, tuple))
+        else _unmarked(given)
+        for name, given in typed.items()
+    }
+
+
+def _unmarked(given: object) -> object:
+    return given.removeprefix(_MARK) if isinstance(given, str) else given
 
 
 def _text(read: bytes, path: str) -> str:
@@ -218,8 +242,12 @@ def _parse(text: str) -> Value:
         raise ValueError("it is nested too deeply") from None
 
 
+class _NoConstant(ValueError):
+    """What looks like a constant of JSON's and is none."""
+
+
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON value")
+    raise _NoConstant(f"{constant} is not a JSON value")
 
 
-__all__ = ["Argument", "Words", "protect_negative", "settle"]
+__all__ = ["Argument", "Words", "protect_negative", "settle", "unprotected"]

@@ -59,6 +59,10 @@ def understand(command: Command, typed: Mapping[str, Any]) -> Invocation:
     Raises:
         Failure: An option's value is wrong.
     """
+    if command.name in ("call", "set"):
+        from proxyables_cli.arguments import unprotected
+
+        typed = unprotected(typed)
     file = configuration.find(typed.get("config"), os.environ)
     keys = [row.key for row in configurable(command.options)]
     settings = Settings(command.name, keys, os.environ, file)

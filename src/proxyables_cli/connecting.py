@@ -165,12 +165,15 @@ def run(work: Coroutine[Any, Any, int], options: Common) -> int:
     On asyncio's own loop: such a command makes a handful of calls, and importing uvloop would
     take longer than it saves.
     """
-    import proxyables.net.dialing  # noqa: F401 - while the collector rests
+    try:
+        import proxyables.net.dialing  # noqa: F401 - while the collector rests
 
-    collector.wake()
-    logs.configure(options, logging.ERROR)
-    with asyncio.Runner() as runner:
-        return runner.run(work)
+        collector.wake()
+        logs.configure(options, logging.ERROR)
+        with asyncio.Runner() as runner:
+            return runner.run(work)
+    finally:
+        work.close()  # Ctrl-C may come before it has begun
 
 
 __all__ = ["CONNECT_SECONDS", "Connecting", "Place", "connected", "identity", "place", "run"]

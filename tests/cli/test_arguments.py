@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyables_cli.arguments import Words, protect_negative, settle
+from proxyables_cli.arguments import Words, protect_negative, settle, unprotected
 from proxyables_cli.exits import Code, Failure
 
 
@@ -75,6 +75,10 @@ def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ((":=NaN",), Code.BAD_DATA, "NaN is not a JSON value"),
         ((":=" + "[" * 100_000,), Code.BAD_DATA, "nested too deeply"),
         (('a:={"$bytes": "!"}',), Code.BAD_DATA, r"content of '\$bytes' is wrong"),
+        (('{"$ref": "#/x"}',), Code.BAD_DATA, r"'\$ref' is not one of \$bigint"),
+        (('[{"$bytes": "!"}]',), Code.BAD_DATA, r"content of '\$bytes' is wrong"),
+        (("[" * 5000,), Code.BAD_DATA, "nested too deeply"),
+        (("9" * 5000,), Code.BAD_DATA, "4300 digits"),
         ((':={"$evil": 1}',), Code.BAD_DATA, r"'\$evil' is not one of \$bigint"),
         (("@/no/such/file",), Code.USAGE, "cannot read '/no/such/file': no such file"),
         (("a=1", "2"), Code.USAGE, "'2' follows the keyword a="),
@@ -97,8 +101,17 @@ def test_a_json_file_that_is_not_text_is_explained(tmp_path: Path) -> None:
 def test_negative_numbers_are_no_options() -> None:
     words = ["call", ":9000", "add", "-5", "-2.5e3", "-x", "--", "-5"]
     assert protect_negative(words) == [
-        *("call", ":9000", "add", ":=-5", ":=-2.5e3", "-x", "--", "-5")
+        *("call", ":9000", "add", "\0-5", "\0-2.5e3", "-x", "--", "-5")
     ]
+
+
+@pytest.mark.parametrize(("word", "value"), [("-5", -5), ("-2.5e3", -2500.0), ("-.5", "-.5")])
+def test_a_negative_number_is_like_any_other(word: str, value: object) -> None:
+    typed = unprotected({"arguments": protect_negative([word]), "address": "x", "verbose": 1})
+    assert typed == {"arguments": [word], "address": "x", "verbose": 1}
+    (argument,) = Words().arguments(typed["arguments"])
+    assert settle([argument], "(number: int)") == ([value], {})
+    assert settle([argument], "(text: str)") == ([word], {})
 
 
 @given(st.text())
