@@ -9,6 +9,7 @@ from proxyables_cli import connecting, paths
 from proxyables_cli.advising import advised
 from proxyables_cli.arguments import Words, settle
 from proxyables_cli.connecting import Connecting
+from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command, switch, value, word, words
 
 _PATH = (
@@ -90,6 +91,9 @@ def get(options: GetOptions) -> int:
 def set_value(options: SetOptions) -> int:
     """Assigns to what the path names. Prints nothing."""
     new = Words().value(options.value)
+    if not paths.parse(options.path):
+        told = f"cannot set {options.path!r}: the object itself is no place to put a value"
+        raise Failure(Code.USAGE, told, "write the path of an attribute or an item")
 
     async def work(found: Any) -> None:
         import proxyables

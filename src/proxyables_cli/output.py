@@ -90,7 +90,9 @@ class Printer:
         from io import StringIO
 
         from rich.console import Console
-        from rich.pretty import Pretty
+        from rich.highlighter import ReprHighlighter
+        from rich.pretty import pretty_repr
+        from rich.text import Text
 
         made = StringIO()
         console = Console(
@@ -98,10 +100,10 @@ class Printer:
             force_terminal=wants_color(self._color),
             no_color=not wants_color(self._color),
             width=None if is_terminal() else 100,
-            emoji=False,
-            markup=False,
         )
-        console.print(Pretty(value), end="")
+        text = Text(pretty_repr(value, max_width=console.width))
+        ReprHighlighter().highlight(text)
+        console.print(text, end="", soft_wrap=True)  # a literal that is longer stays in one piece
         return made.getvalue().rstrip("\n").encode("utf-8", "backslashreplace")
 
 
@@ -114,8 +116,13 @@ def _table(value: Any) -> list[str]:
     rows = rows_of(value, wanted=True)
     if rows is None:
         return []
-    width = shutil.get_terminal_size().columns if is_terminal() else _UNBOUNDED
-    return list(table_of(rows, width, text_of=lambda each: json_line(each).decode().rstrip()))
+    fits = is_terminal()
+    width = shutil.get_terminal_size().columns if fits else _UNBOUNDED
+
+    def text_of(each: Any) -> str:
+        return json_line(each).decode().rstrip()
+
+    return list(table_of(rows, width, text_of=text_of, is_whole=not fits))
 
 
 def json_line(value: Any) -> bytes:

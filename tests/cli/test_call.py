@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
-from cli.processes import Cli, Server, Starter
+from cli.processes import COMMAND, Cli, Server, Starter
 
 KEYWORDS = '[["a","2",[1]],{"k":"v","n":{"$bytes":"AP8="}}]\n'
 
@@ -239,3 +240,27 @@ def test_a_server_that_tells_nothing_gives_no_advice(cli: Cli, serve: Starter) -
     result = cli("call", server.address, "ad")
     assert result.code == 1
     assert "did you mean" not in result.line
+
+
+@pytest.mark.parametrize("path", [".", ""])
+def test_the_root_itself_cannot_be_set(cli: Cli, shop: Server, path: str) -> None:
+    result = cli("set", shop.address, path, "1")
+    assert (result.code, result.out) == (2, "")
+    assert "the object itself is no place to put a value" in result.line
+
+
+def test_ctrl_c_while_a_command_starts_says_nothing_of_python(cli: Cli, shop: Server) -> None:
+    for tenths in range(8):
+        with subprocess.Popen(
+            [*COMMAND, "call", shop.address, "slow", "30"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=cli.env,
+            text=True,
+        ) as process:
+            time.sleep(0.05 + tenths * 0.05)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+        if process.returncode == 130:  # else Python itself was not ready to be told
+            assert "never awaited" not in told
+            assert "Warning" not in told

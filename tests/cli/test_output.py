@@ -55,3 +55,18 @@ def test_a_line_of_json_is_one_safe_line(text: str) -> None:
     assert json.loads(written) == text
     assert written.count(b"\n") == 1
     assert not any(char < " " or "\x7f" <= char <= "\x9f" for char in written.decode()[:-1])
+
+
+def test_in_a_pipe_a_table_is_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    rows = [{"number": number, "text": "x" * 5000} for number in range(250)]
+    Printer("table", "never").value(rows)
+    lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert len(lines) == 252
+    assert all(line.endswith("x" * 5000) for line in lines[2:])
+
+
+def test_in_a_pipe_a_long_literal_stays_in_one_piece(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    Printer("pretty", "never").value(["x" * 300, "y"])
+    assert f"'{'x' * 300}'," in capfdbinary.readouterr().out.decode()

@@ -44,7 +44,11 @@ def _is_row(value: object) -> bool:
 
 
 def table_of(
-    rows: Sequence[Row], width: int, *, text_of: Callable[[UserValue], str] = repr
+    rows: Sequence[Row],
+    width: int,
+    *,
+    text_of: Callable[[UserValue], str] = repr,
+    is_whole: bool = False,
 ) -> Iterator[str]:
     """Lays rows out as lines of at most `width` characters.
 
@@ -52,29 +56,31 @@ def table_of(
         rows: At least one; values that are missing stay empty.
         width: Columns of the terminal.
         text_of: Makes the text of a value. Strings stand for themselves.
+        is_whole: Show every row, and all of each value.
     """
-    names = list(dict.fromkeys(name for row in rows[:MAX_ROWS] for name in row))
+    taken, length = (rows, None) if is_whole else (rows[:MAX_ROWS], _CELL)
+    names = list(dict.fromkeys(name for row in taken for name in row))
     shown = [
-        [_cell(row[name], text_of) if name in row else "" for name in names]
-        for row in rows[:MAX_ROWS]
+        [_cell(row[name], text_of, length) if name in row else "" for name in names]
+        for row in taken
     ]
-    headings = [_cell(name, text_of) for name in names]
+    headings = [_cell(name, text_of, length) for name in names]
     columns = zip(headings, *shown, strict=True)
     least = [min(max(map(_size, column)), _LEAST_COLUMN) for column in columns]
     if sum(least) + len(_GAP) * (len(least) - 1) > width:
         yield from _one_below_the_other(headings, shown, width)
     else:
-        right = [_is_number(name, rows) for name in names]
+        right = [_is_number(name, taken) for name in names]
         yield from _side_by_side(headings, shown, right, width)
-    if len(rows) > MAX_ROWS:
-        yield f"… {len(rows) - MAX_ROWS} more rows of {len(rows)}"
+    if len(rows) > len(taken):
+        yield f"… {len(rows) - len(taken)} more rows of {len(rows)}"
 
 
-def _cell(value: UserValue, text_of: Callable[[UserValue], str]) -> str:
+def _cell(value: UserValue, text_of: Callable[[UserValue], str], length: int | None) -> str:
     from proxyables_cli.repl.display import escaped
 
     text = value if type(value) is str else "" if value is None else text_of(value)
-    return escaped(text[:_CELL].replace("\n", " ").replace("\t", " "))
+    return escaped(text[:length].replace("\n", " ").replace("\t", " "))
 
 
 def _side_by_side(
@@ -101,7 +107,7 @@ def _side_by_side(
 
 
 def _is_number(name: str, rows: Sequence[Row]) -> bool:
-    values = [row[name] for row in rows[:MAX_ROWS] if row.get(name) is not None]
+    values = [row[name] for row in rows if row.get(name) is not None]
     return bool(values) and all(type(each) in (int, float) for each in values)
 
 
