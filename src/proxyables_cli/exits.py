@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 CLIPPED = 600
+_MOST_NAMED = 5
+"""Servers that are running, where one was not found."""
 
 
 class Code(IntEnum):
@@ -174,9 +176,14 @@ def _code_of(error: BaseException) -> Code:
 
 def _advice(error: BaseException) -> str:
     nobody = (ConnectionRefusedError, FileNotFoundError)
-    if isinstance(error.__cause__, nobody) and getattr(error, "reason", "") == "unreachable":
+    if not isinstance(error.__cause__, nobody) or getattr(error, "reason", "") != "unreachable":
+        return ""
+    from proxyables_cli import runtime  # which needs this module
+
+    there = [f"unix:{path}" for path in runtime.sockets() if runtime.is_served(path)]
+    if not there:
         return "; start a server with 'proxyables serve'"
-    return ""
+    return f"; running here: {', '.join(there[:_MOST_NAMED])}{' …' * (len(there) > _MOST_NAMED)}"
 
 
 def _message_of(error: BaseException) -> str:

@@ -25,6 +25,7 @@ Value = Any
 # JavaScript's numbers, and jq's, are exact up to here; beyond, a reader would round in silence.
 EXACT = (1 << 53) - 1
 _DEPTH = 200
+_DEEPEST = 400
 
 
 def dump(value: Value, depth: int = 0) -> Json:
@@ -54,21 +55,28 @@ def dump(value: Value, depth: int = 0) -> Json:
     return _dump_other(value)
 
 
-def load(read: Json) -> Value:
+def load(read: Json, depth: int = 0) -> Value:
     """Turns parsed JSON into values, forms included.
 
+    Args:
+        read: What `json.loads` gave.
+        depth: How deep it lies; beyond 400 levels nothing is read.
+
     Raises:
-        ValueError: An object with one ``$`` key that is no form, or whose content is wrong.
+        ValueError: An object with one ``$`` key that is no form, or whose content is wrong; or it
+            is nested too deeply.
     """
+    if depth > _DEEPEST:
+        raise ValueError(f"it is nested deeper than {_DEEPEST} levels")
     if isinstance(read, list):
-        return [load(item) for item in read]
+        return [load(item, depth + 1) for item in read]
     if not isinstance(read, dict):
         return read
     if len(read) == 1:
         ((name, content),) = read.items()
         if name.startswith("$"):
             return _load_form(name, content)
-    return {key: load(item) for key, item in read.items()}
+    return {key: load(item, depth + 1) for key, item in read.items()}
 
 
 def _dump_dict(value: dict[Value, Value], depth: int) -> Json:

@@ -36,6 +36,15 @@ def sockets() -> list[str]:
         return []
 
 
+def is_served(path: str) -> bool:
+    """Whether anybody listens at a socket, as far as can be told at once."""
+    import socket  # seldom needed
+
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) == 0
+
+
 def _is_private(found: os.stat_result) -> bool:
     mode = found.st_mode
     return stat.S_ISDIR(mode) and found.st_uid == os.geteuid() and not mode & 0o077
@@ -104,4 +113,4 @@ def _unusable(path: str, error: OSError) -> Failure:
     return Failure(Code.CANNOT_LISTEN, f"cannot make the directory {path}: {why}", _HINT)
 
 
-__all__ = ["checked", "directory", "socket_path", "sockets"]
+__all__ = ["checked", "directory", "is_served", "socket_path", "sockets"]

@@ -263,4 +263,11 @@ def test_ctrl_c_while_a_command_starts_says_nothing_of_python(cli: Cli, shop: Se
             _, told = process.communicate(timeout=30)
         if process.returncode == 130:  # else Python itself was not ready to be told
             assert "never awaited" not in told
-            assert "Warning" not in told
+
+
+def test_where_nobody_is_there_those_who_are_elsewhere_are_named(cli: Cli, serve: Starter) -> None:
+    (cli.directory / "quiet.py").write_text("class A: pass\nthing = A()\n")
+    server = serve("quiet:thing", "--name", "here")
+    result = cli("call", "./none.sock", "add")
+    assert result.code == 69
+    assert result.line.endswith(f"; running here: {server.address}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -67,7 +68,10 @@ def test_every_reason_has_its_code() -> None:
     assert exits._BY_REASON.keys() == set(get_args(errors.Reason))
 
 
-def test_only_who_found_nobody_is_told_to_start_a_server() -> None:
+def test_only_who_found_nobody_is_told_to_start_a_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     advice = "; start a server with 'proxyables serve'"
     nobody = caused(errors.HandshakeFailed("no", reason="unreachable"), ConnectionRefusedError())
     assert explain(nobody) == (69, f"no{advice}")

@@ -117,3 +117,12 @@ def test_sets_of_mixed_types_are_written_in_one_order() -> None:
 def test_wrong_forms_are_refused(read: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         forms.load(read)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    def nested(levels: int) -> Any:
+        return json.loads("[" * levels + "]" * levels)
+
+    forms.load(nested(400))
+    with pytest.raises(ValueError, match="deeper than 400 levels"):
+        forms.load(nested(402))
