@@ -123,6 +123,8 @@ def test_what_is_understood(text: str, address: Address, canonical: str) -> None
         ("exec:a\x00b", r"character '\\x00' cannot"),
         ("9000", "write a port as :9000, a socket path as ./9000"),
         ("localhost", "a port is missing: tcp://localhost:PORT"),
+        ("tcp", "'tcp' is a scheme; what it leads to is missing"),
+        ("unix", "'unix' is a scheme; what it leads to is missing"),
         ("localhost:", "'' is not a port"),
         ("localhost:http", "'http' is not a port"),
         (":-1", "'-1' is not a port"),

@@ -240,6 +240,8 @@ def _authority(text: str, authority: str, *, scheme: str) -> tuple[str, int]:
     if not colon or (authority.startswith("[") and not host.endswith("]")):
         if re.fullmatch(_DIGITS, authority):
             refuse(text, f"write a port as :{authority}, a socket path as ./{authority}")
+        if authority.lower() in SCHEMES:
+            refuse(text, f"{authority!r} is a scheme; what it leads to is missing")
         refuse(text, f"a port is missing: {scheme}://{authority or 'HOST'}:PORT")
     if not re.fullmatch(_DIGITS, port):
         refuse(text, f"{port!r:.80} is not a port; a number from 0 to 65535 was expected")
