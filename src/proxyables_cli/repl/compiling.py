@@ -137,8 +137,7 @@ class Compiler:
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
             return Completeness.INVALID
         last_line = source.rsplit("\n", 1)[-1]
-        compound = tree.body and hasattr(tree.body[-1], "body")
-        open_block = compound and last_line.strip() != ""
+        open_block = _is_block(tree.body) and last_line.strip() != ""
         return Completeness.INCOMPLETE if open_block else Completeness.COMPLETE
 
     def parse(self, source: str, filename: str) -> ast.Module:
@@ -151,6 +150,11 @@ class Compiler:
         tree = compile(source, filename, "exec", flags=flags, dont_inherit=True)
         assert isinstance(tree, ast.Module)
         return tree
+
+
+def _is_block(body: list[ast.stmt]) -> bool:
+    """Whether the last statement can go on in a further line; `match` has cases for a body."""
+    return bool(body) and (hasattr(body[-1], "body") or isinstance(body[-1], ast.Match))
 
 
 def cell_name(number: int) -> str:
