@@ -60,6 +60,25 @@ def test_an_open_file_is_closed_to_others(path: Path) -> None:
         "API_TOKEN='abc'",
         "%secret pin",
         "%open ws://ada:abc@host",
+        "secret_key = 'A'",
+        "aws_secret_access_key='A'",
+        "token_value = 'A'",
+        "passwords = ['A']",
+        "tokens: list = ['A']",
+        "PASSWORD2 = 'A'",
+        "credential_s = 'A'",
+        "password += 'A'",
+        "(token := 'A')",
+        "password, x = 'A', 1",
+        "x, (y, *password) = 'A', 'B'",
+        "x = password = 'A'",
+        "tokens['ada'] = 'A'",
+        "config['password']['ada'] = 'A'",
+        "conn.secrets.ada = 'A'",
+        "if x:\n    y, pwd = 'A', 'B'\n",
+        "%time x, token = 'A', 'B'",
+        "access_key='A'",
+        "f(secret_1='A')",
         "headers['Authorization'] = 'Bearer abc'",
         "x = '" + "y" * history.MAX_INPUT + "'",
     ],
@@ -71,7 +90,13 @@ def test_what_is_not_kept(path: Path, text: str) -> None:
     assert path.read_bytes() == b""
 
 
-@pytest.mark.parametrize("text", ["token", "obj.tokens()", "x == secret", "password == x", "1 "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token", "obj.tokens()", "x == secret", "password == x", "1 ", "token <= x",
+        "f(token, x=1)", "x = obj.tokens", "x, y = token, 1", "%time obj.tokens",
+    ],
+)  # fmt: skip
 def test_what_is_no_secret(text: str) -> None:
     assert history.is_kept(text)
 

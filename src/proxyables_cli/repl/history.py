@@ -7,32 +7,68 @@ the directory, and so is the file cut, by whoever finds it too long when a sessi
 
 from __future__ import annotations
 
+import ast
 import datetime
 import fcntl
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from proxyables_cli.repl.compiling import dedented, with_commands
+
 MAX_BYTES = 2 << 20
 """A file that is longer loses its older half when a session begins."""
 MAX_INPUT = 64 << 10
 """Characters of the longest input that is kept."""
 
+_SECRET_NAME = re.compile(
+    r"token|secret|passw(or)?d|passphrase|pwd|credential|(api|private|access)_?key", re.IGNORECASE
+)
 _SECRET = re.compile(
-    r"""(token|secret|passw(or)?d|passphrase|api_?key|private_?key|credentials?)["']?\]?\s*[=:](?!=)
+    rf"""({_SECRET_NAME.pattern})\w*["']?\]?\s*(:|[-+*/%@&|^]|//|\*\*|<<|>>)?[=:](?!=)
     |%secret\b|-----BEGIN|://[^/\s:@]+:[^/\s@]+@|\bBearer\s""",
     re.IGNORECASE | re.VERBOSE,
 )
 
+_COMMAND = re.compile(r"^%\w+ ")
+"""What stands before the code that a command runs."""
+
 
 def is_kept(text: str) -> bool:
     """Whether an input may be kept: not empty, not private, and not likely to hold a secret."""
-    private = text.startswith(" ") or not text.strip() or len(text) > MAX_INPUT
-    return not private and _SECRET.search(text) is None
+    if text.startswith(" ") or not text.strip() or len(text) > MAX_INPUT:
+        return False
+    return _SECRET.search(text) is None and not _assigns_a_secret(text)
+
+
+def _assigns_a_secret(text: str) -> bool:
+    """Whether a target is called like a secret where the name and the sign are apart, as in
+    ``password, user = …`` and ``tokens["ada"] = …``."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(with_commands(dedented(_COMMAND.sub("", text))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    targets: list[ast.expr] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            targets += node.targets
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign, ast.NamedExpr)):
+            targets.append(node.target)
+    words = (word for target in targets for part in ast.walk(target) for word in _words(part))
+    return any(_SECRET_NAME.search(word) for word in words)
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name(id=word) | ast.Attribute(attr=word) | ast.Constant(value=str(word)):
+            yield word
 
 
 class _PrivateHistory(FileHistory):
