@@ -144,6 +144,21 @@ def test_commands_in_scripts() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ('%conn\n"""\n%d items\n\n%d\n""" % (3, 4)', ["%conn", "\n3 items\n\n4\n"]),
+        ("7\n%conn\n(7\n% 4)\n%conn a", [7, "%conn", 3, "%conn a"]),
+        ("7 \\\n% 4\n%conn it's (\n8", [3, "%conn it's (", 8]),
+        ("x = 7 # (\n%conn\n'\\\n%d' % x", ["%conn", "7"]),
+        ("if 1:\n  x = 1\n%conn\nx", ["%conn", 1]),
+        ('x = 7\n%conn\nf"""{x}\n%"""', ["%conn", "7\n%"]),
+    ],
+)
+def test_lines_inside_of_expressions_are_no_commands(source: str, shown: list[Any]) -> None:
+    assert _shown(with_commands(source), Shows.ALL) == shown
+
+
 def test_syntax_errors_keep_their_place() -> None:
     with pytest.raises(SyntaxError) as caught:
         Compiler().compile("x = 1\nif x\n  y")

@@ -9,6 +9,7 @@ import __future__
 
 import ast
 import codeop
+import io
 import linecache
 import re
 import warnings
@@ -177,22 +178,39 @@ def with_commands(source: str) -> str:
     """Turns the ``%`` lines of a script into calls; a script without any comes back unchanged.
 
     A line that begins with ``%`` cannot begin a statement, but it can continue one or stand in a
-    string. So a script that is Python as it stands is left alone, and elsewhere only lines that
-    follow a blank line, a complete line or another command are taken.
+    string. So a script that is Python as it stands is left alone, and elsewhere those lines are
+    that stand within brackets or a string, or behind a backslash.
     """
     if not re.search(r"^%", source, re.MULTILINE):
         return source
     try:
         compile(source, "<script>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError):
-        pass  # not Python as it stands, so its % lines are commands
+        pass  # not Python as it stands, so it has % lines that are commands
     else:
         return source
-    lines = [
-        f"await {COMMAND}({line[1:].strip()!r})" if line.startswith("%") else line
-        for line in source.split("\n")
-    ]
+    lines: list[str] = []
+    since = 0  # the line after the last command
+    for line in source.split("\n"):
+        if line.startswith("%") and not _is_open("\n".join(lines[since:])):
+            lines.append(f"await {COMMAND}({line[1:].strip()!r})")
+            since = len(lines)
+        else:
+            lines.append(line)
     return "\n".join(lines)
+
+
+def _is_open(source: str) -> bool:
+    """Whether the next line is within brackets or a string, or follows a backslash."""
+    import tokenize  # slow to import, and few scripts have commands
+
+    try:
+        for _ in tokenize.generate_tokens(io.StringIO(f"{source}\n").readline):
+            pass
+    except (tokenize.TokenError, SyntaxError) as error:
+        # Other errors are those of a text that no further line mends.
+        return source.endswith("\\") or re.search("EOF|triple-quoted", str(error)) is not None
+    return False
 
 
 def _show(tree: ast.Module, shows: Shows, display: str) -> None:
