@@ -449,3 +449,17 @@ def test_colours_of_python(tmp_path: Path) -> None:
         assert prompt.screen.style_at("'text", 0).fg == "green"
 
     play(tmp_path, scene)
+
+
+# ---- Enter
+
+
+@pytest.mark.parametrize("line", ["if obj.stock:  # sure?", 'x = """what?', "f(  # why??"])
+def test_a_question_mark_makes_no_cell_whole(tmp_path: Path, line: str) -> None:
+    async def scene(prompt: Prompt) -> None:
+        prompt.type(f"{line}\r")
+        await prompt.until(lambda: prompt.screen.line == "...")
+        prompt.type(CONTROL_C)
+        await prompt.enter("obj.sell ?", "Sells copies")
+
+    play(tmp_path, scene)

@@ -310,6 +310,11 @@ def test_plain_prompt_on_pipes(address: str) -> None:
     assert "there is no command %lss; did you mean %ls?" in done.stderr
 
 
+def test_a_question_mark_ends_no_cell_of_a_plain_prompt(address: str) -> None:
+    done = run_process(command(address, plain=True), "if obj.value:  # sure?\n  print('yes')\n\n")
+    assert (done.stdout, done.stderr) == (">>> ... ... yes\n>>> \n", "")
+
+
 def test_scripts_start_without_the_prompts_machinery(address: str) -> None:
     code = (
         "import sys\n[m for m in ('prompt_toolkit', 'pygments', 'rich', 'typer', 'pydantic') "

@@ -25,6 +25,8 @@ DISPLAY = "__px_display__"
 COMMAND = "__px_command__"
 """The name of the coroutine function that runs a ``%`` line inside a script."""
 
+_QUESTION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(\?\??)")
+
 _FUTURE_FLAGS = 0
 for _name in __future__.all_feature_names:
     _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
@@ -174,6 +176,15 @@ def dedented(source: str) -> str:
     return "\n".join(line.removeprefix(indent) for line in lines) if indent else source
 
 
+def command_of(text: str) -> str | None:
+    """The ``%`` line that an input is, without its ``%``; ``name?`` is one too. None for Python."""
+    text = text.strip()
+    if text.startswith("%"):
+        return text[1:]
+    question = _QUESTION.fullmatch(text)
+    return f"desc {question[2].removeprefix('?')}{question[1]}" if question else None
+
+
 def with_commands(source: str) -> str:
     """Turns the ``%`` lines of a script into calls; a script without any comes back unchanged.
 
@@ -238,6 +249,7 @@ __all__ = [
     "Completeness",
     "Shows",
     "cell_name",
+    "command_of",
     "dedented",
     "with_commands",
 ]

@@ -18,7 +18,7 @@ from prompt_toolkit.filters import (
 )
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from proxyables_cli.repl.compiling import Compiler, Completeness
+from proxyables_cli.repl.compiling import Compiler, Completeness, command_of
 from proxyables_cli.repl.menu import Menu
 
 INDENT = "    "
@@ -137,10 +137,9 @@ def _in_indentation() -> bool:
 
 def _runs(document: Document, compiler: Compiler) -> bool:
     """Whether Enter means that the cell is to run: it is whole, and the cursor in its last line."""
-    text = document.text.strip()
     if document.text_after_cursor.strip() and not document.on_last_line:
         return False
-    if not text or text.startswith("%") or text.endswith("?"):
+    if not document.text.strip() or command_of(document.text) is not None:
         return True
     return compiler.completeness(document.text) is not Completeness.INCOMPLETE
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from proxyables_cli.repl.compiling import Completeness
+from proxyables_cli.repl.compiling import Completeness, command_of
 from proxyables_cli.repl.interrupts import listening
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def _cell(session: Session) -> str | None:
                 return "\n".join(lines) if lines else None
             lines.append(line)
             source = "\n".join(lines)
-            if source.lstrip().startswith("%") or source.rstrip().endswith("?"):
+            if command_of(source) is not None:
                 return source
             if session.evaluator.compiler.completeness(source) is not Completeness.INCOMPLETE:
                 return source

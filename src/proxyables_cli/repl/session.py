@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from proxyables.errors import ConnectionClosed
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
 from proxyables_cli.repl import failures, scripts
-from proxyables_cli.repl.compiling import Cell, Compiler, Shows, dedented
+from proxyables_cli.repl.compiling import Cell, Compiler, Shows, command_of, dedented
 from proxyables_cli.repl.completion.remote import Descriptions
 from proxyables_cli.repl.connections import Connection, Connections
 from proxyables_cli.repl.display import Display
@@ -35,7 +34,6 @@ SHOWN_CHARACTERS = 20_000
 """Characters of one value at a prompt."""
 
 _TAKE = "__px_take__"
-_QUESTION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(\?\??)$")
 _LEAVING = frozenset({"exit", "quit"})
 
 
@@ -195,12 +193,8 @@ class Session:
         if text in _LEAVING and text not in self.scope.names:
             self.leave()
             return
-        question = _QUESTION.match(text)
-        if text.startswith("%"):
-            line = text[1:]
-        elif question is not None:
-            line = f"desc {question[2].removeprefix('?')}{question[1]}"
-        else:
+        line = command_of(text)
+        if line is None:
             self.report(await self._recorded(source), source)
             return
         entry = self._entry(text, is_command=True)
