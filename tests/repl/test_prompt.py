@@ -463,3 +463,17 @@ def test_a_question_mark_makes_no_cell_whole(tmp_path: Path, line: str) -> None:
         await prompt.enter("obj.sell ?", "Sells copies")
 
     play(tmp_path, scene)
+
+
+# ---- what happens beside the prompt
+
+
+def test_an_unfinished_line_of_a_callback_is_not_lost(tmp_path: Path) -> None:
+    async def scene(prompt: Prompt) -> None:
+        await prompt.enter("loop = asyncio.get_running_loop()", ">>>")
+        later = "loop.call_later(0.2, lambda: print('un', 'done', end='')) and None"
+        await prompt.enter(later, later)
+        await asyncio.sleep(0.4)
+        await prompt.enter("20 + 3", "\nun done\n23\n>>>")
+
+    play(tmp_path, scene)

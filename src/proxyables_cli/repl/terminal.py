@@ -18,9 +18,9 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Always
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import ColorDepth, Output
-from prompt_toolkit.patch_stdout import patch_stdout
 
 from proxyables_cli.repl import colours, keys
+from proxyables_cli.repl.above import printing_above
 from proxyables_cli.repl.age import Age
 from proxyables_cli.repl.commands import COMMANDS
 from proxyables_cli.repl.history import open_history
@@ -107,7 +107,7 @@ class Terminal:
         prompt.editing_mode = EditingMode.VI if self._session.vi else EditingMode.EMACS
         self._toolbar.begin()
         # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back.
-        with patch_stdout(), listening(lambda: press_interrupt(prompt.app)) as interrupt:
+        with printing_above(), listening(lambda: press_interrupt(prompt.app)) as interrupt:
             if isinstance(prompt.app.input, Keyboard):
                 prompt.app.input.before_reading = interrupt  # what was typed behind it
             return await prompt.prompt_async(
