@@ -477,3 +477,23 @@ def test_an_unfinished_line_of_a_callback_is_not_lost(tmp_path: Path) -> None:
         await prompt.enter("20 + 3", "\nun done\n23\n>>>")
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("loop.call_later(0.3, lambda: 1/0) and None", "ZeroDivisionError: division by zero"),
+        ("px.spawn(obj.books[9].title) and None", "IndexError: list index out of range"),
+    ],
+)
+def test_errors_in_the_background_are_told_above(tmp_path: Path, line: str, error: str) -> None:
+    async def scene(prompt: Prompt) -> None:
+        await prompt.enter("loop = asyncio.get_running_loop()", ">>>")
+        await prompt.enter(line, line)
+        prompt.type("20 + ")
+        await prompt.until(lambda: error in prompt.screen.text and prompt.screen.line == ">>> 20 +")
+        told = prompt.screen.text.split("in the background:")[1].split(error)[0]
+        assert "proxyables" not in told
+        await prompt.enter("3", "\n23\n>>>")
+
+    play(tmp_path, scene)

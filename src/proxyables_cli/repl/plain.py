@@ -23,6 +23,11 @@ MORE = "... "
 
 async def interact(session: Session) -> int:
     """Prompts until the input ends; returns the exit code."""
+    with session.telling_background_errors():
+        return await _run(session)
+
+
+async def _run(session: Session) -> int:
     while session.exit_code is None:
         source = await _cell(session)
         if source is None:

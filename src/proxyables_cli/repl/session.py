@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from proxyables.errors import ConnectionClosed
@@ -17,7 +18,7 @@ from proxyables_cli.repl import failures, scripts
 from proxyables_cli.repl.compiling import Cell, Compiler, Shows, command_of, dedented
 from proxyables_cli.repl.completion.remote import Descriptions
 from proxyables_cli.repl.connections import Connection, Connections
-from proxyables_cli.repl.display import Display
+from proxyables_cli.repl.display import Display, escaped
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.jobs import Job, Jobs
@@ -308,6 +309,25 @@ class Session:
     def say(self, text: str) -> None:
         """Tells the user something that no input asked for."""
         talk(text)
+
+    @contextlib.contextmanager
+    def telling_background_errors(self) -> Iterator[None]:
+        """Tells inside the block what tasks and callbacks raise that nobody waits for."""
+        loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(lambda _, context: self._on_background_error(context))
+        try:
+            yield
+        finally:
+            loop.set_exception_handler(before)
+
+    def _on_background_error(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, BaseException):
+            self.say(escaped(str(context.get("message"))))
+            return
+        # One text, which nothing that is printed at the same time comes between.
+        talk(f"in the background:\n{failures.text_of(error)}".rstrip("\n"), name="")
 
     def _on_job_end(self, job: Job, outcome: Outcome) -> None:
         told = "done" if outcome.ending is Ending.DONE else outcome.ending.value

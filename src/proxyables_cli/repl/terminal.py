@@ -54,7 +54,8 @@ async def interact(
     """
     terminal = Terminal(session, source or Keyboard(sys.stdin), output)
     try:
-        return await terminal.run()
+        with session.telling_background_errors():
+            return await terminal.run()
     finally:
         await terminal.close()
 
@@ -106,12 +107,15 @@ class Terminal:
         prompt = self._prompt
         prompt.editing_mode = EditingMode.VI if self._session.vi else EditingMode.EMACS
         self._toolbar.begin()
-        # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back.
+        # Ctrl-C is ours here; prompt_toolkit's handler would not put ours back. Nor may it take the
+        # prompt away, and what is typed meanwhile, for an error of somebody's callback.
         with printing_above(), listening(lambda: press_interrupt(prompt.app)) as interrupt:
             if isinstance(prompt.app.input, Keyboard):
                 prompt.app.input.before_reading = interrupt  # what was typed behind it
             return await prompt.prompt_async(
-                handle_sigint=False, refresh_interval=TICK if self._toolbar.is_moving else 0
+                handle_sigint=False,
+                set_exception_handler=False,
+                refresh_interval=TICK if self._toolbar.is_moving else 0,
             )
 
     def _equip(self, app: Application[str]) -> None:
