@@ -109,6 +109,21 @@ def test_cause_context_notes_and_frames_are_kept() -> None:
     assert not context.__suppress_context__
 
 
+def test_frames_of_every_side_stand_outermost_first() -> None:
+    loaded = cross(raised(ValueError("far away")))
+
+    def calls_there() -> None:
+        raise loaded
+
+    try:
+        calls_there()
+    except RemoteError as error:
+        through = cross(error)
+    functions = [frame.function for frame in through.frames]
+    assert functions[-2:] == ["calls_there", "raised"]
+    assert [frame.function for frame in cross(through).frames] == functions
+
+
 def _with_context() -> BaseException:
     try:
         try:

@@ -138,15 +138,14 @@ def _dump_state(error: BaseException, limits: Limits) -> dict[str, Any]:
 
 
 def _dump_frames(error: BaseException) -> list[list[Any]]:
-    entries: list[list[Any]] = []
-    if isinstance(error, RemoteError):
-        entries = [list(frame) for frame in error.frames]
     found = traceback.extract_tb(error.__traceback__, limit=-_MAX_FRAMES)
-    entries += [
+    entries = [
         [frame.filename, frame.lineno or 0, frame.name, (frame.line or "")[:200]]
         for frame in found
         if not _is_internal(frame.filename)
     ]
+    if isinstance(error, RemoteError):  # the frames behind this peer were called by those here
+        entries += [list(frame) for frame in error.frames]
     return entries[-_MAX_FRAMES:]
 
 
