@@ -12,7 +12,7 @@ import pytest
 
 from proxyables_cli.repl.commands import COMMANDS
 from proxyables_cli.repl.session import Session
-from repl.processes import Terminal, command, serving
+from repl.processes import Terminal, command, serving, serving_target
 
 Type = Callable[..., str]
 
@@ -234,3 +234,79 @@ def test_two_question_marks_ask_for_the_source(type_: Type) -> None:
     source = "def double(n):\n    return n * 2\n"
     assert type_(source, "double??").endswith(source)
     assert type_("len??").endswith("it has no source here\n")
+
+
+LAZY = """
+class Row:
+    kept = 1
+    def price(self): "What it costs."
+class Rows(list):
+    def __getitem__(self, at): return Row()
+class Lazy:
+    def __init__(self):
+        self.ran = []
+        self.row, self.rows = Row(), Rows([1])
+    def find(self):
+        self.ran.append("find")
+        return self
+    @property
+    def total(self) -> Row:
+        "All of it."
+        self.ran.append("total")
+        return Row()
+    def __getattr__(self, name):
+        if name != "made": raise AttributeError(name)
+        self.ran.append("made")
+        return Row()
+lazy = Lazy()
+"""
+
+
+@pytest.fixture(scope="module")
+def lazy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    (path := tmp_path_factory.mktemp("lazy") / "lazy.py").write_text(LAZY)
+    with serving_target(f"{path}:lazy") as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("obj.total?", "property total\nAll of it.\n"),
+        ("obj.total??", "property total\nAll of it.\n  what a property gives is not known without "
+         "running it\nits source stays with its owner\n"),
+        ("%ls obj.total", "  what a property gives is not known without running it\n"),
+        ("help(obj.total)", "property total\nAll of it.\n  what a property gives is not known "
+         "without running it\n"),
+        ("obj.total.price?", "access to 'total' is denied, or something would have to run; "),
+        ("obj.made?", "a Lazy tells of no 'made'; nothing is run to describe it; x = … takes"),
+        ("obj.fimd?", "a Lazy tells of no 'fimd'; did you mean find?\n"),
+        ("obj.row.price?", "method price()\nWhat it costs.\n"),
+        ("obj.row?", "object Row\n"),
+        ("%ls obj.row", "  kept\n  price()  What it costs.\n"),
+        ("%ls obj.rows[0]", "  kept\n  price()  What it costs.\n"),
+        ("%desc obj.rows[0].price", "method price()\nWhat it costs.\n"),
+    ],
+)  # fmt: skip
+def test_nothing_runs_for_a_description(
+    lazy: str, capsys: pytest.CaptureFixture[str], line: str, told: str
+) -> None:
+    async def work() -> None:
+        session = Session(prompts=True)
+        try:
+            with session.scope.as_main():
+                await session.connections.open(lazy)
+                await session.enter(line)
+                out = "".join(capsys.readouterr())
+                assert out.startswith(told), out
+                await session.enter("obj.ran")
+                assert capsys.readouterr().out == "[]\n"
+                await session.enter("%desc obj.find().total")
+                assert capsys.readouterr().out == "property total\nAll of it.\n"
+                await session.enter("obj.ran")
+                assert capsys.readouterr().out == "['find']\n"
+                await session.enter("obj.ran.clear()")
+        finally:
+            await session.connections.close_all()
+
+    asyncio.run(work())

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-import proxyables
+from proxyables_cli.repl import reading
 from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.faces import UserValue
 from proxyables_cli.repl.remoting import is_remote
@@ -17,7 +17,7 @@ NAME_COLUMNS = 40
 async def description_of(value: UserValue) -> dict[str, Any]:
     """A description in the form of `proxyables.describe`, of what is remote or local."""
     if is_remote(value):
-        return await proxyables.describe(value)
+        return await reading.description_of(value)
     try:
         signature = str(inspect.signature(value))
     except (TypeError, ValueError):
@@ -58,6 +58,8 @@ def head_lines(told: dict[str, Any]) -> Iterator[str]:
 
 def member_lines(told: dict[str, Any], width: int) -> Iterator[str]:
     """What an object has, each with as much of its documentation as the line takes."""
+    if told.get("kind") == "property":
+        yield "  what a property gives is not known without running it"
     rows = [row for row in told.get("members", ()) if isinstance(row, dict)]
     names = [escaped(f"{row.get('name')}{row.get('signature') or ''}") for row in rows]
     wide = max((len(name) for name in names if len(name) <= NAME_COLUMNS), default=NAME_COLUMNS)
