@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from proxyables_cli.repl.completion.arguments import Arguments
 from proxyables_cli.repl.completion.completer import Completer
 from proxyables_cli.repl.completion.remote import Descriptions
 from proxyables_cli.repl.completion.signatures import parameters_of
+from proxyables_cli.repl.remoting import tools
 from repl import standins
 
 
@@ -283,6 +285,15 @@ def help_of(text: str, **names: Any) -> str:
 )
 def test_help_for_calls(text: str, told: str) -> None:
     assert help_of(text) == told
+
+
+def test_functions_that_an_instance_holds_are_not_bound_to_it() -> None:
+    space = SimpleNamespace(gather=lambda one, *chains: None)
+    assert "gather" in complete("space.", space=space)
+    assert help_of("space.gather(", space=space) == "gather(ONE, *chains)"
+    px = tools(None, None)  # type: ignore[arg-type]
+    assert complete("px.ga", px=px) == ["gather"]
+    assert help_of("px.open(", px=px).startswith("open(ADDRESS: 'STR', name: ")
 
 
 def test_arguments_of_commands(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable
 from types import (
     BuiltinFunctionType,
     FunctionType,
     GetSetDescriptorType,
+    MemberDescriptorType,
     MethodType,
     ModuleType,
 )
@@ -62,9 +62,7 @@ def names_of(value: object) -> list[str]:
     if isinstance(value, (type, ModuleType)):
         names.update(vars(value))
     else:
-        own = inspect.getattr_static(value, "__dict__", None)
-        if type(own) is GetSetDescriptorType:  # the interpreter's own; another could be anything
-            names.update(own.__get__(value))
+        names.update(_own(value))
     bases = inspect.getmro(value) if isinstance(value, type) else type(value).__mro__
     for base in bases:
         names.update(vars(base))
@@ -111,9 +109,16 @@ def _is_bound(value: object, owner: object) -> bool:
 
 def _holds(owner: object, value: object) -> bool:
     """Whether an instance holds a function itself, which is then not bound to it."""
-    own = inspect.getattr_static(owner, "__dict__", None)
-    held: Iterable[Any] = own.__get__(owner).values() if type(own) is GetSetDescriptorType else ()
-    return any(each is value for each in held)
+    return any(each is value for each in _own(owner).values())
+
+
+def _own(instance: object) -> dict[Any, Any]:
+    """What an instance holds for itself; nothing if only running something of it could tell."""
+    descriptor = inspect.getattr_static(instance, "__dict__", None)
+    if type(descriptor) not in (GetSetDescriptorType, MemberDescriptorType):
+        return {}
+    found = descriptor.__get__(instance)
+    return found if type(found) is dict else {}
 
 
 __all__ = ["MISSING", "doc_of", "keys_of", "names_of", "signature_of", "step"]
