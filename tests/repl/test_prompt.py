@@ -84,6 +84,8 @@ def test_commands_and_their_arguments(tmp_path: Path) -> None:
         prompt.type(f"{CONTROL_C}%run {tmp_path}/")
         (tmp_path / "script.py").write_text("")
         await prompt.until(lambda: any("script.py" in row for row in prompt.screen.menu))
+        prompt.type(f"{CONTROL_C}%config re")
+        await prompt.until(lambda: [row[:10] for row in prompt.screen.menu] == ["repr  how "])
         prompt.type(f"{CONTROL_C}%time obj.boo")
         await prompt.until(lambda: prompt.screen.menu == ["books  list"])
 

@@ -28,6 +28,7 @@ from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.keyboard import Keyboard, press_interrupt
 from proxyables_cli.repl.menu import Menu
 from proxyables_cli.repl.remoting import is_remote
+from proxyables_cli.repl.settings import SETTINGS
 from proxyables_cli.repl.toolbar import Toolbar
 
 if TYPE_CHECKING:
@@ -177,10 +178,13 @@ def _arguments(session: Session) -> Arguments:
     def jobs() -> Iterable[tuple[str, str]]:
         return ((str(job.number), job.source) for job in session.jobs)
 
+    def settings() -> Iterable[tuple[str, str]]:
+        return ((name, setting.help) for name, setting in SETTINGS.items())
+
     return Arguments(
         commands,
         words={"NAME": names, "JOB": jobs, "COMMAND": lambda: ((name, "") for name in commands)},
-        own=dict.fromkeys(("use", "close", "reconnect"), links),
+        own={**dict.fromkeys(("use", "close", "reconnect"), links), "config": settings},
     )
 
 
