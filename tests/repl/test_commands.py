@@ -229,6 +229,12 @@ def test_every_command_is_documented(page: str) -> None:
         assert each.help.lower() in text.lower()
 
 
+def test_history(type_: Type) -> None:
+    assert type_("x = 1", "x", "%history 2") == "x\n%history 2\n"
+    assert type_("x = 1", "%history 9") == "x = 1\n%history 9\n"
+    assert type_("x = 1", "%history 0") == ""
+
+
 def test_two_question_marks_ask_for_the_source(type_: Type) -> None:
     assert type_("obj.add??").endswith("its source stays with its owner\n")
     source = "def double(n):\n    return n * 2\n"

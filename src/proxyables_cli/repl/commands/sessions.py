@@ -19,7 +19,8 @@ LINE_CHARACTERS = 70
 
 
 async def _history(session: Session, rest: str) -> None:
-    for entry in list(session.record)[-count_of(rest, "history", 20) :]:
+    entries = list(session.record)
+    for entry in entries[max(len(entries) - count_of(rest, "history", 20), 0) :]:
         session.write(entry.source)
 
 
