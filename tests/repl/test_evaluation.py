@@ -121,12 +121,57 @@ def test_exit() -> None:
 
 def test_time_out() -> None:
     async def work(bench: Bench) -> None:
-        bench.evaluator.limit = 0.05
+        bench.evaluator.set_limit(0.05)
         assert (await bench.run("await asyncio.Event().wait()")).ending is Ending.TIMED_OUT
-        bench.evaluator.limit = None
+        bench.evaluator.set_limit(None)
         # A TimeoutError of the code's own is an error like any other.
         outcome = await bench.run("async with asyncio.timeout(0): await asyncio.Event().wait()")
         assert outcome.ending is Ending.RAISED
+
+    with_bench(work)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time\ntime.sleep(5)",
+        "while True: pass",
+        "def f():\n  while True: pass\nf()",
+        "async def f():\n  await asyncio.sleep(0)\n  while True: pass\nawait f()",
+        "async with asyncio.TaskGroup() as group:\n  while True: pass",
+        "try:\n  while True: pass\nexcept Exception: pass\nfinally: seen = 1",
+        "sorted([2, 1], key=lambda n: [None for _ in iter(int, 1)])",
+    ],
+)
+def test_time_out_of_synchronous_code(source: str, loop: Callable[[], Any]) -> None:
+    async def work(bench: Bench) -> None:
+        before = signal.getsignal(signal.SIGALRM)
+        bench.evaluator.set_limit(0.1)
+        outcome = await bench.run(source)
+        assert outcome.ending is Ending.TIMED_OUT
+        assert 0.1 <= outcome.seconds < 2
+        assert signal.getsignal(signal.SIGALRM) == before
+        assert (await bench.run("sum(range(9))")).ending is Ending.DONE
+        await asyncio.sleep(0.2)  # no alarm is left behind
+        assert bench.shown == [36]
+
+    with_bench(work, loop)
+
+
+def test_a_time_out_leaves_what_others_do_alone() -> None:
+    async def work(bench: Bench) -> None:
+        def hold() -> None:
+            end = time.monotonic() + 0.3
+            while time.monotonic() < end:
+                held.append(end)
+
+        held: list[float] = []
+        bench.evaluator.set_limit(0.1)
+        bench.scope.bind("hold", hold)
+        outcome = await bench.run("soon(hold)\nawait asyncio.sleep(9)")
+        assert outcome.ending is Ending.TIMED_OUT
+        assert outcome.seconds > 0.3
 
     with_bench(work)
 

@@ -275,6 +275,14 @@ def test_a_prompt_may_follow_a_script_or_its_failure(address: str) -> None:
     assert (done.stdout, done.returncode) == ("", 3)
 
 
+@pytest.mark.parametrize("code", ["obj.sleep(5)", "import time; time.sleep(5)"])
+def test_a_time_out_in_a_script_is_for_its_rest(address: str, code: str, run: Run) -> None:
+    out, told, status = run(address, f"import time; time.sleep(0.3)\n%timeout 200ms\n{code}")
+    assert (out, status) == ("cells end after 0.2 s\n", exits.Code.TIMED_OUT)
+    assert told.startswith("proxyables: timed out after 0.")
+    assert run(address, "%timeout 200ms\n%timeout off\nobj.sleep(0.3)")[0].endswith("'slept'\n")
+
+
 def test_a_startup_script_runs_first(address: str, tmp_path: Path) -> None:
     startup = tmp_path / "start.py"
     startup.write_text("def two(): return 2\nthree = obj.add(1, 2)\nthree\n%timeout 9s\n")

@@ -8,9 +8,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from proxyables_cli.exits import Failure
 from proxyables_cli.repl.compiling import COMMAND, DISPLAY, Cell, Compiler, Shows
+from proxyables_cli.repl.deadlines import Deadline
 from proxyables_cli.repl.interrupts import interruptible
 from proxyables_cli.repl.resolution import UserValue
 from proxyables_cli.repl.scope import Scope
@@ -59,14 +61,26 @@ class Evaluator:
         show: Callable[[UserValue], Awaitable[None]],
         command: Callable[[str], Awaitable[None]],
     ) -> None:
-        self.limit: float | None = None
-        """Seconds that a cell may run; None for ever."""
+        self._limit: float | None = None
+        self._deadlines: dict[asyncio.Task[Any] | None, Deadline] = {}
         self.compiler = compiler
         self._scope = scope
         self._context = contextvars.copy_context()
         self._abandoned: set[asyncio.Task[Outcome]] = set()
         scope.names[DISPLAY] = show
         scope.names[COMMAND] = command
+
+    @property
+    def limit(self) -> float | None:
+        """Seconds that a cell may run; None for ever."""
+        return self._limit
+
+    def set_limit(self, seconds: float | None) -> None:
+        """Limits the cells to come, and the rest of the one that calls this, a script for one."""
+        self._limit = seconds
+        deadline = self._deadlines.get(asyncio.current_task())
+        if deadline is not None:
+            deadline.allow(seconds)
 
     async def run(self, source: str, *, shows: Shows = Shows.LAST) -> Outcome:
         """Compiles and runs a cell under supervision."""
@@ -130,22 +144,25 @@ class Evaluator:
     async def _guarded(
         self, work: Callable[[], Awaitable[None]]
     ) -> tuple[Ending, BaseException | None]:
-        clock = asyncio.timeout(self.limit)
+        task = asyncio.current_task()
+        deadline = self._deadlines[task] = Deadline(self._limit)
         try:
-            async with clock:
+            async with deadline:
                 await work()
         except SystemExit as error:
             return Ending.EXITED, error
         except asyncio.CancelledError as error:
             # One that the cell's code raised by itself is an error of that code.
-            task = asyncio.current_task()
-            asked = task is not None and task.cancelling()
-            return (Ending.CANCELLED, None) if asked else (Ending.RAISED, error)
+            if task is not None and task.cancelling():
+                return Ending.CANCELLED, None
+            return (Ending.TIMED_OUT, None) if deadline.has_struck else (Ending.RAISED, error)
         except TimeoutError as error:
-            return (Ending.TIMED_OUT, None) if clock.expired() else (Ending.RAISED, error)
+            return (Ending.TIMED_OUT, None) if deadline.has_struck else (Ending.RAISED, error)
         except BaseException as error:  # the seam: user code raises what it likes
             # KeyboardInterrupt too: past this frame it would stop the loop under everybody.
             return Ending.RAISED, _unwrapped(error)
+        finally:
+            del self._deadlines[task]
         return Ending.DONE, None
 
 

@@ -47,7 +47,7 @@ def _set_vi(session: Session, text: str) -> None:
 
 
 def _set_timeout(session: Session, text: str) -> None:
-    session.evaluator.limit = seconds_of(text, "config timeout")
+    session.evaluator.set_limit(seconds_of(text, "config timeout"))
 
 
 def _set_repr(session: Session, text: str) -> None:

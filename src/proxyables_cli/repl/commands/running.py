@@ -52,7 +52,7 @@ async def _trace(session: Session, rest: str) -> None:
 
 async def _timeout(session: Session, rest: str) -> None:
     if rest:
-        session.evaluator.limit = seconds_of(rest, "timeout")
+        session.evaluator.set_limit(seconds_of(rest, "timeout"))
     limit = session.evaluator.limit
     session.write("no time-out" if limit is None else f"cells end after {limit:g} s")
 
