@@ -229,6 +229,30 @@ def test_every_command_is_documented(page: str) -> None:
         assert each.help.lower() in text.lower()
 
 
+def test_run_is_as_if_the_script_were_run(type_: Type, tmp_path: Path) -> None:
+    (tmp_path / "neighbour_of_run.py").write_text("here = __file__")
+    script = tmp_path / "script.py"
+    script.write_text("import neighbour_of_run\nprint(__file__, neighbour_of_run.here)")
+    path = list(sys.path)
+    assert type_(f"%run {script}") == f"{script} {tmp_path}/neighbour_of_run.py\n"
+    assert sys.path == path
+    assert type_(f"%run {script}", "'__file__' in globals()") == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("exit_", "told"),
+    [("sys.exit()", ""), ("sys.exit(3)", "PATH exited with 3\n"),
+     ("sys.exit('no')", "no\nPATH exited with 1\n")],
+)  # fmt: skip
+def test_a_script_that_exits_ends_no_session(
+    type_: Type, tmp_path: Path, exit_: str, told: str
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"import sys\n{exit_}\nprint('not reached')")
+    assert type_(f"%run {script}") == told.replace("PATH", str(script))
+    assert type_(f"%run {script}", "5") == "5\n"
+
+
 def test_history(type_: Type) -> None:
     assert type_("x = 1", "x", "%history 2") == "x\n%history 2\n"
     assert type_("x = 1", "%history 9") == "x = 1\n%history 9\n"

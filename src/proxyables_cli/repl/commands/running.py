@@ -6,6 +6,8 @@ import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from proxyables_cli.exits import Code, Failure
@@ -18,7 +20,7 @@ from proxyables_cli.repl.commands.command import (
     seconds_of,
 )
 from proxyables_cli.repl.compiling import Shows, with_commands
-from proxyables_cli.repl.scripts import read_file
+from proxyables_cli.repl.scripts import code_of_exit, read_file
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
@@ -82,18 +84,42 @@ async def _cancel(session: Session, rest: str) -> None:
 
 
 async def _run(session: Session, rest: str) -> None:
-    """Runs a file in the names of the session, with words of its own in ``sys.argv``."""
+    """Runs a file in the names of the session, with words of its own in ``sys.argv``.
+
+    It finds its neighbours and its ``__file__``, and its exit is its own.
+    """
     try:
         path, *words = shlex.split(needed(rest, "run", "FILE [WORD...]"))
     except ValueError as error:
         raise Failure(Code.USAGE, f"%run: {error}") from None
     source = with_commands(read_file(path))
-    before = sys.argv
-    sys.argv = [path, *words]
+    with _as_program(session, path, words):
+        try:
+            await session.cell(source, shows=Shows.NOTHING, filename=path)
+        except SystemExit as error:
+            if session.exit_code is not None:  # it has a %quit
+                raise
+            code = code_of_exit(error)
+            if code:
+                raise Failure(Code.RAISED, f"{path} exited with {code}") from None
+
+
+@contextmanager
+def _as_program(session: Session, path: str, words: list[str]) -> Iterator[None]:
+    path = os.path.expanduser(path)
+    names, directory = session.scope.names, os.path.dirname(os.path.abspath(path))
+    argv, file = sys.argv, names.get("__file__")
+    sys.argv, names["__file__"] = [path, *words], path
+    sys.path.insert(0, directory)
     try:
-        await session.cell(source, shows=Shows.NOTHING, filename=path)
+        yield
     finally:
-        sys.argv = before
+        sys.argv = argv
+        if directory in sys.path:
+            sys.path.remove(directory)
+        names.pop("__file__", None)
+        if file is not None:
+            names["__file__"] = file
 
 
 async def _edit(session: Session, rest: str) -> None:
