@@ -283,6 +283,17 @@ def test_a_time_out_in_a_script_is_for_its_rest(address: str, code: str, run: Ru
     assert run(address, "%timeout 200ms\n%timeout off\nobj.sleep(0.3)")[0].endswith("'slept'\n")
 
 
+def test_quit_ends_a_script(address: str, tmp_path: Path, run: Run) -> None:
+    assert run(address, "print(1)\n%quit\nprint(2)") == ("1\n", "", 0)
+    script = tmp_path / "script.py"
+    script.write_text("print(1)\n%quit\nprint(2)")
+    assert run(address, f"%run {script}\nprint(3)") == ("1\n", "", 0)
+    done = run_process(command(address, startup=str(script), plain=True), "x\n")
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
+    done = run_process(command(address, startup=str(script), code="print(3)", interactive=True), "")
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
+
+
 def test_a_startup_script_runs_first(address: str, tmp_path: Path) -> None:
     startup = tmp_path / "start.py"
     startup.write_text("def two(): return 2\nthree = obj.add(1, 2)\nthree\n%timeout 9s\n")

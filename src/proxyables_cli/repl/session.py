@@ -138,6 +138,8 @@ class Session:
                     if not prompts and outcome.ending is not Ending.DONE:
                         return scripts.exit_code(outcome)
                     self.report(outcome)
+                    if self.exit_code is not None:
+                        break
                 if prompts and self.exit_code is None:
                     return await self._prompt(plain=plain)
                 return self.exit_code or Code.OK

@@ -95,6 +95,7 @@ async def _reset(session: Session, rest: str) -> None:
 async def _quit(session: Session, rest: str) -> None:
     del rest
     session.leave()
+    raise SystemExit  # a script goes no further
 
 
 COMMANDS: dict[str, Command] = {
