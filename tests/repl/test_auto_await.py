@@ -427,6 +427,7 @@ def test_what_may_not_be_asked_is_true() -> None:
         ("(a, b, c), d = obj.pair(), 1", ValueError, r"not enough values to unpack \(expected 3"),
         ("for a, (b, c) in [1]: pass", TypeError, "cannot unpack non-iterable int object"),
         ("with obj.opened() as (a, b, c): pass", ValueError, r"not enough values to unpack"),
+        ("print(*obj.x)", TypeError, "argument after \\* must be an iterable, not int"),
         ("obj.x.nothing", AttributeError, "nothing"),
         ("obj.x = lambda: 0\nobj.x.y", AttributeError, "y"),
     ],

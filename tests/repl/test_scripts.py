@@ -39,6 +39,9 @@ def address() -> Iterator[str]:
          "[remote <Account of ada>, <ProxyCursor Slow#2 at ADDRESS> "
          "(its repr raised ValueError)]\n"),
         ("for row in obj.rows(): print(row)", "one\ntwo\nthree\n"),
+        ("print(*obj.accounts, 1, *[2], sep=', ')", "<Account of ada>, <Account of bob>, 1, 2\n"),
+        ("ada = obj.accounts[0]; print(*[ada], *(c for c in 'xy'))", "<Account of ada> x y\n"),
+        ("print(*obj.rows())", "one two three\n"),
         ("sum(a.balance for a in obj.accounts)", "30\n"),
         ("list(obj.rows())", "['one', 'two', 'three']\n"),
         ("obj.add(obj.value, obj.accounts[0].balance)", "11\n"),

@@ -45,6 +45,8 @@ _ASKING = frozenset(
     }
 )
 """Builtins that ask an object something; of a remote one that is a message. See `Resolver.ask`."""
+_ASKING_EACH = frozenset({"print"})
+"""Those of them that ask each of their arguments."""
 _CHOOSING = frozenset({"min", "max"})
 _CALLING = frozenset({"map", "filter"})
 _REACHING = frozenset({"delattr", "format", "getattr", "hasattr", "setattr"})
@@ -148,6 +150,8 @@ class ExpressionRewriter(ast.NodeTransformer):
     def _argument(self, node: ast.expr, callee: ast.expr) -> ast.expr:
         if isinstance(node, ast.Starred):
             node.value = self._await("unpack", node, self._raw(node.value))
+            if isinstance(callee, ast.Name) and callee.id in _ASKING_EACH:
+                node.value = self._await("ask_each", node, callee, node.value)
             return node
         if is_late(node):
             function = "consume" if isinstance(node, ast.GeneratorExp) else "argument"

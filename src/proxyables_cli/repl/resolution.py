@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import operator
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from types import AsyncGeneratorType, FrameType
 
@@ -147,6 +147,17 @@ class Resolver:
         something that answers as the object over there does; any other gets the cursor.
         """
         return await self._asked(callee, value, sys._getframe(1))
+
+    async def ask_each(self, callee: object, values: UserValue) -> UserValue:
+        """As `ask`, for the arguments that ``*values`` gives, all at the same time."""
+        if callee is not print or not isinstance(values, Iterable):
+            return values
+        items = list(values)
+        remote = [place for place, item in enumerate(items) if self.is_remote(item)]
+        texts = await asyncio.gather(*[self._asked(callee, items[place]) for place in remote])
+        for place, text in zip(remote, texts, strict=True):
+            items[place] = text
+        return items
 
     async def _asked(
         self, callee: object, value: UserValue, site: FrameType | None = None
