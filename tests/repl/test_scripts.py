@@ -286,6 +286,17 @@ def test_a_time_out_in_a_script_is_for_its_rest(address: str, code: str, run: Ru
     assert run(address, "%timeout 200ms\n%timeout off\nobj.sleep(0.3)")[0].endswith("'slept'\n")
 
 
+@pytest.mark.parametrize("name", ["class", "None", "px", "conn", "conns", "print", "asyncio", "1x"])
+def test_names_that_a_root_cannot_have(address: str, name: str, run: Run) -> None:
+    _, told, status = run(address, f"%open {name}={address}")
+    assert status != 0
+    assert repr(name) in told or name == "1x"  # which is taken for a part of the address
+    with pytest.raises(exits.Failure, match=repr(name)):
+        start.run([address], code="1", name=name)
+    with pytest.raises(exits.Failure):
+        start.run([f"{name}={address}"], code="1")
+
+
 def test_quit_ends_a_script(address: str, tmp_path: Path, run: Run) -> None:
     assert run(address, "print(1)\n%quit\nprint(2)") == ("1\n", "", 0)
     script = tmp_path / "script.py"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import keyword
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _ONCE = ("exec:", "ssh:", "stdio:", "fd:", "-")
+_TAKEN = frozenset({"asyncio", "conn", "conns", "px"})
 _PASSING = (Code.NO_CONNECTION, Code.TIMED_OUT, Code.LOST)
 """Failures that may be over when the server is back."""
 _FIRST_PAUSE = 0.2
@@ -46,6 +49,18 @@ class Connection:
     peer: Peer
     watch: asyncio.Task[None] | None = None
     closing: bool = False
+
+
+def check_name(name: str) -> None:
+    """Sees to it that a name can be that of a root.
+
+    Raises:
+        Failure: It is no Python name, or that of something that everybody expects there.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        raise Failure(Code.USAGE, f"{name!r} cannot be the name of a connection")
+    if name in _TAKEN or hasattr(builtins, name):
+        raise Failure(Code.USAGE, f"{name!r} is the name of something else")
 
 
 class Connections:
@@ -101,10 +116,9 @@ class Connections:
         """
         if name is None:
             name = self._free_name()
-        elif not name.isidentifier() or name.startswith("_"):
-            raise Failure(Code.USAGE, f"{name!r} cannot be the name of a connection")
         elif name in self.by_name:
             raise Failure(Code.USAGE, f"there is a connection called {name!r} already")
+        check_name(name)
         place = self._find(address)
         peer = await self._connect_sometime(place, wait)
         connection = Connection(name, address, place, peer)
@@ -259,4 +273,4 @@ class Connections:
         await connection.peer.wait_closed()
 
 
-__all__ = ["Connection", "Connections"]
+__all__ = ["Connection", "Connections", "check_name"]

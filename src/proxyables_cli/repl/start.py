@@ -10,6 +10,7 @@ from proxyables_cli import collector, loops
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import talk
 from proxyables_cli.repl import failures, scripts
+from proxyables_cli.repl.connections import check_name
 from proxyables_cli.repl.session import Session, is_terminal
 
 
@@ -55,6 +56,7 @@ def run(
         OutputClosed: Nobody reads the output any more.
         KeyboardInterrupt: Ctrl-C ended a script, or the connecting.
     """
+    check_name(name)
     script = None
     if code is not None or file is not None or not (plain or interactive):
         script = _script(code, file, arguments)
