@@ -253,6 +253,20 @@ def test_a_script_that_exits_ends_no_session(
     assert type_(f"%run {script}", "5") == "5\n"
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("help('if')", 'The "if" statement'),
+        ("help('SEQUENCES')", "Sequence Types"),
+        ("help('json.dumps')", "Help on function dumps in json"),
+        ("help('no such thing')", "No Python documentation found for 'no such thing'"),
+        ("help(len)", "built-in function len in module builtins"),
+    ],
+)
+def test_help_on_what_is_local(type_: Type, code: str, told: str) -> None:
+    assert told in type_(code)
+
+
 def test_history(type_: Type) -> None:
     assert type_("x = 1", "x", "%history 2") == "x\n%history 2\n"
     assert type_("x = 1", "%history 9") == "x = 1\n%history 9\n"

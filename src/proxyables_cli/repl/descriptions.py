@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +47,23 @@ def source_lines(value: UserValue) -> list[str]:
         return inspect.getsource(value).rstrip().split("\n")
     except (TypeError, OSError):
         return ["it has no source here"]
+
+
+def python_help(subject: UserValue) -> str:
+    """What Python's `help` tells of a local object; of a text, the topic or keyword it names."""
+    import pydoc  # slow to import
+
+    plain = pydoc.plaintext  # type: ignore[attr-defined]  # typeshed leaves it out
+    if type(subject) is not str:
+        return pydoc.render_doc(subject, renderer=plain)
+    told = io.StringIO()
+    before, pydoc.pager = pydoc.pager, pydoc.plainpager  # where pydoc shows its topics
+    try:
+        with contextlib.redirect_stdout(told):
+            pydoc.Helper(output=told).help(subject)
+    finally:
+        pydoc.pager = before
+    return told.getvalue()
 
 
 def head_lines(told: dict[str, Any]) -> Iterator[str]:

@@ -271,15 +271,13 @@ class Session:
         """What Python's `help` does, for remote objects too, and without a pager."""
         if subject is None:
             await self.command("help")
-        elif is_remote(subject):
-            from proxyables_cli.repl import descriptions
+            return
+        from proxyables_cli.repl import descriptions
 
+        if is_remote(subject):
             self.write("\n".join(await descriptions.all_lines(subject, self.display.columns())))
         else:
-            import pydoc  # slow to import
-
-            plain = pydoc.plaintext  # type: ignore[attr-defined]  # typeshed leaves it out
-            text = pydoc.render_doc(subject, renderer=plain)
+            text = descriptions.python_help(subject)
             await self.more.begin(TextPages(text.rstrip(), SHOWN_CHARACTERS))
 
     # ---- telling
