@@ -267,6 +267,29 @@ def test_help_on_what_is_local(type_: Type, code: str, told: str) -> None:
     assert told in type_(code)
 
 
+@pytest.mark.parametrize(
+    ("pasted", "told"),
+    [
+        ("x = 5\n%history 1\nx + 1\n", "%history 1\n6\n"),
+        ("%history 1\nx = 7\nx", "%history 1\n7\n"),
+        ("for n in 1, 2:\n    print(n)\n%history 1\nobj.add?\n", "1\n2\n%history 1\n"),
+        ("7\n%nothing\n8", "7\nthere is no command %nothing"),
+        ("%json [\n1\n]\n5", "[\n  1\n]\n5\n"),
+        ('print("""\n%d items\n""" % 3)\n%history 1', "\n3 items\n\n%history 1\n"),
+        ("obj.fail()\n%history 1", "Traceback"),
+        ("%bg x = 1\nprint('in the job', x)\n%history 1", "job 1 runs; %cancel 1 ends it\n"),
+    ],
+)
+def test_commands_and_python_pasted_together(type_: Type, pasted: str, told: str) -> None:
+    assert type_(pasted).startswith(told)
+
+
+def test_what_was_pasted_together_is_several_inputs(type_: Type) -> None:
+    assert type_("x = 5\n%config vi\nx", "%history").startswith("x = 5\n%config vi\nx\n")
+    assert "8" not in type_("7\n%nothing\n8")
+    assert type_("7\n%quit\n8") == "7\n"
+
+
 def test_history(type_: Type) -> None:
     assert type_("x = 1", "x", "%history 2") == "x\n%history 2\n"
     assert type_("x = 1", "%history 9") == "x = 1\n%history 9\n"

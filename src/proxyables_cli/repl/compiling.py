@@ -13,6 +13,7 @@ import io
 import linecache
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from types import CodeType
@@ -192,26 +193,43 @@ def with_commands(source: str) -> str:
     string. So a script that is Python as it stands is left alone, and elsewhere those lines are
     that stand within brackets or a string, or behind a backslash.
     """
+    return "\n".join(
+        f"await {COMMAND}({part[1:].strip()!r})" if part.startswith("%") else part
+        for part in parts_of(source)
+    )
+
+
+def parts_of(source: str, goes_on: Callable[[str], bool] = lambda line: False) -> list[str]:
+    """Takes a text apart into its ``%`` lines, and what stands between them.
+
+    Args:
+        source: It comes back as it is if it is Python as it stands.
+        goes_on: Tells of a ``%`` line, as far as it was read, whether the next line that is none
+            belongs to it.
+    """
     if not re.search(r"^%", source, re.MULTILINE):
-        return source
+        return [source]
     try:
         compile(source, "<script>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError):
         pass  # not Python as it stands, so it has % lines that are commands
     else:
-        return source
-    lines: list[str] = []
-    since = 0  # the line after the last command
+        return [source]
+    parts: list[list[str]] = [[]]
     for line in source.split("\n"):
-        if line.startswith("%") and not _is_open("\n".join(lines[since:])):
-            lines.append(f"await {COMMAND}({line[1:].strip()!r})")
-            since = len(lines)
+        after = parts[-1]
+        if after and after[0].startswith("%"):
+            last = "\n".join(after)
+            begins = not goes_on(last) or (line.startswith("%") and not is_open(last[1:]))
         else:
-            lines.append(line)
-    return "\n".join(lines)
+            begins = line.startswith("%") and not is_open("\n".join(after))
+        if begins:
+            parts.append([])
+        parts[-1].append(line)
+    return ["\n".join(part) for part in parts if part]
 
 
-def _is_open(source: str) -> bool:
+def is_open(source: str) -> bool:
     """Whether the next line is within brackets or a string, or follows a backslash."""
     import tokenize  # slow to import, and few scripts have commands
 
@@ -251,5 +269,7 @@ __all__ = [
     "cell_name",
     "command_of",
     "dedented",
+    "is_open",
+    "parts_of",
     "with_commands",
 ]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from proxyables.errors import ConnectionClosed
 from proxyables_cli.connecting import Place
 from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
 from proxyables_cli.repl import failures, scripts
-from proxyables_cli.repl.compiling import Cell, Compiler, Shows, command_of, dedented
+from proxyables_cli.repl.compiling import Cell, Compiler, Shows, command_of, dedented, parts_of
 from proxyables_cli.repl.completion.remote import Descriptions
 from proxyables_cli.repl.connections import Connection, Connections
 from proxyables_cli.repl.display import Display, escaped
@@ -188,35 +189,47 @@ class Session:
     # ---- running
 
     async def enter(self, source: str) -> None:
-        """Runs one input of a prompt: a ``%`` command, ``name?``, or a cell. Raises nothing."""
+        """Runs one input of a prompt: a ``%`` command, ``name?``, or a cell; or several of them
+        that were pasted together, up to the first that fails. Raises nothing."""
         source = dedented(source)
+        parts = [source]
+        if re.search(r"^%", source, re.MULTILINE) and "\n" in source.strip():
+            from proxyables_cli.repl import commands
+
+            parts = parts_of(source, commands.goes_on)
+        for part in parts:
+            if not await self._enter(part) or self.exit_code is not None:
+                break
+
+    async def _enter(self, source: str) -> bool:
         text = source.strip()
         if not text:
-            return
+            return True
         if text in _LEAVING and text not in self.scope.names:
             self.leave()
-            return
+            return True
         line = command_of(text)
         if line is None:
-            self.report(await self._recorded(source), source)
-            return
+            return await self._enter_cell(source)
         entry = self._entry(text, is_command=True)
         outcome = await self.evaluator.supervise(lambda: self.command(line))
         self.record.end(entry, outcome)
         self.report(outcome)
         following, self._following = self._following, None
         if following is not None:
-            self.report(await self._recorded(following), following)
+            return await self._enter_cell(following)
+        return outcome.ending is Ending.DONE
 
     def then(self, source: str) -> None:
         """Has a command be followed by a cell, as if that had been typed."""
         self._following = source
 
-    async def _recorded(self, source: str) -> Outcome:
+    async def _enter_cell(self, source: str) -> bool:
         entry = self._entry(source.strip("\n"), is_command=False)
         outcome = await self.evaluator.run(source)
         self.record.end(entry, outcome)
-        return outcome
+        self.report(outcome, source)
+        return outcome.ending is Ending.DONE
 
     def _entry(self, source: str, *, is_command: bool) -> Entry:
         compiler = self.evaluator.compiler

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.repl.commands import links, running, sessions, values
 from proxyables_cli.repl.commands.command import Command
+from proxyables_cli.repl.compiling import is_open
 
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
@@ -21,6 +22,13 @@ async def run(session: Session, line: str) -> None:
     """
     name, _, rest = line.strip().partition(" ")
     await _find(name).run(session, rest.strip())
+
+
+def goes_on(line: str) -> bool:
+    """Whether the line after a command belongs to it: code does, and what brackets hold."""
+    name, _, rest = line[1:].strip().partition(" ")
+    usage = COMMANDS[name].usage if name in COMMANDS else ""
+    return "CODE" in usage or ("EXPRESSION" in usage and is_open(rest))
 
 
 async def _help(session: Session, rest: str) -> None:
@@ -55,4 +63,4 @@ COMMANDS: dict[str, Command] = {
     **sessions.COMMANDS,
 }
 
-__all__ = ["COMMANDS", "Command", "run"]
+__all__ = ["COMMANDS", "Command", "goes_on", "run"]
