@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+import warnings
 from typing import Any
 
 import pytest
@@ -165,3 +166,31 @@ def test_syntax_errors_keep_their_place() -> None:
     assert (caught.value.filename, caught.value.lineno) == ("<repl:1>", 2)
     with pytest.raises(SyntaxError, match="outside function"):
         Compiler().compile("return obj.x")
+
+
+@pytest.mark.parametrize("source", ["return 5", "yield x", "x = 3\nbreak", "if x:\n  return obj.x"])
+def test_syntax_errors_have_their_line(source: str) -> None:
+    with pytest.raises(SyntaxError) as caught:
+        Compiler().compile(source)
+    assert caught.value.text == source.split("\n")[-1]
+    assert f"    {source.split(chr(10))[-1].strip()}\n" in "".join(
+        traceback.format_exception_only(caught.value)
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("x = 1\nx is 3", '"is" with a literal'),
+        ("obj.x is 3", '"is" with a literal'),
+        ("1\n'\\d'", r"invalid escape sequence '\d'"),
+    ],
+)
+@pytest.mark.parametrize("auto_await", [True, False])
+def test_warnings_of_the_compiler_are_shown_once(source: str, told: str, auto_await: bool) -> None:
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        Compiler(auto_await=auto_await).compile(source)
+    (warning,) = shown
+    assert told in str(warning.message)
+    assert (warning.filename, warning.lineno) == ("<repl:1>", source.count("\n") + 1)

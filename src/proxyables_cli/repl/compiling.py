@@ -112,14 +112,20 @@ class Compiler:
             # With the last line's end, which tracebacks count on where they put their marks.
             lines = f"{source}\n".splitlines(keepends=True)
             linecache.cache[filename] = (len(source), None, lines, filename)
-        with warnings.catch_warnings():
-            # Shown once here; the second compilation, of the rewritten tree, would repeat them.
-            tree = self.parse(source, filename)
-            warnings.simplefilter("ignore", SyntaxWarning)
-            if self.auto_await:
-                tree = rewrite(tree, cell=self._cells)
-            _show(tree, shows, display)
-            code = compile(tree, filename, "exec", flags=self._flags, dont_inherit=True)
+        told: list[warnings.WarningMessage]
+        try:
+            with warnings.catch_warnings(record=True) as told:
+                tree = self.parse(source, filename)
+                if self.auto_await:
+                    tree = rewrite(tree, cell=self._cells)
+                _show(tree, shows, display)
+                code = compile(tree, filename, "exec", flags=self._flags, dont_inherit=True)
+        except SyntaxError as error:
+            if error.text is None and error.lineno is not None:  # a tree has no text
+                error.text = "".join(source.split("\n")[error.lineno - 1 : error.lineno])
+            raise
+        finally:
+            _tell(told)
         self._flags |= code.co_flags & _FUTURE_FLAGS
         return Cell(code, filename, temporary_prefix(self._cells))
 
@@ -154,6 +160,12 @@ class Compiler:
         tree = compile(source, filename, "exec", flags=flags, dont_inherit=True)
         assert isinstance(tree, ast.Module)
         return tree
+
+
+def _tell(told: list[warnings.WarningMessage]) -> None:
+    """Shows what was warned of; once, although parser and compiler may see the same."""
+    for each in {(str(each.message), each.lineno): each for each in told}.values():
+        warnings.showwarning(each.message, each.category, each.filename, each.lineno)
 
 
 def _is_block(body: list[ast.stmt]) -> bool:
