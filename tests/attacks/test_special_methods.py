@@ -20,7 +20,7 @@ import pytest
 import proxyables
 from connections import on_both_loops
 from proxyables import Peer, Policy
-from proxyables.wire.instructions import CALL, EXECUTE, GET, ITEM, RETURN, SETITEM, THROW
+from proxyables.wire.instructions import CALL, EXECUTE, GET, ITEM, RETURN, SET, SETITEM, THROW
 from proxyables.wire.kinds import ProxyInstructionKinds as Kind
 from proxyables.wire.kinds import ProxyValueKinds as Value
 from proxyables.wire.registration import REGISTRATION
@@ -386,7 +386,7 @@ class Ledger:
         return bytes(size)
 
 
-@pytest.mark.parametrize("name", ["tofile", "dump", "dumps", "base"])
+@pytest.mark.parametrize("name", ["tofile", "dump", "dumps", "base", "resize", "data"])
 @on_both_loops
 async def test_a_number_of_numpy_is_no_way_to_files(name: str, tmp_path: Path) -> None:
     sent = [
@@ -400,6 +400,28 @@ async def test_a_number_of_numpy_is_no_way_to_files(name: str, tmp_path: Path) -
             steps = [[GET, "same"], [CALL, [value]], [GET, name], [CALL, [f"{tmp_path}/file"]]]
             assert (await attack.raw.execute(*steps))[1]["type"] == "AccessDenied"
             assert not os.listdir(tmp_path)
+
+
+@on_both_loops
+async def test_an_array_shows_no_memory_that_nobody_wrote_to() -> None:
+    sent = ext(23, [1, "<u8", [4], bytes(range(32))])
+    gaps = {"names": ["x"], "formats": ["i1"], "offsets": [0], "itemsize": 8}
+    same: list[Any] = [[GET, "same"], [CALL, [sent]]]
+    refused: list[list[Any]] = [
+        [[GET, "clip"], [CALL, [0, 5], {"where": False}]],
+        [[GET, "astype"], [CALL, [gaps]]],
+        [[GET, "view"], [CALL, [], {"dtype": [["x", [gaps, 1]]]}]],
+        *([[SET, name, value]] for name, value in (("strides", [1]), ("dtype", "u1"))),
+    ]
+    async with attacked() as attack:
+        for steps in refused:
+            assert (await attack.raw.execute(*same, *steps))[1]["type"] == "AccessDenied"
+        for steps in (
+            [[GET, "clip"], [CALL, [0, 5]]],
+            [[GET, "astype"], [CALL, ["u1"]]],
+            [[GET, "view"], [CALL, [], {"dtype": "u1"}]],
+        ):
+            assert (await attack.raw.execute(*same, *steps))[0] == RETURN
 
 
 @on_both_loops

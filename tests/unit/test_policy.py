@@ -670,6 +670,30 @@ def test_numpy_arrays_do_not_write_files(policy: Policy) -> None:
     policy.check_value(numpy.zeros(2))
 
 
+def test_numpy_arrays_reach_no_memory_but_their_own(policy: Policy) -> None:
+    numpy = pytest.importorskip("numpy")
+    table = numpy.zeros((2, 2))
+    for target in (table, table[0, 0], numpy.ma.masked_array([1]), table.view(numpy.recarray)):
+        for name in words("resize data setflags setfield"):
+            refused(policy.check_get, target, name)
+        for name in words("sum astype view tobytes reshape fill flags strides T tolist"):
+            policy.check_get(target, name)
+    for name in words("shape strides dtype"):
+        policy.check_get(table, name)
+        refused(policy.check_set, table, name)
+        refused(policy.check_delete, table, name)
+    policy.check_set(table, "real")
+    for name in words("writeable aligned"):
+        policy.check_get(table.flags, name)
+        refused(policy.check_set, table.flags, name)
+    policy.check_item(table.flags, "WRITEABLE")
+    refused(policy.check_set_item, table.flags, "WRITEABLE")
+    policy.check_set_item(table, 0)
+    refused(policy.check_set, numpy.random.MT19937(), "state")
+    policy.check_get(numpy.random.PCG64(), "state")
+    refused(policy.check_get, numpy.random.RandomState(), "set_state")
+
+
 @pytest.mark.parametrize("name", words("add build total Order kindred count"))
 def test_classes_functions_and_modules_are_not_changed(policy: Policy, name: str) -> None:
     for target in (Shop, plain_function, Shop().add, len, os, functools.partial(len)):

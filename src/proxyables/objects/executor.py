@@ -38,6 +38,7 @@ from proxyables.wire.instructions import (
 from .costs import check_call_cost, check_cost, check_filling
 from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find
+from .memory import check_memory
 from .operands import alone, check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
@@ -299,11 +300,13 @@ class Executor:
             policy.check_keywords(keywords)
             if type(value) not in policy.harmless:
                 check_call_cost(value, args, keywords, self._limits)
+                check_memory(value, args, keywords)
             if self._placement is not None and self._placement.wants_call(value):
                 return self._suspend(value, (), args, keywords)
             return value(*args, **keywords)
         if type(value) not in policy.harmless:
             check_call_cost(value, args, {}, self._limits)
+            check_memory(value, args, {})
         if self._placement is not None and self._placement.wants_call(value):
             return self._suspend(value, (), args)
         return value(*args)

@@ -424,8 +424,8 @@ class Policy:
     def _change_reason(self, target: object, name: str) -> str | None:
         if self._read_only:
             return "the policy is read-only"
-        reason = self._get_reason(target, name)
         cls = type(target)
+        reason = self._get_reason(target, name) or rules.change_reason(cls, name)
         if reason is not None or self._kind(cls) is not Kind.OPEN:
             return reason or f"attributes of a {qualname_of(cls)} cannot be changed"
         found = find(cls, name)
@@ -445,8 +445,9 @@ class Policy:
         if (cls, method) in self._passed_methods:
             return
         reason = self._method_reason(target, method)
-        if reason is None and self._read_only and method != "__getitem__":
-            reason = "the policy is read-only"
+        if reason is None and method != "__getitem__":
+            read_only = "the policy is read-only" if self._read_only else None
+            reason = read_only or rules.change_reason(cls, method)
         if reason is not None:
             raise denied(method, reason)
         if self._kind(cls) is Kind.OPEN and self._is_settled(cls, method):

@@ -95,6 +95,15 @@ def member_reason(cls: type, name: str) -> str | None:
     return None
 
 
+def change_reason(cls: type, name: str) -> str | None:
+    """Judges the setting of a name that may be read; ``__setitem__`` stands for all items."""
+    for base in mro_of(cls):
+        dotted = f"{module_of(base)}.{qualname_of(base)}"
+        if name in tables.UNCHANGED_BY_NAME.get(dotted, ()):
+            return f"{name!r} of {dotted} reaches behind the object"
+    return None
+
+
 def _path_reason(cls: type, name: str) -> str | None:
     """A path that an object shows must not become a way to the whole file system."""
     found = find(cls, name)
@@ -303,6 +312,7 @@ __all__ = [
     "builtin_reason",
     "callable_module",
     "callable_name",
+    "change_reason",
     "class_member_reason",
     "class_reason",
     "function_reason",

@@ -97,6 +97,9 @@ REFUSED_PACKAGES = frozenset(
     }
 )
 
+_FLAGS = _names("__setitem__ aligned writeable writebackifcopy")
+_NUMPY = _names("base ctypes data dump dumps resize setfield setflags tofile")
+
 # Names that are not lent though their object is, by the type that has them.
 REFUSED_MEMBERS: dict[type, frozenset[str]] = {
     str: _names("format format_map"),  # "{0.__class__}": templates read attributes
@@ -111,11 +114,16 @@ REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
     "asyncio.tasks.Task": _names("get_context get_coro get_stack print_stack"),
     "collections.UserString": _names("format format_map"),
     "contextlib._GeneratorContextManagerBase": _names("args func gen kwds"),
-    # Files, raw addresses, and methods of an object that a peer names: its own may be hidden.
+    # Files, raw memory and its addresses, and methods of an object that a peer names: its own may
+    # be hidden.
     "array.array": _names("fromfile tofile"),
-    "numpy.generic": _names("base ctypes dump dumps tofile"),
-    "numpy.ndarray": _names("base ctypes dump dumps tofile"),
+    "numpy.generic": _NUMPY,
+    "numpy.lib.npyio.DataSource": _names("abspath exists open"),
+    "numpy.lib.npyio.NpzFile": _names("allow_pickle fid pickle_kwargs zip"),
+    "numpy.ndarray": _NUMPY,
+    "numpy.nditer": _names("debug_print itviews operands"),
     "numpy.random.bit_generator.BitGenerator": _names("capsule cffi ctypes lock"),
+    "numpy.random.mtrand.RandomState": _names("set_state"),  # whose position is not checked
     # "@value.__class__" in an expression reads the variables of whoever calls; a name in the place
     # of a function is looked up as an attribute; a style takes templates; the rest writes files.
     "pandas.core.base.SelectionMixin": _names("agg aggregate apply transform"),
@@ -124,6 +132,14 @@ REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
         "to_feather to_hdf to_html to_iceberg to_json to_latex to_markdown to_orc to_parquet "
         "to_pickle to_sql to_stata to_string to_xarray to_xml"
     ),
+}
+# Names that are lent, and not set: through them an array, or what draws from one, would reach
+# memory outside of it, or be written to though its author locked it.
+UNCHANGED_BY_NAME: dict[str, frozenset[str]] = {
+    "numpy._core.multiarray.flagsobj": _FLAGS,
+    "numpy.core.multiarray.flagsobj": _FLAGS,
+    "numpy.ndarray": _names("dtype shape strides"),
+    "numpy.random.bit_generator.BitGenerator": _names("state"),
 }
 # For types whose other names are the interpreter's inside: the only names that are lent.
 LENT_MEMBERS: dict[type, frozenset[str]] = {

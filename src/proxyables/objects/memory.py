@@ -1,0 +1,48 @@
+"""Calls of numpy by which an array would show memory that nobody wrote to.
+
+Memory comes as whoever had it last left it: in it may be what another client sent. Two methods of
+arrays, out of all that compute, can leave some of it as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import BuiltinFunctionType, MappingProxyType
+from typing import Any
+
+from .policy import denied
+
+_MAX_NESTING = 8
+
+
+def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    """Refuses a call of an array's or a scalar's method whose outcome would have gaps.
+
+    Raises:
+        AccessDenied: It would.
+    """
+    numpy = sys.modules.get("numpy")  # whoever has an array has imported it
+    if numpy is None or type(function) is not BuiltinFunctionType:
+        return
+    if not issubclass(type(function.__self__), (numpy.ndarray, numpy.generic)):
+        return
+    if any(_is_layout(each) for each in (*args, *keywords.values())):
+        raise denied(function.__name__, "a dtype that is laid out by a map may have gaps")
+    # The only method with a `where` that would not begin with a number.
+    is_partial = function.__name__ == "clip" and "where" in keywords
+    if is_partial and not issubclass(type(keywords.get("out")), numpy.ndarray):
+        raise denied("clip", "what `where` leaves out is never written")
+
+
+def _is_layout(given: object, depth: int = 0) -> bool:
+    """Whether a dtype says where its fields are, which says where none is."""
+    if issubclass(type(given), (dict, MappingProxyType)):
+        return True
+    if not issubclass(type(given), (list, tuple)):
+        return False
+    items: Any = given
+    return depth == _MAX_NESTING or any(_is_layout(each, depth + 1) for each in items)
+
+
+__all__ = ["check_memory"]
