@@ -694,6 +694,13 @@ def test_numpy_arrays_reach_no_memory_but_their_own(policy: Policy) -> None:
     refused(policy.check_get, numpy.random.RandomState(), "set_state")
 
 
+def test_buffers_tell_no_address_and_are_not_filled_from_outside(policy: Policy) -> None:
+    refused(policy.check_get, array.array("b"), "buffer_info")
+    for target in (io.BytesIO(), io.BufferedReader(io.BytesIO())):  # type: ignore[type-var]
+        refused(policy.check_get, target, "readinto")
+        policy.check_get(target, "read")
+
+
 @pytest.mark.parametrize("name", words("add build total Order kindred count"))
 def test_classes_functions_and_modules_are_not_changed(policy: Policy, name: str) -> None:
     for target in (Shop, plain_function, Shop().add, len, os, functools.partial(len)):

@@ -115,8 +115,10 @@ REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
     "collections.UserString": _names("format format_map"),
     "contextlib._GeneratorContextManagerBase": _names("args func gen kwds"),
     # Files, raw memory and its addresses, and methods of an object that a peer names: its own may
-    # be hidden.
-    "array.array": _names("fromfile tofile"),
+    # be hidden. What is written into a buffer may be the pointers in an array of objects.
+    "_io._IOBase": _names("readinto readinto1"),
+    "_socket.socket": _names("recv_into recvfrom_into"),
+    "array.array": _names("buffer_info fromfile tofile"),
     "numpy.generic": _NUMPY,
     "numpy.lib.npyio.DataSource": _names("abspath exists open"),
     "numpy.lib.npyio.NpzFile": _names("allow_pickle fid pickle_kwargs zip"),
