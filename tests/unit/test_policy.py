@@ -1081,3 +1081,24 @@ def test_what_pandas_evaluates_or_writes_is_not_lent() -> None:
     accessors = set(words("agg aggregate apply transform"))
     for cls, lent in ((frame, {"head"}), (groups, set(names) - accessors)):
         assert set(Policy().visible_names(type("Author", (cls,), {})())) == lent
+
+
+def test_what_pydantic_unpickles_or_opens_is_not_lent(policy: Policy) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    old = pytest.importorskip("pydantic.v1")
+    for base in (pydantic.BaseModel, old.BaseModel):
+        model = type("Settings", (base,), {"__module__": "mine", "__annotations__": {"name": str}})
+        for target in (model, model(name="shop")):
+            for name in words("parse_raw parse_file from_orm update_forward_refs"):
+                refused(policy.check_get, target, name)
+            policy.check_get(target, "parse_obj")
+        policy.check_get(model(name="shop"), "json")
+
+
+def test_a_class_does_not_lend_what_its_instances_do_not(policy: Policy) -> None:
+    namespace = {"parse_raw": classmethod(plain_function), "mine": classmethod(plain_function)}
+    base = type("BaseModel", (), namespace | {"__module__": "pydantic.main"})
+    for target in (base, base(), type("Derived", (base,), {})):
+        refused(policy.check_get, target, "parse_raw")
+        policy.check_get(target, "mine")
+    assert policy.visible_names(base) == ["mine"]

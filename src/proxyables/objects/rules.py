@@ -140,7 +140,7 @@ def class_member_reason(cls: type, name: str) -> str | None:
     kinds = mro_of(type(found.raw))
     bound = (classmethod, staticmethod, types.ClassMethodDescriptorType)
     if any(kind in kinds for kind in bound) or not is_descriptor(found.raw):
-        return None
+        return member_reason(cls, name)
     return f"{name!r} needs an instance"
 
 
