@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
+import numpy
 import pytest
 
 import proxyables
@@ -414,6 +415,13 @@ async def test_an_array_shows_no_memory_that_nobody_wrote_to() -> None:
         *([[SET, name, value]] for name, value in (("strides", [1]), ("dtype", "u1"))),
     ]
     async with attacked() as attack:
+        attack.api.aligned = numpy.zeros(1, numpy.dtype("u1,u8", align=True))  # type: ignore[attr-defined]
+        attack.api.packed = numpy.zeros(1, "u1,u8")  # type: ignore[attr-defined]
+        for name in ("tobytes", "view"):
+            answer = await attack.raw.execute([GET, "aligned"], [GET, name], [CALL, []])
+            assert answer[1]["type"] == "AccessDenied"
+            answer = await attack.raw.execute([GET, "packed"], [GET, name], [CALL, []])
+            assert answer[0] == RETURN
         for steps in refused:
             assert (await attack.raw.execute(*same, *steps))[1]["type"] == "AccessDenied"
         for steps in (

@@ -1073,14 +1073,30 @@ def test_repr_shows_what_was_given() -> None:
 def test_what_pandas_evaluates_or_writes_is_not_lent() -> None:
     """By the names of its classes, which two others have here: nothing else needs pandas."""
     names = words(
-        "query eval agg aggregate apply transform style plot to_csv to_pickle to_sql head"
+        "query eval agg aggregate apply transform style plot hist boxplot to_csv to_pickle to_sql "
+        "pivot_table info head"
     )
     namespace = {name: lambda self: None for name in names}
     frame = type("NDFrame", (), namespace | {"__module__": "pandas.core.generic"})
     groups = type("SelectionMixin", (), namespace | {"__module__": "pandas.core.base"})
-    accessors = set(words("agg aggregate apply transform"))
+    accessors = set(words("agg aggregate apply transform plot hist boxplot"))
     for cls, lent in ((frame, {"head"}), (groups, set(names) - accessors)):
         assert set(Policy().visible_names(type("Author", (cls,), {})())) == lent
+
+
+@pytest.mark.parametrize(
+    "dotted",
+    [
+        "pandas.core.groupby.groupby.GroupByPlot",
+        "pandas.io.formats.style_render.StylerRenderer",
+        "pandas.plotting._core.PlotAccessor",
+    ],
+)
+def test_plots_and_styles_of_pandas_are_no_results(policy: Policy, dotted: str) -> None:
+    module, _, name = dotted.rpartition(".")
+    cls = type(name, (), {"__module__": module})
+    refused(policy.check_value, cls())
+    refused(policy.check_value, type("Derived", (cls,), {"__module__": "mine"})())
 
 
 def test_what_pydantic_unpickles_or_opens_is_not_lent(policy: Policy) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 from .policy import denied
 
 _MAX_NESTING = 8
+_READERS = ("getfield", "tobytes", "view")  # of bytes as they are, whatever they stand for
 
 
 def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
-    """Refuses a call of an array's or a scalar's method whose outcome would have gaps.
+    """Refuses a call of an array's or a scalar's method whose outcome would have, or show, gaps.
 
     Raises:
         AccessDenied: It would.
@@ -27,12 +28,28 @@ def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]
         return
     if not issubclass(type(function.__self__), (numpy.ndarray, numpy.generic)):
         return
+    if function.__name__ in _READERS and _has_gaps(function.__self__.dtype):
+        raise denied(function.__name__, "the array's dtype has gaps")
     if any(_is_layout(each) for each in (*args, *keywords.values())):
         raise denied(function.__name__, "a dtype that is laid out by a map may have gaps")
     # The only method with a `where` that would not begin with a number.
     is_partial = function.__name__ == "clip" and "where" in keywords
     if is_partial and not issubclass(type(keywords.get("out")), numpy.ndarray):
         raise denied("clip", "what `where` leaves out is never written")
+
+
+def _has_gaps(dtype: Any) -> bool:
+    """Whether an element has bytes that belong to no field."""
+    if dtype.names is None:
+        return False
+    end = 0
+    for field, offset, *_title in sorted(
+        (dtype.fields[name] for name in dtype.names), key=lambda placed: placed[1]
+    ):
+        if offset != end or _has_gaps(field.base):
+            return True
+        end += field.itemsize
+    return bool(end != dtype.itemsize)
 
 
 def _is_layout(given: object, depth: int = 0) -> bool:

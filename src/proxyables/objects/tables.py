@@ -63,6 +63,9 @@ REFUSED_NAMES = frozenset(
         "asyncio.events.AbstractEventLoopPolicy",
         "asyncio.runners.Runner",
         "os._Environ",
+        "pandas.core.groupby.groupby.GroupByPlot",
+        "pandas.io.formats.style_render.StylerRenderer",
+        "pandas.plotting._core.PlotAccessor",
         "string.Formatter",
         "typing._Final",
     }
@@ -132,12 +135,16 @@ REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
     "pydantic.main.BaseModel": _PYDANTIC,
     "pydantic.v1.main.BaseModel": _PYDANTIC,
     # "@value.__class__" in an expression reads the variables of whoever calls; a name in the place
-    # of a function is looked up as an attribute; a style takes templates; the rest writes files.
-    "pandas.core.base.SelectionMixin": _names("agg aggregate apply transform"),
+    # of a function is looked up as an attribute; the `backend` of a plot is a module to import; a
+    # style takes templates; the rest writes files, or to an object that a peer names.
+    "pandas.core.base.SelectionMixin": _names("agg aggregate apply boxplot hist plot transform"),
     "pandas.core.generic.NDFrame": _names(
-        "agg aggregate apply eval plot query style transform to_clipboard to_csv to_excel "
-        "to_feather to_hdf to_html to_iceberg to_json to_latex to_markdown to_orc to_parquet "
-        "to_pickle to_sql to_stata to_string to_xarray to_xml"
+        "agg aggregate apply boxplot eval hist info pivot_table plot query style transform "
+        "to_clipboard to_csv to_excel to_feather to_gbq to_hdf to_html to_iceberg to_json to_latex "
+        "to_markdown to_orc to_parquet to_pickle to_sql to_stata to_string to_xarray to_xml"
+    ),
+    "pandas.io.pytables.HDFStore": _names(
+        "copy open remove root select select_as_coordinates select_as_multiple select_column"
     ),
 }
 # Names that are lent, and not set: through them an array, or what draws from one, would reach
