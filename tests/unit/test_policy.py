@@ -37,11 +37,13 @@ import random
 import string
 import subprocess
 import sys
+import tempfile
 import threading
 import types
 import typing
 import uuid
 import weakref
+import zoneinfo
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -642,6 +644,85 @@ def test_machinery_is_known_by_its_package(policy: Policy, module: str) -> None:
     refused(policy.check_value, cls())
     refused(policy.check_value, type("Derived", (cls,), {"__module__": "mine"})())
     policy.check_value(type("Machine", (), {"__module__": f"my_{module}"})())
+
+
+TOOLS: list[tuple[str, list[str], list[str]]] = [
+    ("argparse.ArgumentParser", [], []),
+    ("cProfile.Profile", words("run runctx dump_stats"), words("enable disable runcall")),
+    ("concurrent.interpreters.Interpreter", [], []),
+    ("configparser.ConfigParser", ["read"], words("get sections read_string")),
+    ("doctest.DocTestRunner", [], []),
+    ("gettext.NullTranslations", ["install"], ["gettext"]),
+    ("http.cookiejar.LWPCookieJar", words("load save revert filename"), ["clear"]),
+    ("inspect.Signature", ["from_callable"], ["parameters"]),
+    ("mailbox.Maildir", words("add_folder get_folder"), words("keys add")),
+    ("mimetypes.MimeTypes", ["read"], ["guess_type"]),
+    ("modulefinder.ModuleFinder", [], []),
+    ("multiprocessing.connection.Connection", ["send_bytes"], words("send recv poll")),
+    ("multiprocessing.managers.SyncManager", [], []),
+    ("multiprocessing.process.BaseProcess", ["authkey"], words("is_alive terminate name")),
+    ("optparse.OptionParser", [], []),
+    ("optparse.Values", words("read_file read_module"), []),
+    ("pdb.Pdb", [], []),
+    ("profile.Profile", words("run runctx dump_stats"), ["runcall"]),
+    ("pstats.Stats", words("add dump_stats"), ["sort_stats"]),
+    ("rlcompleter.Completer", [], []),
+    ("shelve.Shelf", ["dict"], words("get keys sync")),
+    ("sqlite3.Connection", ["enable_load_extension"], words("execute commit")),
+    ("ssl.SSLContext", words("load_cert_chain keylog_filename"), ["cert_store_stats"]),
+    (
+        "tarfile.TarFile",
+        words("add extract extractall open makelink"),
+        words("getnames extractfile"),
+    ),
+    ("trace.CoverageResults", ["write_results"], ["counts"]),
+    ("trace.Trace", words("run runctx"), ["runfunc"]),
+    ("tracemalloc.Snapshot", words("dump load"), ["statistics"]),
+    ("unittest.loader.TestLoader", [], []),
+    ("unittest.mock._patch", [], []),
+    ("urllib.request.OpenerDirector", [], []),
+    ("urllib.robotparser.RobotFileParser", words("read set_url"), ["can_fetch"]),
+    ("venv.EnvBuilder", [], []),
+    ("weakref.finalize", words("detach peek"), ["alive"]),
+    ("webbrowser.GenericBrowser", [], []),
+    ("xml.etree.ElementTree.ElementTree", words("parse write"), words("getroot find")),
+    ("xml.sax.xmlreader.XMLReader", ["parse"], ["getFeature"]),
+    ("zipfile.ZipFile", words("extract extractall write"), words("namelist open read")),
+]
+
+
+@pytest.mark.parametrize(("dotted", "names", "lent"), TOOLS, ids=[row[0] for row in TOOLS])
+def test_tools_run_import_and_open_nothing_that_a_peer_names(
+    policy: Policy, dotted: str, names: list[str], lent: list[str]
+) -> None:
+    module, _, name = dotted.rpartition(".")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
+        pytest.skip(f"no {module} in this Python")
+    tool = cls.__new__(cls)
+    own = type("Own", (cls,), {}) if cls.__flags__ & 1 << 10 else cls
+    if not names and not lent:
+        refused(policy.check_value, tool)
+        refused(policy.check_value, own.__new__(own))
+    for refusal in names:
+        refused(policy.check_get, tool, refusal)
+        refused(policy.check_get, own.__new__(own), refusal)
+    for name in lent:
+        policy.check_get(tool, name)
+
+
+def test_what_the_tools_give_otherwise_is_refused_by_name_too(policy: Policy) -> None:
+    ffi = pytest.importorskip("cffi").FFI()
+    refused(policy.check_value, ffi)
+    refused(policy.check_value, ffi.dlopen(None))
+    refused(policy.check_get, zoneinfo.ZoneInfo("UTC"), "from_file")
+    policy.check_get(zoneinfo.ZoneInfo("UTC"), "key")
+    with tempfile.TemporaryDirectory() as path:
+        directory = tempfile.TemporaryDirectory(dir=path)
+        policy.check_get(directory, "name")
+        refused(policy.check_set, directory, "name")
+        directory.cleanup()
 
 
 def test_event_loops_are_no_results(policy: Policy) -> None:

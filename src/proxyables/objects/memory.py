@@ -26,9 +26,10 @@ def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]
     numpy = sys.modules.get("numpy")  # whoever has an array has imported it
     if numpy is None or type(function) is not BuiltinFunctionType:
         return
-    if not issubclass(type(function.__self__), (numpy.ndarray, numpy.generic)):
+    owner: Any = function.__self__
+    if not issubclass(type(owner), (numpy.ndarray, numpy.generic)):
         return
-    if function.__name__ in _READERS and _has_gaps(function.__self__.dtype):
+    if function.__name__ in _READERS and _has_gaps(owner.dtype):
         raise denied(function.__name__, "the array's dtype has gaps")
     if any(_is_layout(each) for each in (*args, *keywords.values())):
         raise denied(function.__name__, "a dtype that is laid out by a map may have gaps")

@@ -59,15 +59,26 @@ REFUSED_TYPES: frozenset[type] = frozenset(
 # The same, by dotted name or package: whoever never imports these does not pay for them here.
 REFUSED_NAMES = frozenset(
     {
+        # parsers set attributes, of any name, on the object that they are given
+        "argparse.Action",
+        "argparse._ActionsContainer",
+        "optparse.Option",
+        "optparse.OptionContainer",
         "asyncio.events.AbstractEventLoop",
         "asyncio.events.AbstractEventLoopPolicy",
         "asyncio.runners.Runner",
+        "concurrent.interpreters.Interpreter",
+        "multiprocessing.managers.BaseManager",
+        "multiprocessing.managers.Server",
         "os._Environ",
         "pandas.core.groupby.groupby.GroupByPlot",
         "pandas.io.formats.style_render.StylerRenderer",
         "pandas.plotting._core.PlotAccessor",
         "string.Formatter",
         "typing._Final",
+        "unittest.loader.TestLoader",
+        "unittest.mock._patch",
+        "urllib.request.OpenerDirector",
     }
 )
 REFUSED_PACKAGES = frozenset(
@@ -76,18 +87,27 @@ REFUSED_PACKAGES = frozenset(
         "logging",
         "loguru",
         "structlog",
-        # loaders read any file; interpreters and debuggers run any text
+        # loaders read any file; interpreters, debuggers and shells run any text
         "_frozen_importlib",
         "_frozen_importlib_external",
         "importlib",
+        "modulefinder",
         "zipimport",
+        "_interpreters",
         "_sitebuiltins",
         "bdb",
         "code",
         "codeop",
+        "doctest",
+        "pipes",
+        "pydoc",
+        "rlcompleter",
+        "venv",
+        "webbrowser",
         # memory
         "_cffi_backend",
         "_ctypes",
+        "cffi",
         "ctypes",
         "_pickle",
         "pickle",
@@ -102,6 +122,7 @@ REFUSED_PACKAGES = frozenset(
 
 _FLAGS = _names("__setitem__ aligned writeable writebackifcopy")
 _NUMPY = _names("base ctypes data dump dumps resize setfield setflags tofile")
+_HDF = _names("copy open remove root select select_as_coordinates select_as_multiple select_column")
 _PYDANTIC = _names("from_orm model_rebuild parse_file parse_raw update_forward_refs")
 
 # Names that are not lent though their object is, by the type that has them.
@@ -114,6 +135,45 @@ REFUSED_MEMBERS: dict[type, frozenset[str]] = {
     types.FunctionType: _names("dispatch register registry"),  # of functools.singledispatch
 }
 REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
+    # Text that is run, names that are imported, and bytes that are unpickled, on either side.
+    "cProfile.Profile": _names("dump_stats run runctx"),
+    "multiprocessing.connection._ConnectionBase": _names("recv_bytes_into send_bytes"),
+    "multiprocessing.process.BaseProcess": _names("authkey"),
+    "optparse.Values": _names("ensure_value read_file read_module"),
+    "profile.Profile": _names("dump_stats run runctx"),
+    "shelve.Shelf": _names("dict"),
+    "sqlite3.Connection": _names("deserialize enable_load_extension load_extension"),
+    "tkinter.Misc": _names("option_readfile send tk"),
+    "tkinter.Tk": _names(  # which passes on what it has not itself
+        "call createcommand eval evalfile exprboolean exprdouble exprlong exprstring interpaddr "
+        "loadtk readprofile record"
+    ),
+    "trace.Trace": _names("run runctx"),
+    "inspect.Signature": _names("from_callable"),
+    # Files and addresses that a peer names.
+    "configparser.RawConfigParser": _names("read"),
+    "gettext.NullTranslations": _names("install"),
+    "http.cookiejar.FileCookieJar": _names("filename load revert save"),
+    "mailbox.Mailbox": _names("add_folder get_folder remove_folder"),
+    "mimetypes.MimeTypes": _names("read"),
+    "pstats.Stats": _names("add dump_stats load_stats"),
+    "ssl.SSLContext": _names(
+        "keylog_filename load_cert_chain load_dh_params load_verify_locations"
+    ),
+    "tarfile.TarFile": _names(
+        "add addfile bz2open chmod chown extract extractall gettarinfo gzopen makedev makedir "
+        "makefifo makefile makelink makeunknown open taropen utime xzopen zstopen"
+    ),
+    "trace.CoverageResults": _names("update write_results write_results_file"),
+    "tracemalloc.Snapshot": _names("dump load"),
+    "urllib.robotparser.RobotFileParser": _names("read set_url"),
+    "xml.etree.ElementTree.ElementTree": _names("parse write write_c14n"),
+    "xml.sax.xmlreader.XMLReader": _names("parse"),
+    "zipfile.PyZipFile": _names("writepy"),
+    "zipfile.ZipFile": _names("extract extractall write"),
+    "zoneinfo.ZoneInfo": _names("from_file"),
+    # What the object stands for, without it.
+    "weakref.finalize": _names("detach peek"),
     "_asyncio.Task": _names("get_context get_coro get_stack print_stack"),
     "asyncio.tasks.Task": _names("get_context get_coro get_stack print_stack"),
     "collections.UserString": _names("format format_map"),
@@ -143,17 +203,18 @@ REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
         "to_clipboard to_csv to_excel to_feather to_gbq to_hdf to_html to_iceberg to_json to_latex "
         "to_markdown to_orc to_parquet to_pickle to_sql to_stata to_string to_xarray to_xml"
     ),
-    "pandas.io.pytables.HDFStore": _names(
-        "copy open remove root select select_as_coordinates select_as_multiple select_column"
-    ),
+    "pandas.HDFStore": _HDF,
+    "pandas.io.pytables.HDFStore": _HDF,  # until pandas 3
 }
 # Names that are lent, and not set: through them an array, or what draws from one, would reach
-# memory outside of it, or be written to though its author locked it.
+# memory outside of it, or be written to though its author locked it; and a directory that is not
+# temporary would be removed.
 UNCHANGED_BY_NAME: dict[str, frozenset[str]] = {
     "numpy._core.multiarray.flagsobj": _FLAGS,
     "numpy.core.multiarray.flagsobj": _FLAGS,
     "numpy.ndarray": _names("dtype shape strides"),
     "numpy.random.bit_generator.BitGenerator": _names("state"),
+    "tempfile.TemporaryDirectory": _names("name"),
 }
 # For types whose other names are the interpreter's inside: the only names that are lent.
 LENT_MEMBERS: dict[type, frozenset[str]] = {
