@@ -170,6 +170,49 @@ def test_a_chain_gives_what_python_would(made: Nested, steps: list[Step], value:
     assert made.run(*steps) == value
 
 
+class Desk:
+    def __init__(self) -> None:
+        self.handlers = [self.secret, self.open]
+        self.callback = self.secret
+
+    @hidden
+    def secret(self) -> str:
+        return "secret"
+
+    def open(self) -> str:
+        return "open"
+
+    def find(self, place: int) -> Any:
+        return self.handlers[place]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["handlers", [ITEM, 0]],
+        ["handlers", [ITEM, 0], [CALL, []]],
+        ["handlers", "copy", [CALL, []], "pop", [CALL, [0]], [CALL, []]],
+        ["find", [CALL, [0]], [CALL, []]],
+        ["callback"],
+        [[GET, "callback"], [CALL, []]],
+    ],
+)
+def test_a_hidden_method_is_not_lent_out_of_another_place(steps: list[Step]) -> None:
+    made = Nested(Desk())
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            made.run(*steps)
+    with pytest.raises(AccessDenied):
+        made.tables.lend(made.root.secret)
+
+
+def test_an_ordinary_method_is_lent_out_of_any_place() -> None:
+    made = Nested(Desk())
+    assert made.run("handlers", [ITEM, 1], [CALL, []]) == "open"
+    assert made.run("find", [CALL, [1]], [CALL, []]) == "open"
+    assert made.tables.lend(made.root.open) is not None
+
+
 def test_setting_and_deleting(made: Nested) -> None:
     root = made.root
     assert made.run([SET, "count", 9]) is None

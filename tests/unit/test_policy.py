@@ -12,6 +12,7 @@ import codeop
 import collections
 import contextlib
 import contextvars
+import cProfile
 import ctypes
 import dataclasses
 import datetime
@@ -1199,3 +1200,48 @@ def test_a_class_does_not_lend_what_its_instances_do_not(policy: Policy) -> None
         refused(policy.check_get, target, "parse_raw")
         policy.check_get(target, "mine")
     assert policy.visible_names(base) == ["mine"]
+
+
+class Handlers:
+    def __init__(self) -> None:
+        self.callback = self.secret
+        self.public_callback = self.public
+
+    @hidden
+    def secret(self) -> str:
+        return "secret"
+
+    @hidden
+    @classmethod
+    def made(cls) -> str:
+        return "made"
+
+    def public(self) -> str:
+        return "public"
+
+
+class OwnHandlers(Handlers):
+    def secret(self) -> str:  # unmarked, and hidden all the same
+        return "own"
+
+
+def test_a_hidden_method_is_no_value_wherever_it_is_kept(policy: Policy) -> None:
+    handlers = OwnHandlers()
+    for method in (Handlers().secret, handlers.secret, handlers.made, Handlers.made):
+        refused(policy.check_value, method)
+        refused(policy.check_value, functools.partial(method))
+        refused(policy.check_value, functools.partial(functools.partial(method)))
+    for _ in range(2):  # nothing of it is remembered
+        refused(policy.check_get, handlers, "callback")
+        policy.check_get(handlers, "public_callback")
+    assert "callback" not in policy.visible_names(handlers)
+    assert "public_callback" in policy.visible_names(handlers)
+    policy.check_value(handlers.public)
+    policy.check_value(functools.partial(handlers.public))
+
+
+def test_a_method_that_its_object_does_not_lend_is_no_value(policy: Policy) -> None:
+    profile = cProfile.Profile()
+    refused(policy.check_value, profile.run)
+    refused(policy.check_value, functools.partial(profile.runctx))
+    policy.check_value(profile.runcall)

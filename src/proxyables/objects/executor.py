@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections import UserString
 from collections.abc import Callable, Container, Sequence
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, NoReturn, TypeAlias
 
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
@@ -218,7 +218,8 @@ class Executor:
                     raise  # the exported code's own
                 raise no_such_step(step) from None
             kind = type(value)
-            if kind not in plain:
+            # A method that was read as an attribute has been judged by its name.
+            if kind not in plain and (kind is not MethodType or form is not str):
                 outcome = self._settle(value, steps, place)
                 if outcome is not None:
                     return outcome
@@ -266,6 +267,9 @@ class Executor:
         if self._borrowed.is_awaited(value):
             return Suspended(value, index)
         policy = self._policy
+        if kind is MethodType:
+            policy.check_value(value)
+            return None
         if kind not in policy.harmless:
             policy.check_value(value)
         if kind in policy.harmless and not hasattr(kind, "__await__"):

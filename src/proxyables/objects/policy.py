@@ -179,11 +179,17 @@ class Policy:
             AccessDenied: The same for what exists and what does not.
         """
         reason = self._get_reason(target, name)
+        cls = type(target)
+        held: object = UNREAD
+        if reason is None and self._kind(cls) is Kind.OPEN:
+            held = instance_dict(target).get(name, UNREAD)
+        is_method = type(held) is MethodType
+        if is_method:  # of another name, or of another object
+            reason = self._value_reason(held)
         if reason is not None:
             raise denied(name, reason)
-        cls = type(target)
-        if self._kind(cls) is Kind.OPEN and self._is_settled(cls, name):
-            exists = find(cls, name) is not None or name in instance_dict(target)
+        if self._kind(cls) is Kind.OPEN and self._is_settled(cls, name) and not is_method:
+            exists = held is not UNREAD or find(cls, name) is not None
             if exists:
                 _remember(self.passed, (cls, name))
 
@@ -275,7 +281,8 @@ class Policy:
     def check_value(self, value: object) -> None:
         """Refuses, or lets a value be a step's result, be exported or be returned.
 
-        Needed only for values whose type is not in `harmless`.
+        Needed only for values whose type is not in `harmless`, and for bound methods that no
+        step has read as an attribute.
 
         Raises:
             AccessDenied: Not for any peer.
@@ -489,9 +496,11 @@ class Policy:
 
     def _value_reason(self, value: object, depth: int = 0) -> str | None:
         cls = type(value)
-        if cls in self.harmless or value is self._root:
+        if (cls in self.harmless and cls is not MethodType) or value is self._root:
             return None
         kind = self._kind(cls)
+        if kind is Kind.METHOD:
+            return self._method_value_reason(value)
         if kind in (Kind.REFUSED, Kind.MODULE):
             return f"a {qualname_of(cls)} is not lent"
         if kind is Kind.BUILTIN and rules.bound_name(value) in self.passed:
@@ -505,6 +514,16 @@ class Policy:
             return self._value_reason(rules.partial_target(value), depth + 1)
         reason = _CALLABLE_REASONS[kind](value) if kind in _CALLABLE_REASONS else None
         return None if reason is None or self._is_offered(value) else reason
+
+    def _method_value_reason(self, method: object) -> str | None:
+        """Judges a bound method that was not read as an attribute, as if it had been."""
+        owner, function = rules.method_owner(method), rules.method_function(method)
+        cls: Any = owner if self._kind(type(owner)) is Kind.CLASS else type(owner)
+        name = rules.callable_name(function)
+        mark = mark_of(function) or name_mark(cls, name)
+        if mark is not None and not mark.exposed:
+            return f"{qualname_of(cls)}.{name}: hidden"
+        return rules.member_reason(cls, name) if rules.is_member(cls, name, function) else None
 
     def _is_offered(self, value: object) -> bool:
         """Whether the module that is the root offers this function or class."""

@@ -25,6 +25,7 @@ from .inspection import (
     module_of,
     mro_of,
     qualname_of,
+    wrapped_function,
 )
 
 
@@ -243,6 +244,18 @@ def method_function(value: object) -> object:
     return slot.__get__(value)
 
 
+def method_owner(value: object) -> object:
+    """Returns what a method is bound to."""
+    slot: Any = types.MethodType.__dict__["__self__"]
+    return slot.__get__(value)
+
+
+def is_member(cls: type, name: str, function: object) -> bool:
+    """Whether `function` is what stands in `cls` under this name."""
+    found = find(cls, name)
+    return found is not None and wrapped_function(found.raw) is function
+
+
 def partial_target(value: object) -> object:
     """Returns what a `functools.partial` calls."""
     slot: Any = functools.partial.__dict__["func"]
@@ -316,6 +329,7 @@ __all__ = [
     "class_member_reason",
     "class_reason",
     "function_reason",
+    "is_member",
     "is_mutator",
     "is_reserved_key",
     "is_standard_value",
@@ -323,6 +337,7 @@ __all__ = [
     "member_reason",
     "method_behind",
     "method_function",
+    "method_owner",
     "module_names",
     "operation_reason",
     "origin_reason",

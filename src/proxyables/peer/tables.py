@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from types import MethodType
 from typing import Any
 
 from proxyables.errors import AccessDenied, ReferenceNotFound
@@ -71,6 +72,8 @@ class Tables:
                 value = cursor_of(value)
             self._policy.check_value(value)
             self.on_lent(value)
+        elif type(value) is MethodType:
+            self._policy.check_value(value)
         reference: Reference = self.registry.register(value)
         return reference
 
