@@ -416,6 +416,9 @@ async def test_an_array_shows_no_memory_that_nobody_wrote_to() -> None:
     ]
     async with attacked() as attack:
         attack.api.aligned = numpy.zeros(1, numpy.dtype("u1,u8", align=True))  # type: ignore[attr-defined]
+        attack.api.objects = numpy.array([attack.api])  # type: ignore[attr-defined]
+        answer = await attack.raw.execute([GET, "objects"], [GET, "tobytes"], [CALL, []])
+        assert answer[1]["type"] == "AccessDenied"
         attack.api.packed = numpy.zeros(1, "u1,u8")  # type: ignore[attr-defined]
         for name in ("tobytes", "view"):
             answer = await attack.raw.execute([GET, "aligned"], [GET, name], [CALL, []])

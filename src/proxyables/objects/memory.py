@@ -1,7 +1,7 @@
-"""Calls of numpy by which an array would show memory that nobody wrote to.
+"""Calls of numpy by which an array would show memory that nobody wrote to, or addresses.
 
-Memory comes as whoever had it last left it: in it may be what another client sent. Two methods of
-arrays, out of all that compute, can leave some of it as it is.
+Memory comes as whoever had it last left it: in it may be what another client sent. A few methods of
+arrays, out of all that compute, leave some of it as it is, or show what is between the fields.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from .policy import denied
 
 _MAX_NESTING = 8
-_READERS = ("getfield", "tobytes", "view")  # of bytes as they are, whatever they stand for
+_DUMPERS = ("tobytes", "tostring")
+_READERS = (*_DUMPERS, "getfield", "view")  # of bytes as they are, whatever they stand for
 
 
 def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
@@ -31,6 +32,8 @@ def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]
         return
     if function.__name__ in _READERS and _has_gaps(owner.dtype):
         raise denied(function.__name__, "the array's dtype has gaps")
+    if function.__name__ in _DUMPERS and owner.dtype.hasobject:
+        raise denied(function.__name__, "the bytes of an object are its address")
     if any(_is_layout(each) for each in (*args, *keywords.values())):
         raise denied(function.__name__, "a dtype that is laid out by a map may have gaps")
     # The only method with a `where` that would not begin with a number.

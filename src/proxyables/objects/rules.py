@@ -88,6 +88,8 @@ def member_reason(cls: type, name: str) -> str | None:
         if lent is not None:
             return None if name in lent else f"{name!r} of a {qualname_of(base)} is not lent"
         dotted = f"{module_of(base)}.{qualname_of(base)}"
+        if name in tables.LENT_AGAIN_BY_NAME.get(dotted, ()):
+            return None
         refused = tables.REFUSED_MEMBERS.get(base) or tables.REFUSED_MEMBERS_BY_NAME.get(dotted)
         if refused is not None and name in refused:
             return f"{name!r} of {dotted} reaches behind the object"

@@ -206,6 +206,11 @@ REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {
     "pandas.HDFStore": _HDF,
     "pandas.io.pytables.HDFStore": _HDF,  # until pandas 3
 }
+# Names of which a subclass makes something harmless.
+LENT_AGAIN_BY_NAME: dict[str, frozenset[str]] = {
+    "numpy.ma.MaskedArray": _names("data"),  # the array without its mask
+    "numpy.ma.core.MaskedArray": _names("data"),
+}
 # Names that are lent, and not set: through them an array, or what draws from one, would reach
 # memory outside of it, or be written to though its author locked it; and a directory that is not
 # temporary would be removed.
