@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
 from callers import Notebook
-from proxyables import Limits, Policy
+from nests import Nest
+from proxyables import Policy
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
-from proxyables.objects.executor import Executor, no_root
+from proxyables.objects.executor import no_root
 from proxyables.objects.markers import hidden
 from proxyables.objects.outcomes import Iteration, Suspended
-from proxyables.peer.tables import Tables
 from proxyables.proxies.cursor import ProxyCursor
 from proxyables.wire.dialect import ByReference
 from proxyables.wire.instructions import (
@@ -96,45 +95,11 @@ class Root:
         return ["a"]
 
 
-class Nested:
-    """What one connection would be: tables, an executor, and the objects that it lends."""
+class Nested(Nest):
+    """As `Nest`, with a `Root` if no other root is given."""
 
-    def __init__(self, root: Any = None, *, policy: Policy | None = None, **limits: Any) -> None:
-        self.root = Root() if root is None else root
-        self.caller = Notebook()
-        bound = (policy or Policy()).for_root(self.root)
-        self.limits = Limits(**limits)
-        registry = _registry()
-        self.tables = Tables(
-            self.caller, registry, bound, self.limits, lambda: None, lambda: self.root
-        )
-        self.executor = Executor(
-            lambda: self.root, bound, self.tables.own, self.tables, self.limits
-        )
-
-    def run(self, *steps: Any, target: Any = None) -> Any:
-        return self.executor.start(target, list(steps))
-
-    def finish(self, *steps: Any) -> Any:
-        """Runs a chain to its end, and awaits on the way."""
-
-        async def wait(awaitable: Awaitable[Any]) -> Any:
-            return await awaitable
-
-        chain = list(steps)
-        result = self.executor.start(None, chain)
-        while type(result) is Suspended:
-            value = asyncio.run(wait(result.awaitable))
-            result = self.executor.proceed(value, chain, result.index)
-        return result
-
-
-def _registry() -> Any:
-    import itertools
-
-    from proxyables.objects.registry import ObjectRegistry
-
-    return ObjectRegistry(itertools.count(1).__next__)
+    def __init__(self, root: Any = None, **given: Any) -> None:
+        super().__init__(Root() if root is None else root, **given)
 
 
 @pytest.fixture

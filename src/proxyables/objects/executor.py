@@ -35,11 +35,12 @@ from proxyables.wire.instructions import (
     Step,
 )
 
+from .arguments import Arguments
 from .costs import check_call_cost, check_cost, check_filling
 from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find
 from .memory import check_memory
-from .operands import alone, check_operands
+from .operands import alone, check_conversion, check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy, denied
@@ -64,6 +65,7 @@ _CHANGEABLE = frozenset({list, dict, set, bytearray})
 _FORMATTING = frozenset({"mod", "imod", "rmod"})
 _MANAGING = frozenset({"enter", "aenter", "exit", "aexit"})
 _MAX_PLAIN_TYPES = 1024
+_NO_KEYWORDS: dict[str, Any] = {}
 
 _Quick: TypeAlias = tuple[
     set[tuple[type, str]], set[type], Callable[[Any, str], Any], Container[type]
@@ -117,6 +119,7 @@ class Executor:
         self._borrowed = borrowed
         self._cursor_type = borrowed.cursor_type
         self._relay = Relay(borrowed, policy)
+        self._arguments = Arguments(policy, borrowed.is_value)
         self._limits = limits
         self._max_steps = limits.max_steps
         self._perform = perform
@@ -302,12 +305,14 @@ class Executor:
             if type(keywords) is not dict:  # an object of ours would be asked for its keys
                 raise ProxyError("malformed chain: CALL takes a map of keyword arguments")
             policy.check_keywords(keywords)
+            self._arguments.check_call(value, args, keywords)
             if type(value) not in policy.harmless:
                 check_call_cost(value, args, keywords, self._limits)
                 check_memory(value, args, keywords)
             if self._placement is not None and self._placement.wants_call(value):
                 return self._suspend(value, (), args, keywords)
             return value(*args, **keywords)
+        self._arguments.check_call(value, args, _NO_KEYWORDS)
         if type(value) not in policy.harmless:
             check_call_cost(value, args, {}, self._limits)
             check_memory(value, args, {})
@@ -333,12 +338,13 @@ class Executor:
 
     def _item(self, value: Any, step: Step) -> Any:
         self._policy.check_item(value, step[1])
-        self._check_key(step[1])
+        self._check_key(value, step[1])
         return self._act(operator.getitem, value, step[1])
 
-    def _check_key(self, key: object) -> None:
+    def _check_key(self, value: Any, key: object) -> None:
         if type(key) is not str and type(key) is not int:
             check_operands(self._policy, "item", [key])
+            self._arguments.check_item(value, key)
 
     def _set(self, value: Any, step: Step) -> Any:
         name, new = step[1], step[2]
@@ -363,13 +369,14 @@ class Executor:
     def _set_item(self, value: Any, step: Step) -> Any:
         key, new = step[1], step[2]
         self._policy.check_set_item(value, key)
-        self._check_key(key)
+        self._check_key(value, key)
+        self._arguments.check_item(value, key, new)
         check_filling(new, self._limits)
         return self._act(operator.setitem, value, key, new)
 
     def _delete_item(self, value: Any, step: Step) -> Any:
         self._policy.check_delete_item(value, step[1])
-        self._check_key(step[1])
+        self._check_key(value, step[1])
         return self._act(operator.delitem, value, step[1])
 
     def _operate(self, value: Any, step: Step) -> Any:
@@ -385,6 +392,7 @@ class Executor:
             raise ProxyError(f"malformed chain: no such operation: {name[:40]!r}")
         self._policy.check_operation(name, value)
         check_operands(self._policy, name, args)
+        self._arguments.check_operation(name, value, args)
         check_cost(name, value, args, self._limits)
         if len(args) == 1 and type(args[0]) is self._cursor_type:
             is_final = len(step) < 4 or step[3] is not True
@@ -425,6 +433,7 @@ class Executor:
         self._policy.check_operation("iter", value)
         for kind in _COPIED:
             if issubclass(type(value), kind):  # isinstance would ask the object itself
+                check_conversion(self._policy, kind, value)
                 return self._act(kind, value)
         raise ProxyError(f"copy: a {type(value).__name__} has no form that travels by value")
 

@@ -10,6 +10,7 @@ already (``radd``), and comparisons, which are their own reflections, ask our ob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 from .inspection import find
@@ -48,6 +49,22 @@ _METHODS: dict[str, tuple[str, ...]] = {
     "ne": ("__ne__", "__eq__"),
     "round": ("__index__",),
 }
+_ITERATING = ("__iter__", "__len__", "__length_hint__")
+# Methods that a builtin type may run of what it is to make an instance of.
+_CONVERTING: dict[type, tuple[str, ...]] = {
+    dict: (*_ITERATING, "keys", "__getitem__"),
+    list: _ITERATING,
+    tuple: _ITERATING,
+    set: _ITERATING,
+    frozenset: _ITERATING,
+    bytearray: (*_ITERATING, "__bytes__", "__buffer__", "__index__"),
+    bytes: (*_ITERATING, "__bytes__", "__buffer__", "__index__"),
+    str: ("__str__", "__repr__"),
+    bool: ("__bool__", "__len__"),
+    int: ("__int__", "__index__", "__trunc__"),
+    float: ("__float__", "__index__"),
+    complex: ("__complex__", "__float__", "__index__"),
+}
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 _ALONE = _COMPARISONS | {f"r{name}" for name in _ARITHMETIC}
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
@@ -82,6 +99,18 @@ def check_operands(policy: Policy, name: str, operands: Iterable[object]) -> Non
             waiting += (each.start, each.stop, each.step)  # type: ignore[attr-defined]
         else:
             _check_methods(policy, methods, each)
+
+
+def check_conversion(policy: Policy, kind: type, value: object) -> None:
+    """Refuses, or lets an instance of a subclass of a builtin type be made a plain one.
+
+    Raises:
+        AccessDenied: A method that the subclass defines for that is not for this peer.
+    """
+    for method in _CONVERTING[kind]:
+        found = find(type(value), method)
+        if found is not None and type(found.raw) is FunctionType:
+            policy.check_method(method, value)
 
 
 def alone(name: str, *, is_final: bool) -> Callable[[Any, Any], Any] | None:

@@ -5,20 +5,32 @@ Every step of every dialect asks here first, and asking runs nothing of the obje
 (`rules`), what the author marked (`markers`), and what this policy was given (patterns,
 ``read_only``, ``strict``).
 
-Two caches keep the gate out of the hot path; both hold only what follows from a type:
+Caches keep the gate out of the hot path; they hold only what follows from a type:
 
 * ``passed``: (type, name) pairs that may be read on *any* instance of exactly that type;
-* ``harmless``: types whose instances may be a result, be exported, and be called.
+* ``harmless``: types whose instances may be a result, be exported, and be called;
+* ``trusted``: types of which a builtin may run whatever special method it pleases.
 
 Whatever depends on the object itself (modules, classes, functions, the root under an allow-list)
-is in neither. A name enters ``passed`` only if it exists, so a peer cannot fill it with garbage.
+is in none. A name enters ``passed`` only if it exists, so a peer cannot fill it with garbage.
 Marks are read when a type is first used; adding one later does not undo what was remembered.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    FunctionType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any, Literal
 
 from proxyables.errors import AccessDenied
@@ -33,6 +45,7 @@ from .inspection import (
     is_data_descriptor,
     is_descriptor,
     is_enumeration,
+    module_of,
     mro_of,
     qualname_of,
     wrapped_function,
@@ -48,6 +61,17 @@ _SHOWN = 80
 _PLAIN: frozenset[type] = frozenset(
     {type(None), bool, int, float, str, bytes, list, dict, tuple, set, frozenset, MethodType}
 )
+_SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, str, bytes})
+_HEAP_TYPE = 1 << 9
+# What stands in a class where a method is written in C; it cannot be marked.
+_IN_C = frozenset(
+    {
+        BuiltinFunctionType,
+        ClassMethodDescriptorType,
+        MethodDescriptorType,
+        WrapperDescriptorType,
+    }
+)
 _CALLABLE_REASONS: Mapping[Kind, Callable[[Any], str | None]] = MappingProxyType(
     {
         Kind.CLASS: rules.class_reason,
@@ -55,6 +79,7 @@ _CALLABLE_REASONS: Mapping[Kind, Callable[[Any], str | None]] = MappingProxyType
         Kind.FUNCTION: rules.function_reason,
     }
 )
+_OWN_MACHINERY = ("proxyables.proxies.", "proxyables.errors")
 _UNBOUND: Any = object()
 
 Introspection = Literal["full", "names", "off"]
@@ -105,6 +130,7 @@ class Policy:
         "introspection",
         "passed",
         "show_arguments",
+        "trusted",
     )
 
     def __init__(
@@ -131,6 +157,7 @@ class Policy:
         self._offered: frozenset[str] = frozenset()
         self.passed: set[tuple[type, str]] = set()
         self.harmless: set[type] = set(_PLAIN)
+        self.trusted: set[type] = set(_SCALARS)
         self._passed_methods: set[tuple[type, str]] = set()
         self._kinds: dict[type, Kind] = {}
 
@@ -165,6 +192,7 @@ class Policy:
         bound.harmless = self.harmless
         if not self._allow:
             bound.passed = self.passed
+            bound.trusted = self.trusted
             bound._passed_methods = self._passed_methods
         if ModuleType in mro_of(type(root)):
             bound._offered = frozenset(rules.module_names(root))  # type: ignore[arg-type]
@@ -275,6 +303,30 @@ class Policy:
         reason = self._method_reason(target, method)
         if reason is not None:
             raise denied(method, reason)
+
+    def check_handing(self, target: object) -> bool:
+        """Refuses, or lets a builtin have an object, of which it may run any special method.
+
+        Returns:
+            Whether every instance of exactly its type passes.
+
+        Raises:
+            AccessDenied: One of those that it has is not for this peer.
+        """
+        cls = type(target)
+        if not cls.__flags__ & _HEAP_TYPE or module_of(cls).startswith(_OWN_MACHINERY):
+            return True  # a value of a builtin type; a cursor, or an error
+        is_settled = True
+        for name, raw in class_members(cls).items():
+            if name not in tables.RUN_BY_BUILTINS or raw is None or raw is vars(object).get(name):
+                continue
+            reason = self._patterns_reason(target, name)
+            if reason is None and type(raw) not in _IN_C and not _is_of_python(cls, name):
+                reason = self._mark_reason(cls, name)
+            if reason is not None:
+                raise denied(name, reason)
+            is_settled = is_settled and self._is_settled(cls, name)
+        return is_settled
 
     # -- values -----------------------------------------------------------------------------------
 
@@ -534,8 +586,11 @@ class Policy:
 
     def _may_call(self, cls: type) -> bool:
         """Whether calls on every instance of `cls` would pass, so that none need be asked."""
-        if find(cls, "__call__") is None:
+        found = find(cls, "__call__")
+        if found is None:
             return True
+        if type(found.raw) is WrapperDescriptorType:  # a builtin: what it is given is looked at
+            return False
         settled = not self._allow and not self._deny
         return settled and self._mark_reason(cls, "__call__") is None
 
@@ -569,6 +624,16 @@ class Policy:
                 self._kinds.clear()
             self._kinds[cls] = kind
         return kind
+
+
+def _is_of_python(cls: type, name: str) -> bool:
+    """Whether the class that defines `name` for `cls` comes with Python."""
+    found = find(cls, name)
+    return found is not None and _package_of(found.owner) in sys.stdlib_module_names
+
+
+def _package_of(cls: type) -> str:
+    return module_of(cls).partition(".")[0]
 
 
 def _value_mark(value: Any, kind: Kind) -> Mark | None:

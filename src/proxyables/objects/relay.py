@@ -44,6 +44,9 @@ class Borrowed(Protocol):
     def has_form(self, value: object) -> bool:
         """Whether a value that is no container travels by value."""
 
+    def is_value(self, kind: type) -> bool:
+        """Whether what is of exactly this type travels by value, and is of no builtin type."""
+
     def is_blocking(self, value: object) -> bool:
         """Whether `value` is a cursor's blocking face, which cannot be used on the loop."""
 

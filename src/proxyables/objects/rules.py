@@ -247,7 +247,7 @@ def method_function(value: object) -> object:
 
 
 def method_owner(value: object) -> object:
-    """Returns what a method is bound to."""
+    """Returns what a bound method is bound to."""
     slot: Any = types.MethodType.__dict__["__self__"]
     return slot.__get__(value)
 

@@ -265,6 +265,21 @@ LENT_STANDARD = _names(
 )
 LENT_PATHS = _names("PurePath PurePathBase PurePosixPath PureWindowsPath")
 
+# Methods that code written in C runs on what it is given, as it pleases.
+RUN_BY_BUILTINS = _names(
+    "keys items "
+    "__abs__ __add__ __and__ __array__ __array_function__ __array_interface__ __array_struct__ "
+    "__array_ufunc__ __bool__ __buffer__ __bytes__ __call__ __ceil__ __complex__ __contains__ "
+    "__delitem__ __divmod__ __eq__ __float__ __floor__ __floordiv__ __format__ __fspath__ __ge__ "
+    "__getitem__ __gt__ __hash__ __iadd__ __iand__ __ifloordiv__ __ilshift__ __imatmul__ __imod__ "
+    "__imul__ __index__ __instancecheck__ __int__ __invert__ __ior__ __ipow__ __irshift__ "
+    "__isub__ __iter__ __itruediv__ __ixor__ __le__ __len__ __length_hint__ __lshift__ __lt__ "
+    "__matmul__ __missing__ __mod__ __mul__ __ne__ __neg__ __next__ __or__ __pos__ __pow__ "
+    "__radd__ __rand__ __rdivmod__ __repr__ __reversed__ __rfloordiv__ __rlshift__ __rmatmul__ "
+    "__rmod__ __rmul__ __ror__ __round__ __rpow__ __rrshift__ __rshift__ __rsub__ __rtruediv__ "
+    "__rxor__ __setitem__ __str__ __sub__ __subclasscheck__ __truediv__ __trunc__ __xor__"
+)
+
 # What makes sense on a module or a class: neither calls a method of an author's own.
 OPERATIONS_ON_ANYTHING = _names("bool dir eq hash ne")
 OPERATIONS_ON_CLASSES = OPERATIONS_ON_ANYTHING | _names("repr str")

@@ -9,8 +9,9 @@ from proxyables.errors import PeerProtocolError
 from proxyables.objects.executor import Executor
 from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import ByReference, Chain
-from proxyables.wire.instructions import Message, Step
+from proxyables.wire.instructions import EXECUTE, Message, Step
 from proxyables.wire.payloads import Malformed
+from proxyables.wire.pending import lengthen_calls
 
 Outcome: TypeAlias = Callable[[None, list[Step], Any], Coroutine[Any, Any, Any]]
 """Awaits what a chain waits for; `None` says that nobody can take items of it."""
@@ -41,10 +42,12 @@ class Substitution:
         values: dict[int, Any] = {}
         for chain in chains:
             chain.steps = self._settle(chain.steps, values)
+            lengthen_calls([EXECUTE, None, chain.steps])
             result = self._executor.run(chain.source, chain.steps)
             result = await self._outcome(None, chain.steps, result)
             values[id(chain)] = result.value if type(result) is ByReference else result
         message[:] = self._settle(message, values)
+        lengthen_calls(message)
 
     def _settle(self, value: Any, outcomes: dict[int, Any]) -> Any:
         try:

@@ -17,7 +17,8 @@ from proxyables.proxies.blocking import cursor_of, is_blocking, with_proxies
 from proxyables.proxies.cursor import Caller, ProxyCursor, extend
 from proxyables.wire.dialect import Reference
 from proxyables.wire.instructions import INSPECTOR, Step
-from proxyables.wire.values import has_form
+from proxyables.wire.registration import REGISTRATION
+from proxyables.wire.values import has_form, row_of
 
 _MAX_TYPES = 4096
 
@@ -198,6 +199,10 @@ class Tables:
     def has_form(self, value: object) -> bool:
         """Whether a value that is no container travels by value."""
         return has_form(value)
+
+    def is_value(self, kind: type) -> bool:
+        """Whether what is of exactly this type travels by value, and is of no builtin type."""
+        return kind in REGISTRATION.names or row_of(kind) is not None
 
     def is_blocking(self, value: object) -> bool:
         """Whether `value` is a cursor's blocking face."""

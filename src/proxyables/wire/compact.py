@@ -22,7 +22,7 @@ from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
 from .payloads import Malformed
-from .pending import Own, Pending, Settlement, is_unsettled
+from .pending import Own, Pending, Settlement, is_unsettled, lengthen_calls
 from .values import (
     BIGINT,
     CHAIN,
@@ -43,6 +43,9 @@ _KEPT_BYTES = 64 * KIB
 """A packer that has written more is replaced: its buffer never becomes smaller again."""
 _SURROGATES = "surrogatepass"
 """Costs nothing here, and the sender may have needed it."""
+# What a message holds that is to be seen to once all of it has been decoded.
+_QUIET = 1  # objects of ours; hashing them runs nothing
+_LOUD = 2  # such that are not in their place yet
 _MAX_QUIET = 1024
 
 
@@ -86,7 +89,7 @@ class Compact:
         self._uncounted = limits.max_containers
         """Bytes of a message up to which it cannot hold too many containers."""
         self._count: Count | None = None
-        self._unsettled = False
+        self._unsettled = 0
         """Whether an object of ours in the message is not in its place yet."""
         self._quiet: set[type] = set()
         """Types whose instances are in their place at once."""
@@ -284,7 +287,7 @@ class Compact:
             AccessDenied: It has an object of ours hashed, which the policy denies.
         """
         message: Message
-        self._unsettled = False
+        self._unsettled = 0
         try:
             if len(data) > self._uncounted:
                 message = self._unpack_counted(data)
@@ -293,7 +296,9 @@ class Compact:
                     data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
                 )
             if self._unsettled and type(message) is list and not self.chains:
-                message = self.settle(message, {})
+                if self._unsettled == _LOUD:
+                    message = self.settle(message, {})
+                lengthen_calls(message)
         except (ValueError, ReferenceNotFound, AccessDenied):
             raise
         except Exception as error:
@@ -390,7 +395,7 @@ class Compact:
             return self._load_chain(payload)
         if number == EXCEPTION:
             return load_exception(payload, self._limits)
-        if (self._unsettled or self.chains) and is_unsettled(payload):
+        if (self._unsettled == _LOUD or self.chains) and is_unsettled(payload):
             return Pending(number, payload)
         return load_value(number, payload)
 
@@ -398,10 +403,12 @@ class Compact:
         value = self._references.own(self._check_id(payload))
         kind = type(value)
         if kind in self._quiet:
+            self._unsettled = self._unsettled or _QUIET
             return value
         if not self._references.is_quiet(kind):
-            self._unsettled = True
+            self._unsettled = _LOUD
             return Own(value)
+        self._unsettled = self._unsettled or _QUIET
         if len(self._quiet) >= _MAX_QUIET:
             self._quiet.clear()
         self._quiet.add(kind)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .dialect import Chain
+from .instructions import CALL, EXECUTE
 from .values import FROZENSET, SET, load_value
 
 
@@ -46,6 +47,18 @@ def is_unsettled(value: Any) -> bool:
     if kind is dict:
         return any(is_unsettled(each) for pair in value.items() for each in pair)
     return kind in _UNSETTLED
+
+
+def lengthen_calls(message: Any) -> None:
+    """Gives the calls in a request that has objects of ours their long form.
+
+    With that, whoever carries them out looks at what each is given; the short form is for all that
+    needs no look.
+    """
+    if type(message[0]) is int and message[0] == EXECUTE and len(message) > 2:
+        for step in message[2] if type(message[2]) is list else ():
+            if type(step) is list and len(step) == 2 and type(step[0]) is int and step[0] == CALL:
+                step.append({})
 
 
 class Settlement:
