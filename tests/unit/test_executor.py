@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from typing import Any
 
 import pytest
@@ -621,6 +622,15 @@ def test_templates_read_nothing(made: Nested, steps: list[Step]) -> None:
         made.run(*steps)
     assert made.root.touched == []
     assert made.run("count", [OPERATE, "mod", [2]]) == 1
+
+
+@pytest.mark.parametrize("name", ["eq", "ne", "or", "ror", "lt"])
+def test_a_peers_object_is_not_handed_what_a_view_is_of(made: Nested, name: str) -> None:
+    made.root.view = types.MappingProxyType(made.root.tree)
+    far = Notebook()
+    with pytest.raises(AccessDenied):
+        made.run("view", [OPERATE, name, [far.root]])
+    assert made.run("view", [OPERATE, "eq", [{"leaf": 3}]]) is True
 
 
 def test_a_name_may_stand_in_its_long_form(made: Nested) -> None:

@@ -474,6 +474,8 @@ ESCAPES: list[tuple[object, list[str]]] = [
     (functools.partial(plain_function), ["func", "args", "keywords"]),
     (manager(), words("gen func args kwds")),
     (memoryview(b"abc"), ["obj"]),
+    ({}.keys(), ["mapping"]),
+    (collections.OrderedDict().values(), ["mapping"]),
     (functools.singledispatch(plain_function), ["register", "registry", "dispatch"]),
     (logging.getLogger("x"), words("manager root handlers parent addHandler info")),
     (os, ["system", "environ", "path"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import gc
 import logging
@@ -19,6 +20,7 @@ import pytest
 import proxyables
 from connections import connected, on_both_loops
 from proxyables import AccessDenied, Policy, restrict, revocable
+from proxyables.wire.instructions import OPERATIONS
 
 
 class Ledger:
@@ -218,6 +220,114 @@ def test_the_object_itself_is_never_given() -> None:
     assert asyncio.run(ours.itself_soon()) is ours
 
 
+class Hand:
+    """Has no answer of its own to any operator, and keeps whom it is asked about."""
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
+
+
+def _keep(self: Hand, other: Any, *_: Any) -> Any:
+    self.held.append(other)
+    return "asked"
+
+
+class Silent:
+    """Has every binary operator, and no answer to any."""
+
+    def itself(self) -> Silent:
+        return self
+
+    def method(self) -> Any:
+        return self.itself
+
+    def coroutine(self) -> Any:
+        async def later() -> Silent:
+            return self
+
+        return later()
+
+    async def items(self) -> AsyncIterator[Silent]:
+        yield self
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __iter__(self) -> Silent:
+        return self
+
+    def __next__(self) -> Silent:
+        return self
+
+    def __pos__(self) -> Silent:
+        return self
+
+    def __getitem__(self, key: int) -> Silent:
+        return self
+
+
+BINARY = [
+    *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift"),
+    *("rshift", "and", "or", "xor"),
+]
+COMPARING = ("lt", "le", "eq", "ne", "gt", "ge")
+for _name in (*BINARY, *(f"r{name}" for name in BINARY), *COMPARING):
+    setattr(Hand, f"__{_name}__", _keep)
+    setattr(Silent, f"__{_name}__", lambda self, other: NotImplemented)
+for _name in BINARY:
+    setattr(Silent, f"__i{_name}__", lambda self, other: NotImplemented)
+
+
+@pytest.mark.parametrize("make", [restrict, revocable])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            f"{way}{name}"
+            for way in ("", "r", "i")
+            for name in BINARY
+            if f"{way}{name}" in OPERATIONS
+        ),
+        *COMPARING,
+    ],
+)
+def test_an_operand_is_asked_about_the_wrapper(make: Any, name: str) -> None:
+    inside, hand = Silent(), Hand()
+    ours = make(inside)
+    for step in ([ours, hand], [hand, ours]):
+        assert OPERATIONS[name](*step) == "asked"
+        assert hand.held.pop() is ours
+    for method in (f"__{name}__", f"__r{name}__"):
+        if hasattr(type(ours), method):
+            assert getattr(type(ours), method)(ours, hand) is NotImplemented
+    assert hand.held == []
+
+
+@pytest.mark.parametrize("make", [restrict, revocable])
+def test_whatever_gives_the_object_gives_the_wrapper(make: Any) -> None:
+    ours = make(Silent())
+
+    async def look() -> None:
+        assert await ours.coroutine() is ours
+        assert [item async for item in ours.items()] == [ours]
+
+    asyncio.run(look())
+    assert ours.method()() is ours
+    assert [iter(ours), next(ours), +ours, ours[0], ours.itself()] == [ours] * 5
+    with ours as entered:
+        assert entered is ours
+
+
+def test_a_method_that_was_given_is_revoked_too() -> None:
+    ours = revocable(Silent())
+    method = ours.method()
+    ours.revoke()
+    with pytest.raises(AccessDenied, match="revoked"):
+        method()
+
+
 def test_what_an_instance_holds_is_judged_for_each() -> None:
     """Wrappers of one type share a class; what their objects hold under one name may differ."""
     first, second = Ledger(), Ledger()
@@ -375,6 +485,53 @@ async def test_a_peer_loses_what_is_revoked() -> None:
         with pytest.raises(AccessDenied, match="revoked"):
             async for _ in theirs.rows():
                 pass
+
+
+class Account:
+    """Knows how to be computed with, by its own kind."""
+
+    def __init__(self) -> None:
+        self.pin = "1234"
+
+    def balance(self) -> int:
+        return 5
+
+
+for _name in (*BINARY, *COMPARING):
+    setattr(Account, f"__{_name}__", lambda self, other: NotImplemented)
+    setattr(Account, f"__r{_name}__", lambda self, other: NotImplemented)
+
+
+class Asked:
+    """A peer's object, which is computed with."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def _answer(self, other: Any) -> int:
+        self.given.append(other)
+        return 5
+
+
+for _name in (*BINARY, *(f"r{name}" for name in BINARY), *COMPARING):
+    setattr(Asked, f"__{_name}__", Asked._answer)
+
+
+@on_both_loops
+async def test_a_peers_operand_never_gets_the_object_itself() -> None:
+    ours = revocable(Account())
+    office = Office(part=restrict(Account(), deny=["pin"]), ours=ours)
+    async with connected(office) as (client, _):
+        asked = Asked()
+        for lent in ("part", "ours"):
+            theirs = await client.root.lend(lent)
+            for name in (*BINARY, *(f"r{name}" for name in BINARY), *COMPARING):
+                with contextlib.suppress(TypeError):
+                    await proxyables.perform(theirs, name, asked)
+            assert len(asked.given) >= len(BINARY)
+            for given in asked.given:
+                assert await client.root.is_lent(lent, given)
+            asked.given.clear()
 
 
 @on_both_loops

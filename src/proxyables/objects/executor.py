@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections import UserString
 from collections.abc import Callable, Container, Sequence
-from types import FunctionType, MethodType
+from types import FunctionType, MappingProxyType, MethodType
 from typing import Any, NoReturn, TypeAlias
 
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
@@ -395,6 +395,8 @@ class Executor:
         self._arguments.check_operation(name, value, args)
         check_cost(name, value, args, self._limits)
         if len(args) == 1 and type(args[0]) is self._cursor_type:
+            if type(value) is MappingProxyType:
+                raise denied(name, "it would have the operand compute with what it is a view of")
             is_final = len(step) < 4 or step[3] is not True
             operation = alone(name, is_final=is_final) or operation
         if name in _FORMATTING:

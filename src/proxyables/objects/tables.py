@@ -132,6 +132,7 @@ REFUSED_MEMBERS: dict[type, frozenset[str]] = {
     BaseException: _names("with_traceback"),
     AttributeError: _names("obj"),  # what the failing code looked at, hidden or not
     functools.partial: _names("args func keywords"),
+    **dict.fromkeys((type({}.keys()), type({}.values()), type({}.items())), _names("mapping")),
     types.FunctionType: _names("dispatch register registry"),  # of functools.singledispatch
 }
 REFUSED_MEMBERS_BY_NAME: dict[str, frozenset[str]] = {

@@ -6,7 +6,8 @@ whatever asks (the gate, a description, a worker's placement) sees an ordinary c
 that is not there cannot be reached. A name that an instance gets later, or makes up in
 ``__getattr__``, is judged when it is asked for.
 
-Where a method gives the object itself, the wrapper is given in its place.
+Where a method gives the object itself, the wrapper is given in its place; an operand is asked about
+the wrapper.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import functools
 import inspect
 from collections import UserString
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from types import FunctionType, MethodType
+from types import CoroutineType, FunctionType, MethodType
 from typing import Any, NoReturn, TypeVar
 
 from proxyables.errors import AccessDenied
@@ -259,7 +260,29 @@ def _make_property(name: str, raw: object, mark: Mark | None) -> property:
 
 
 def _given(wrapper: Any, target: Any, value: Any) -> Any:
-    return wrapper if value is target else value
+    """Returns what somebody gets who was given `value` by `target`: never the target itself."""
+    if value is target:
+        return wrapper
+    if type(value) is CoroutineType:
+        return _given_later(wrapper, target, value)
+    if type(value) is MethodType and value.__self__ is target:
+        return functools.partial(_forward_to(value), wrapper)
+    return value
+
+
+async def _given_later(wrapper: Any, target: Any, value: Any) -> Any:
+    return _given(wrapper, target, await value)
+
+
+def _forward_to(method: MethodType) -> Callable[..., Any]:
+    """As `_forward`, for a method of the target's that the target has given."""
+
+    def forward(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        target = _target_of(self)
+        check_call_cost(method, args, kwargs, _LIMITS)
+        return _given(self, target, method(*args, **kwargs))
+
+    return forward
 
 
 def _read(wrapper: Any, target: Any, name: str) -> Any:
@@ -300,10 +323,11 @@ def _forward_async(name: str) -> Callable[..., Any]:
 
 def _forward_items(name: str) -> Callable[..., AsyncGenerator[Any, Any]]:
     async def forward(self: Any, /, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        target = _target_of(self)
         items = _call(self, name, args, kwargs)
         try:
             async for item in items:
-                yield item
+                yield _given(self, target, item)
         finally:
             await items.aclose()
 
@@ -367,7 +391,7 @@ def _forward_key(method: str, check: Callable[[Any, Any], None]) -> Callable[...
         check(target, key)
         for each in new:
             check_filling(each, _LIMITS)
-        return getattr(type(target), method)(target, key, *new)
+        return _given(self, target, getattr(type(target), method)(target, key, *new))
 
     return forward
 
@@ -376,7 +400,11 @@ def _operate(name: str) -> Callable[..., Any]:
     def operate(self: Any, *args: Any) -> Any:
         target = _target_of(self)
         check_cost(name, target, list(args), _LIMITS)
-        return _given(self, target, OPERATIONS[name](target, *args))
+        if not args:
+            return _given(self, target, OPERATIONS[name](target))
+        # Where this has no answer, whoever asked asks the other operand next: about the wrapper.
+        # An operator would ask it here, about the target.
+        return _given(self, target, getattr(type(target), f"__{name}__")(target, *args))
 
     return operate
 
