@@ -12,6 +12,7 @@ import fractions
 import math
 import pathlib
 import sys
+import time
 import uuid
 import zoneinfo
 from collections.abc import Callable
@@ -566,3 +567,73 @@ def test_containers_are_counted(crowd: str) -> None:
 def test_a_crowd_of_strings_is_none() -> None:
     codec = Compact(Lender(), Limits(max_containers=100))
     assert codec.decode(codec.encode_return(["ab"] * 5000))[1] == ["ab"] * 5000
+
+
+PRIME = 2**61 - 1
+"""What an integer's hash is the remainder of."""
+
+
+def _hashed_alike(many: int) -> dict[str, list[Any]]:
+    """Returns keys, of each kind that a sender can choose, of which all have one hash."""
+    numbers = [PRIME * (2**64 + place) for place in range(many)]
+    return {
+        "integers": numbers,
+        "tuples": [(1, (number,)) for number in numbers],
+        "sets": [frozenset({number}) for number in numbers],
+        "fractions": [fractions.Fraction(number) for number in numbers],
+        "decimals": [decimal.Decimal(number) for number in numbers],
+        "UUIDs": [uuid.UUID(int=number) for number in numbers],
+        "ranges": [range(0, 2 * number, number) for number in numbers],
+        "complex numbers": [complex(1000003 * n, -n) for n in range(2, many + 2)],
+        "of all kinds": [
+            kind(n) for n in numbers[: many // 2] for kind in (decimal.Decimal, lambda n: -n)
+        ],
+    }
+
+
+ALIKE = tuple(_hashed_alike(2))
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+@pytest.mark.parametrize("container", [dict.fromkeys, set, frozenset, list])
+def test_many_values_that_have_one_hash_are_refused(
+    kind: str, container: Callable[[list[Any]], Any]
+) -> None:
+    codec = Compact(Lender(), Limits())
+    assert len({hash(each) for each in _hashed_alike(2)[kind]}) == 1
+    few = container(_hashed_alike(50)[kind])
+    assert codec.decode(codec.encode_return([few, "x" * 5000]))[1][0] == few
+    started = time.process_time()
+    with pytest.raises(ValueError, match="the same hash"):
+        codec.decode(codec.encode_return(container(_hashed_alike(1000)[kind])))
+    assert time.process_time() - started < 2
+
+
+def test_values_that_have_one_hash_inside_of_what_is_registered_are_refused() -> None:
+    codec = Compact(Lender(), Limits())
+    sizes = [Point((PRIME * (2**64 + place),), 0) for place in range(1000)]
+    with pytest.raises(ValueError, match="the same hash"):
+        codec.decode(codec.encode_return(dict.fromkeys(sizes)))
+
+
+def test_objects_of_ours_that_have_one_hash_are_refused_as_keys() -> None:
+    lender = Lender()
+    codec = Compact(lender, Limits())
+    lender.lent = [(PRIME * (2**64 + place), lender) for place in range(200)]
+    keys = b"".join(codec.encode_return(Path(place + 1, []))[2:] + b"\x01" for place in range(200))
+    with pytest.raises(ValueError, match="the same hash"):
+        codec.decode(b"\x92\x04\xde\x00\xc8" + keys)
+
+
+def test_equal_values_and_those_of_different_hashes_are_any_number() -> None:
+    codec = Compact(Lender(), Limits())
+    minus = [decimal.Decimal(-1), decimal.Decimal(-2)]  # these two have the same hash
+    values = [*minus * 2000, {(place, 1.5): 2**70 + place for place in range(2000)}]
+    assert codec.decode(codec.encode_return(values))[1] == values
+
+
+def test_timestamps_are_no_keys_with_a_hash_of_the_senders_choice() -> None:
+    codec = Compact(Lender(), Limits())
+    stamps = {msgpack.Timestamp(place, 5): place for place in range(1000)}
+    found = codec.decode(msgpack.packb([RETURN, stamps]))[1]
+    assert {type(each) for each in found} == {float}

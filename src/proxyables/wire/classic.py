@@ -20,6 +20,7 @@ from proxyables.muid import make_muid
 from .counting import Count
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import safe_text
+from .hashes import MOST
 from .instructions import (
     CALL,
     CONSTRUCT,
@@ -55,6 +56,8 @@ _WRAPPED = {
     memoryview: int(Value.UNKNOWN),
 }
 _CALLS = {_APPLY: CALL, _CONSTRUCT: CONSTRUCT}
+_SMALL = 4096
+"""Bytes of a message in which no keys can do harm by having one hash."""
 _INT64 = range(-(1 << 63), 1 << 64)
 
 
@@ -266,7 +269,9 @@ class Classic:
         hooks: dict[str, Any] = {}
         if len(data) > self._limits.max_containers:
             count = Count(self._limits.max_containers)
-            hooks = {"list_hook": count, "object_hook": count}
+            hooks = {"list_hook": count, "object_pairs_hook": lambda pairs: count(_table(pairs))}
+        elif len(data) > _SMALL:
+            hooks = {"object_pairs_hook": _table}
         try:
             return msgpack.unpackb(data, strict_map_key=False, **hooks)
         except TypeError as error:  # a key that cannot be hashed
@@ -314,6 +319,13 @@ class Classic:
         if kind == Value.BIGINT and isinstance(data, str):
             return _load_bigint(data, self._limits)
         return self._load_value(data, depth + 1)
+
+
+def _table(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Returns a map; its keys are texts and numbers, so that few can have one hash."""
+    if len(pairs) > MOST and any(type(key) is msgpack.Timestamp for key, _ in pairs):
+        raise Malformed("the classic dialect has no Timestamp")
+    return dict(pairs)
 
 
 def _load_bigint(text: str, limits: Limits) -> int:

@@ -20,12 +20,15 @@ from proxyables.limits import KIB, Limits
 from .counting import Count
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
+from .hashes import Hashes
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
 from .payloads import Malformed
 from .pending import Own, Pending, Settlement, is_unsettled, lengthen_calls
 from .values import (
     BIGINT,
     CHAIN,
+    CHOSEN,
+    CLASSES,
     DUMPERS,
     EXCEPTION,
     OWN,
@@ -46,6 +49,11 @@ _SURROGATES = "surrogatepass"
 # What a message holds that is to be seen to once all of it has been decoded.
 _QUIET = 1  # objects of ours; hashing them runs nothing
 _LOUD = 2  # such that are not in their place yet
+_AS_NUMBER = 1
+"""What becomes of a timestamp, which is not used: msgpack's own class hashes in Python, and as the
+sender likes."""
+_SMALL = 4 * KIB
+"""Bytes of a message in which no values can do harm by having one hash."""
 _MAX_QUIET = 1024
 
 
@@ -61,6 +69,7 @@ class Compact:
         "_count",
         "_depth",
         "_described",
+        "_hashes",
         "_hook",
         "_is_flat",
         "_largest",
@@ -71,6 +80,7 @@ class Compact:
         "_references",
         "_uncounted",
         "_unsettled",
+        "_unwatched",
         "_usual",
         "chains",
         "pack",
@@ -88,7 +98,9 @@ class Compact:
         self._hook = self._load  # bound once
         self._uncounted = limits.max_containers
         """Bytes of a message up to which it cannot hold too many containers."""
+        self._unwatched = min(_SMALL, self._uncounted)
         self._count: Count | None = None
+        self._hashes: Hashes | None = None
         self._unsettled = 0
         """Whether an object of ours in the message is not in its place yet."""
         self._quiet: set[type] = set()
@@ -289,11 +301,15 @@ class Compact:
         message: Message
         self._unsettled = 0
         try:
-            if len(data) > self._uncounted:
-                message = self._unpack_counted(data)
+            if len(data) > self._unwatched:
+                message = self._unpack_watched(data)
             else:  # as in `_unpack`, without the call
                 message = unpackb(
-                    data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
+                    data,
+                    ext_hook=self._hook,
+                    strict_map_key=False,
+                    unicode_errors=_SURROGATES,
+                    timestamp=_AS_NUMBER,
                 )
             if self._unsettled and type(message) is list and not self.chains:
                 if self._unsettled == _LOUD:
@@ -313,7 +329,11 @@ class Compact:
         # Not a partial: its keywords, which it merges for each call, take as long as the rest.
         if self._count is None:
             return unpackb(
-                data, ext_hook=self._hook, strict_map_key=False, unicode_errors=_SURROGATES
+                data,
+                ext_hook=self._hook,
+                strict_map_key=False,
+                unicode_errors=_SURROGATES,
+                timestamp=_AS_NUMBER,
             )
         return unpackb(
             data,
@@ -322,14 +342,17 @@ class Compact:
             object_hook=self._count,
             strict_map_key=False,
             unicode_errors=_SURROGATES,
+            timestamp=_AS_NUMBER,
         )
 
-    def _unpack_counted(self, data: bytes) -> Any:
-        self._count = Count(self._uncounted)
+    def _unpack_watched(self, data: bytes) -> Any:
+        if len(data) > self._uncounted:
+            self._count = Count(self._uncounted)
+        self._hashes = Hashes()
         try:
             return self._unpack(data)
         finally:
-            self._count = None
+            self._count = self._hashes = None
 
     def count_references(self, data: bytes) -> None:
         """Borrows everything that a message lends which cannot be decoded.
@@ -345,7 +368,12 @@ class Compact:
             if number == REFERENCE:
                 # Extensions inside of it, which belong to no reference, stay what they are: bytes.
                 with contextlib.suppress(ValueError, TypeError):  # no reference, or one too many
-                    inside = unpackb(payload, strict_map_key=False, unicode_errors=_SURROGATES)
+                    inside = unpackb(
+                        payload,
+                        strict_map_key=False,
+                        unicode_errors=_SURROGATES,
+                        timestamp=_AS_NUMBER,
+                    )
                     self._load_reference(inside, len(payload))
             elif number != BIGINT and self._depth < self._limits.max_depth:
                 self._depth += 1
@@ -387,7 +415,10 @@ class Compact:
         if number == REFERENCE:
             return self._load_reference(self._unpack_inside(data), len(data))
         if number == BIGINT:
-            return load_bigint(data, self._limits.max_integer_bits)
+            value = load_bigint(data, self._limits.max_integer_bits)
+            if self._hashes is not None:
+                self._hashes.check(value)
+            return value
         payload = self._unpack_inside(data)
         if number == OWN:
             return self._load_own(payload)
@@ -397,7 +428,15 @@ class Compact:
             return load_exception(payload, self._limits)
         if (self._unsettled == _LOUD or self.chains) and is_unsettled(payload):
             return Pending(number, payload)
-        return load_value(number, payload)
+        value = load_value(number, payload)
+        if self._hashes is not None:
+            if number in CHOSEN:
+                self._hashes.check(value)
+            elif number in CLASSES and type(payload[-1]) in (list, dict):
+                # Of its fields: the class's own code is for keys only.
+                given = payload[-1]
+                self._hashes.check(tuple(given.values() if type(given) is dict else given))
+        return value
 
     def _load_own(self, payload: Any) -> object:
         value = self._references.own(self._check_id(payload))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .dialect import Chain
+from .hashes import Hashes
 from .instructions import CALL, EXECUTE
 from .values import FROZENSET, SET, load_value
 
@@ -69,10 +70,11 @@ class Settlement:
         outcomes: What the paths gave, by the `id` of their `Chain`.
     """
 
-    __slots__ = ("_check_key", "_outcomes")
+    __slots__ = ("_check_key", "_hashes", "_outcomes")
 
     def __init__(self, check_key: Callable[[object], None], outcomes: Mapping[int, Any]) -> None:
         self._check_key = check_key
+        self._hashes = Hashes()
         self._outcomes = outcomes
 
     def settle(self, value: Any) -> Any:
@@ -99,6 +101,7 @@ class Settlement:
         if number in (SET, FROZENSET) and type(payload) is list:
             for each in payload:
                 self._check_key(each)
+                self._hashes.check(each)
         return load_value(number, payload)
 
     def _key(self, key: Any) -> Any:
@@ -106,4 +109,5 @@ class Settlement:
             return key
         settled = self.settle(key)
         self._check_key(settled)
+        self._hashes.check(settled)
         return settled

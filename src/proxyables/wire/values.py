@@ -67,6 +67,14 @@ EXCEPTION: Final = 22
 ARRAY: Final = 23
 SINGLETON: Final = 24
 
+CHOSEN: Final = frozenset(
+    {TUPLE, FROZENSET, COMPLEX, RANGE, SLICE, TIME, DATETIME, TIMEDELTA, DECIMAL, FRACTION, UUID}
+    | {ARRAY, BIGINT}
+)
+"""What a sender can choose to have a certain hash. The others hash texts and bytes, or nothing."""
+CLASSES: Final = frozenset({DATACLASS, NAMEDTUPLE})
+"""What has the hash of its fields."""
+
 _read_module: Any = type.__dict__["__module__"].__get__  # asks no metaclass
 _COMPLEX = struct.Struct("!dd")
 _SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
