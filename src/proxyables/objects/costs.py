@@ -15,10 +15,12 @@ from typing import Any
 
 from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
+from proxyables.wire.nesting import Nesting
 
 _TEXTS = (str, bytes, bytearray)
 _SEQUENCES = (*_TEXTS, list, tuple)
 _MAKERS = (bytes, bytearray, list, tuple, set, frozenset)
+_SHOWING = frozenset({"repr", "str", "format", "eq", "ne", "lt", "le", "gt", "ge"})
 _OWNERS = (*_SEQUENCES, set, frozenset, dict, int)
 
 
@@ -26,8 +28,14 @@ def check_cost(name: str, value: Any, args: list[Any], limits: Limits) -> None:
     """Refuses an operation whose outcome no message could carry.
 
     Raises:
-        LimitExceeded: Its outcome would be over ``max_integer_bits`` or ``max_message``.
+        LimitExceeded: Its outcome would be over ``max_integer_bits`` or ``max_message``, or it
+            would go through more containers than ``max_containers``.
+        RecursionError: It would go through containers that are nested too deep.
     """
+    if name == "hash":
+        Nesting(limits.max_containers).check(value)
+    elif name in _SHOWING or (name == "contains" and type(value) in (list, tuple)):
+        Nesting(limits.max_containers, shown=True).check(value)
     if len(args) != 1:
         return
     if name == "format":

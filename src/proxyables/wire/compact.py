@@ -22,6 +22,7 @@ from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
 from .hashes import Hashes
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
+from .nesting import Nesting
 from .payloads import Malformed
 from .pending import Own, Pending, Settlement, is_unsettled, lengthen_calls
 from .values import (
@@ -464,7 +465,8 @@ class Compact:
             ValueError: A value is malformed.
             AccessDenied: An object of ours would have to be hashed, which the policy denies.
         """
-        return Settlement(self._references.check_key, outcomes).settle(value)
+        nesting = Nesting(self._uncounted)
+        return Settlement(self._references.check_key, outcomes, nesting).settle(value)
 
     def _unpack_inside(self, data: bytes) -> Any:
         if self._depth >= self._limits.max_depth:

@@ -15,6 +15,7 @@ from typing import Any
 from .dialect import Chain
 from .hashes import Hashes
 from .instructions import CALL, EXECUTE
+from .nesting import Nesting
 from .values import FROZENSET, SET, load_value
 
 
@@ -68,13 +69,20 @@ class Settlement:
     Args:
         check_key: Refuses what may not be hashed.
         outcomes: What the paths gave, by the `id` of their `Chain`.
+        nesting: Refuses what is too deep to be hashed.
     """
 
-    __slots__ = ("_check_key", "_hashes", "_outcomes")
+    __slots__ = ("_check_key", "_hashes", "_nesting", "_outcomes")
 
-    def __init__(self, check_key: Callable[[object], None], outcomes: Mapping[int, Any]) -> None:
+    def __init__(
+        self,
+        check_key: Callable[[object], None],
+        outcomes: Mapping[int, Any],
+        nesting: Nesting,
+    ) -> None:
         self._check_key = check_key
         self._hashes = Hashes()
+        self._nesting = nesting
         self._outcomes = outcomes
 
     def settle(self, value: Any) -> Any:
@@ -82,6 +90,7 @@ class Settlement:
 
         Raises:
             Malformed: The payload of an extension is.
+            RecursionError, LimitExceeded: An object of ours is nested too deep.
             Exception: What `check_key` raises.
         """
         kind = type(value)
@@ -89,10 +98,10 @@ class Settlement:
             return [self.settle(each) for each in value]
         if kind is dict:
             return {self._key(key): self.settle(each) for key, each in value.items()}
-        if kind is Own:
-            return value.value
-        if kind is Chain:
-            return self._outcomes[id(value)]
+        if kind is Own or kind is Chain:
+            found = value.value if kind is Own else self._outcomes[id(value)]
+            self._nesting.check(found)  # whoever gets it may hash it
+            return found
         if kind is Pending:
             return self._load(value.number, self.settle(value.payload))
         return value
