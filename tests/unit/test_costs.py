@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import operator
+import time
+from array import array
+from collections import deque
+from decimal import Decimal
+from enum import IntFlag
 from fractions import Fraction
+from pathlib import PurePosixPath
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,3 +179,177 @@ def test_powers_of_fractions_are_bounded(name: str) -> None:
         with pytest.raises(LimitExceeded):
             check_cost(name, Fraction(3, 2), [exponent], LIMITS)
     check_cost(name, Fraction(3, 2), [100], LIMITS)
+
+
+class Right(IntFlag):
+    READ = 1
+
+
+BIG = "x" * 10_000_000
+DIGITS = "".join(chr(0x660 + int(digit)) for digit in "2000000000")  # Arabic
+MANY = 10**12
+HUGE = 1 << 70_000
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "args"),
+    [
+        ("lshift", True, [20_000_000_000]),
+        ("lshift", Right.READ, [10**9]),
+        ("rlshift", 10**12, [True]),
+        ("pow", 12, [Fraction(10**9)]),
+        ("pow", Fraction(3, 7), [Fraction(10**9)]),
+        ("rpow", Fraction(10**9), [12]),
+        ("pow", Fraction(1 << 60_000), [Fraction(-2)]),
+        ("mul", Fraction(1, 1 << 40_000), [Fraction(1 << 40_000)]),
+        ("add", Fraction(1, 1 << 40_000), [Fraction(1, 3**30_000)]),
+        ("mod", HUGE, [12345]),
+        ("rdivmod", 12345, [HUGE]),
+        ("floordiv", HUGE, [HUGE]),
+        ("round", 12, [-(10**9)]),
+        ("round", True, [-(10**9)]),
+        ("round", 12, [numpy.int64(-(10**9))]),
+        ("round", Fraction(1, 3), [10**9]),
+        ("round", Decimal("1E+1000000"), []),
+        ("int", Decimal("1E+1000000"), []),
+        ("format", 1, [DIGITS + "d"]),
+        ("format", Fraction(1, 3), [".10000000f"]),
+        ("contains", range(10**18), [0.5]),
+        ("contains", range(10**30), [None]),
+        ("mul", array("q", [1]), [3_000_000]),
+        ("mul", deque([1]), [10**9]),
+        ("mul", "x", [numpy.int64(10**9)]),
+        ("rmul", numpy.array(10**9), [[1]]),
+        ("imul", [1], [Right.READ << 40]),
+        ("add", BIG, [BIG]),
+        ("iadd", bytearray(BIG, "ascii"), [bytes(BIG, "ascii")]),
+        ("iadd", [0] * 10_000_000, [(0,) * 10_000_000]),
+        ("radd", (0,) * 10_000_000, [(0,) * 10_000_000]),
+        ("iadd", [], [iter(range(10**12))]),
+        ("truediv", PurePosixPath(BIG), [PurePosixPath(BIG)]),
+    ],
+    ids=lambda value: value if type(value) is str and len(value) < 20 else type(value).__name__,
+)
+def test_what_has_another_form_is_refused_as_well(name: str, value: Any, args: list[Any]) -> None:
+    with pytest.raises(LimitExceeded):
+        check_cost(name, value, args, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "args"),
+    [
+        ("pow", 2, [Fraction(1, 10**9)]),
+        ("pow", Fraction(3, 7), [Fraction(10**9, 7)]),
+        ("pow", Fraction(1), [10**9]),
+        ("round", 1234, [-2]),
+        ("round", 12.5, [-(10**9)]),
+        ("round", Decimal("1.5"), []),
+        ("round", Decimal("Infinity"), []),
+        ("int", Decimal("12.50"), []),
+        ("int", Decimal("NaN"), []),
+        ("mod", Decimal("1E+1000000"), [7]),
+        ("contains", range(10**18), [5]),
+        ("contains", range(100), [0.5]),
+        ("contains", [1], [0.5]),
+        ("mul", deque([1], maxlen=3), [10**9]),
+        ("mul", numpy.zeros(5), [10**9]),
+        ("add", [0] * 20_000_000, [[1, 2]]),
+        ("add", numpy.zeros(10), [numpy.zeros(10)]),
+        ("truediv", PurePosixPath("a"), ["b"]),
+        ("truediv", 1, [2]),
+        ("format", 1.5, [""]),
+    ],
+    ids=lambda value: value if type(value) is str and len(value) < 20 else type(value).__name__,
+)
+def test_what_is_cheap_in_another_form_passes(name: str, value: Any, args: list[Any]) -> None:
+    check_cost(name, value, args, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (("x" * 10_000).translate, [[None] * 120 + ["y" * 10_000]]),
+        (("x" * 10_000).join, [{str(place): 0 for place in range(10_000)}]),
+        (("x" * 10_000).join, [{str(place): 0 for place in range(10_000)}.keys()]),
+        (("x" * 10_000).join, [{str(place) for place in range(10_000)}]),
+        (("x" * 10_000).join, [deque("a" * 10_000)]),
+        ("".join, [["x" * 100_000] * 1000]),
+        ("".join, [iter(["x" * 100_000] * 1000)]),
+        ("".join, [range(10**12)]),
+        (b"".join, [[array("b", bytes(100_000))] * 1000]),
+        (b"".replace, [b"", memoryview(bytes(100_000_000))]),
+        (bytes(1000).replace, [array("b", [0]), array("b", bytes(100_000))]),
+        (bytearray(1000).replace, [numpy.zeros(1, "b"), b"x" * 100_000]),
+        ("x".ljust, [numpy.int64(10**12)]),
+        ("x".ljust, [numpy.array(10**12)]),
+        (("é" * 1_000_000).encode, ["ascii", "namereplace"]),
+        (bytes, [numpy.int64(10**12)]),
+        (int.from_bytes, [bytes(100_000), "big"]),
+        (int.from_bytes, [[1] * 100_000, "big"]),
+        (int.from_bytes, [range(100_000), "big"]),
+        (Decimal("1E+1000000").as_integer_ratio, []),
+        (range(10**12).index, [0.5]),
+        (range(10**12).count, [None]),
+        ([0].extend, [iter(range(10**12))]),
+        (deque([0]).extend, [range(10**12)]),
+        (array("q").extend, [range(10**12)]),
+        ({}.update, [[range(10**12)]]),
+        (dict, [[range(10**12)]]),
+        (numpy.zeros(1000).repeat, [1_000_000]),
+        (numpy.zeros(1000).repeat, [[1_000_000] * 1000]),
+        (numpy.zeros(1000).astype, ["S1000000"]),
+    ],
+)
+def test_siblings_of_these_methods_are_refused(function: Any, args: list[Any]) -> None:
+    with pytest.raises(LimitExceeded):
+        check_call_cost(function, args, {}, LIMITS)
+
+
+def test_a_list_is_not_doubled_for_ever() -> None:
+    value = [0] * 1000
+    with pytest.raises(LimitExceeded):
+        for _ in range(30):
+            check_call_cost(value.extend, [value], {}, LIMITS)
+            value.extend(value)
+    check_call_cost(value.extend, [[1, 2, 3]], {}, LIMITS)  # it may be as long as it likes
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        ("-".join, [iter(["a", "b"])]),
+        ("-".join, [{"a": 1}]),
+        ("-".join, [["a", 5]]),
+        ("x".translate, [["y"]]),
+        ("x".encode, ["utf-8", "strict"]),
+        (int.from_bytes, [b"12345678", "big"]),
+        (int, ["12"]),
+        (Decimal("1.5").as_integer_ratio, []),
+        (range(10**12).index, [5]),
+        (array("q", [1]).extend, [[1]]),
+        (numpy.zeros(10_000_000).repeat, [2]),
+        (numpy.zeros(5).astype, ["f4"]),
+        (numpy.zeros(5).sum, []),
+        ({}.update, [[("a", 1)]]),
+        (set().update, [list(range(100_000))]),
+        (set, [[1] * 1000]),
+    ],
+)
+def test_what_these_methods_are_for_passes(function: Any, args: list[Any]) -> None:
+    check_call_cost(function, args, {}, LIMITS)
+
+
+@pytest.mark.parametrize("function", [set().update, {}.fromkeys, frozenset().union, set, frozenset])
+def test_values_that_all_have_one_hash_make_no_table(function: Any) -> None:
+    values = [(2**61 - 1) * place for place in range(10_000)]
+    started = time.process_time()
+    with pytest.raises(ValueError, match="the same hash"):
+        check_call_cost(function, [values], {}, LIMITS)
+    assert time.process_time() - started < 1
+
+
+def test_sets_that_have_one_hash_are_not_merged() -> None:
+    values = {(2**61 - 1) * place for place in range(200)}
+    with pytest.raises(ValueError, match="the same hash"):
+        check_cost("or", set(), [values], LIMITS)
+    check_cost("or", set(), [{1, 2}], LIMITS)

@@ -814,3 +814,10 @@ def test_a_stream_of_another_peers_items_is_passed_on() -> None:
     assert result.source._steps == ["rows"]
     whole = made.run([STREAM, 5])
     assert whole.source is made.root
+
+
+def test_a_list_is_not_doubled_by_slices(made: Nested) -> None:
+    made.root.items = [0] * 1000
+    with pytest.raises(LimitExceeded, match="max_message"):
+        for _ in range(30):
+            made.run("items", [SETITEM, slice(0, 0), made.root.items])

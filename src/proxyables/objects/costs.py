@@ -1,27 +1,34 @@
 """What an operation or a builtin method would cost, before it is begun.
 
 One small message could otherwise have integers multiplied for minutes, or a text padded until the
-memory ends. Only builtin integers, texts and sequences are looked at: what an operator or a method
+memory ends. Only builtin numbers, texts and sequences are looked at: what an operator or a method
 of the user's own class costs is that class's business.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
-from proxyables.wire.nesting import Nesting
+from proxyables.wire.nesting import HASHED, SHOWN, Nesting
 
-_TEXTS = (str, bytes, bytearray)
-_SEQUENCES = (*_TEXTS, list, tuple)
-_MAKERS = (bytes, bytearray, list, tuple, set, frozenset)
-_SHOWING = frozenset({"repr", "str", "format", "eq", "ne", "lt", "le", "gt", "ge"})
-_OWNERS = (*_SEQUENCES, set, frozenset, dict, int)
+from . import arithmetic
+from .estimates import ESTIMATES, FILLED, GROWN, estimate_path
+from .inspection import find
+from .sizes import SEQUENCES, base_of, count_of, is_array, is_bounded, is_path, items_of, size_of
+from .spreading import check_spread
+
+_MAKERS = frozenset({bytes, bytearray, list, tuple, set, frozenset, dict, int})
+_OWNERS = (*SEQUENCES, set, frozenset, dict, int, range)
+_TABLES = (set, frozenset, dict)
+_SMALL_PART = 65_536
+"""What may be added to a sequence of any size: it came in the message, or might have."""
+
+_Check: TypeAlias = Callable[[Any, list[Any], Limits], None]
 
 
 def check_cost(name: str, value: Any, args: list[Any], limits: Limits) -> None:
@@ -31,30 +38,11 @@ def check_cost(name: str, value: Any, args: list[Any], limits: Limits) -> None:
         LimitExceeded: Its outcome would be over ``max_integer_bits`` or ``max_message``, or it
             would go through more containers than ``max_containers``.
         RecursionError: It would go through containers that are nested too deep.
+        ValueError: It would put many values that have one hash into a table.
     """
-    if name == "hash":
-        Nesting(limits.max_containers).check(value)
-    elif name in _SHOWING or (name == "contains" and type(value) in (list, tuple)):
-        Nesting(limits.max_containers, shown=True).check(value)
-    if len(args) != 1:
-        return
-    if name == "format":
-        _check_widths(args[0], limits)
-    elif name == "iadd":
-        check_filling(args[0], limits)
-    plain = name.removeprefix("i")
-    operation = plain.removeprefix("r")
-    if operation not in ("pow", "lshift", "mul"):
-        return
-    left, right = (args[0], value) if plain.startswith("r") else (value, args[0])
-    if type(left) is int and type(right) is int:
-        _check_bits(operation, left, right, limits)
-    elif operation == "pow" and _is_fraction(left) and type(right) is int:
-        _check_bits("pow", max(abs(left.numerator), left.denominator), abs(right), limits)
-    elif operation == "mul":
-        for sequence, count in ((left, right), (right, left)):
-            if type(sequence) in _SEQUENCES and type(count) is int:
-                _check_size(len(sequence) * count, limits)
+    check = _CHECKS.get(name)
+    if check is not None:
+        check(value, args, limits)
 
 
 def check_call_cost(
@@ -63,39 +51,74 @@ def check_call_cost(
     """Refuses a call of a builtin method, or class, whose outcome no message could carry.
 
     Raises:
-        LimitExceeded: Its outcome would be over ``max_message``.
+        LimitExceeded: Its outcome would be over ``max_message`` or ``max_integer_bits``.
+        ValueError: It would put many values that have one hash into a table.
     """
     kind = type(function)
     if kind is FunctionType or kind is MethodType:  # an author's own
         return
-    if kind is BuiltinFunctionType:
-        owner = function.__self__
-        if owner is not dict and not issubclass(type(owner), _OWNERS):  # dict.fromkeys
+    if issubclass(kind, BuiltinFunctionType):  # those of some modules are of a class of their own
+        owner, name = function.__self__, function.__name__
+        if name in arithmetic.METHODS:
+            arithmetic.check_method(owner, name, args, limits)
+        elif owner is dict:  # dict.fromkeys
+            _check_tables(args, limits)
+        elif issubclass(type(owner), _OWNERS) or is_array(owner):
+            _check_method(owner, name, args, keywords, limits)
+        else:
             return
-        estimate = _ESTIMATES.get(function.__name__)
-        if estimate is not None:
-            _check_size(estimate(owner, *args, *keywords.values()), limits)
-    elif not any(function is maker for maker in _MAKERS):  # `in` would ask the object itself
+    elif kind is not type or function not in _MAKERS:  # which asks a metaclass for its hash
         return
-    elif args and type(args[0]) is int:  # bytes(10**12)
-        _check_size(args[0], limits)
+    elif function is int:
+        arithmetic.check_text(args, limits)
+        return
+    elif args and count_of(args[0]) is not None:  # bytes(10**12)
+        _check_size(count_of(args[0]) or 0, limits)
+    elif function in _TABLES:
+        _check_tables(args, limits)
     for arg in args:
         check_filling(arg, limits)
+
+
+def _check_method(
+    owner: Any, name: str, args: Sequence[Any], keywords: Mapping[str, Any], limits: Limits
+) -> None:
+    estimate = ESTIMATES.get(name)
+    if estimate is not None:
+        _check_size(estimate(owner, *args, *keywords.values()), limits)
+    elif not args:
+        return
+    elif name in GROWN:
+        check_growth(owner, args[0], limits)
+    elif name in FILLED:
+        if base_of(owner, _TABLES) is not None:
+            _check_tables(args, limits)
+    elif type(owner) is range:  # index and count
+        _check_search(owner, args, limits)
 
 
 def check_filling(items: object, limits: Limits) -> None:
     """Refuses a range that is to fill a container: all others have come in a message themselves.
 
     Raises:
-        LimitExceeded: It has more items than ``max_message``.
+        LimitExceeded: It has more items than ``max_message``, or no end.
     """
-    if type(items) is range and items:
-        _check_size(abs((items[-1] - items[0]) // items.step) + 1, limits)  # len() may overflow
+    count = items_of(items)
+    if count is not None:
+        _check_size(count, limits)
 
 
-def _is_fraction(value: object) -> bool:
-    fractions = sys.modules.get("fractions")  # who has one has imported it
-    return fractions is not None and type(value) is fractions.Fraction
+def check_growth(sequence: object, added: object, limits: Limits) -> None:
+    """Refuses to put a large sequence into another: doubled with each message, it has no end.
+
+    Raises:
+        LimitExceeded: Together they are over ``max_message``, and the smaller one is not small.
+    """
+    if base_of(sequence, SEQUENCES) is None or base_of(added, SEQUENCES) is None:
+        return
+    left, right = size_of(sequence), size_of(added)
+    if min(left, right) > _SMALL_PART:
+        _check_size(left + right, limits)
 
 
 def _check_size(size: int, limits: Limits) -> None:
@@ -103,83 +126,119 @@ def _check_size(size: int, limits: Limits) -> None:
         raise LimitExceeded("max_message", limits.max_message, size, "sequence")
 
 
-def _check_widths(template: object, limits: Limits) -> None:
-    """``format(1, "1000000000d")`` has a width, or a precision, as long as the text will be."""
-    if type(template) is str:
-        for digits in re.findall("[0-9]+", template):
-            if len(digits) > 18 or int(digits) > limits.max_message:
-                size = int(digits[:18])
-                raise LimitExceeded("max_message", limits.max_message, size, "formatted text")
-
-
-def _check_bits(operation: str, left: int, right: int, limits: Limits) -> None:
-    if operation == "mul":
-        bits = left.bit_length() + right.bit_length()
-    elif right < 0 or left == 0:
+def _check_repeating(sequence: Any, count: Any, limits: Limits) -> None:
+    base = base_of(sequence, SEQUENCES)
+    times = None if base is None else count_of(count)
+    if times is None or is_bounded(sequence):
         return
-    elif operation == "lshift":
-        bits = left.bit_length() + right
-    else:
-        bits = left.bit_length() * right if left.bit_length() > 1 else 1
-    if bits > limits.max_integer_bits:
-        raise LimitExceeded("max_integer_bits", limits.max_integer_bits, bits, "integer")
+    found = find(type(sequence), "__mul__")
+    if found is not None and found.owner in SEQUENCES:  # else a class of the user's own
+        _check_size(size_of(sequence) * times, limits)
 
 
-# How long the outcome of a method is, at the most. Arguments that it will refuse itself count 0,
-# and the methods of subclasses are not asked: they may be an author's own.
+def _check_search(value: Any, args: Sequence[Any], limits: Limits) -> None:
+    """``0.5 in range(10**18)`` goes through all of it; where an integer is, can be reckoned."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        _check_shown(value, args, limits)
+    elif kind is range and args and type(args[0]) is not int and type(args[0]) is not bool:
+        check_filling(value, limits)
 
 
-def _padded(_text: object, *args: Any) -> int:
-    return max((each for each in args if type(each) is int), default=0)
+def _check_tables(args: Sequence[Any], limits: Limits) -> None:
+    for arg in args:
+        check_spread(arg)
+        if type(arg) in (list, tuple):
+            for each in arg:  # each is to be a key and its value, and is made a list for it
+                check_filling(each, limits)
 
 
-def _expanded(text: Any, *args: Any) -> int:
-    tab: Any = "\t" if issubclass(type(text), str) else b"\t"
-    return _count(text, tab) * max(_padded(text, *args), 0)
+def _check_hashed(value: Any, _args: Sequence[Any], limits: Limits) -> None:
+    if issubclass(type(value), HASHED):
+        Nesting(limits.max_containers).check(value)
 
 
-def _replaced(text: Any, *args: Any) -> int:
-    if len(args) < 2 or type(args[0]) not in _TEXTS or type(args[1]) not in _TEXTS:
-        return 0
-    times = _count(text, args[0])
-    if len(args) > 2 and type(args[2]) is int and args[2] >= 0:
-        times = min(times, args[2])
-    return times * len(args[1])
+def _check_shown(value: Any, _args: Sequence[Any], limits: Limits) -> None:
+    if issubclass(type(value), SHOWN):
+        Nesting(limits.max_containers, shown=True).check(value)
 
 
-def _count(text: Any, part: Any) -> int:
-    if issubclass(type(text), str):
-        return str.count(text, part) if type(part) is str else 0
-    if type(part) is str:
-        return 0
-    kind = bytes if issubclass(type(text), bytes) else bytearray
-    return kind.count(text, part)
+def _check_format(value: Any, args: Sequence[Any], limits: Limits) -> None:
+    """``format(1, "1000000000d")`` has a width, or a precision, as long as the text will be."""
+    _check_shown(value, args, limits)
+    template = args[0] if len(args) == 1 else None
+    if not template or not issubclass(type(template), str):
+        return
+    # The digits of a fraction are reckoned as an integer.
+    is_fraction = arithmetic.is_fraction(value)
+    most = limits.max_integer_bits // 4 if is_fraction else limits.max_message
+    for digits in re.findall(r"\d+", str.__str__(template)):
+        if len(digits) > 18 or int(digits) > most:
+            size = int(digits[:18])
+            raise LimitExceeded("max_message", limits.max_message, size, "formatted text")
 
 
-def _joined(text: Any, *args: Any) -> int:
-    if not args or type(args[0]) not in _SEQUENCES:
-        return 0
-    kind = next(kind for kind in _TEXTS if issubclass(type(text), kind))
-    return kind.__len__(text) * len(args[0])
+def _check_whole(value: Any, args: Sequence[Any], limits: Limits) -> None:
+    if not args:
+        arithmetic.check_whole(value, limits)
+    elif len(args) == 1:
+        arithmetic.check_rounding(value, args[0], limits)
 
 
-def _translated(text: Any, *args: Any) -> int:
-    if not args or type(args[0]) is not dict or not issubclass(type(text), str):
-        return 0
-    longest = max((len(each) for each in args[0].values() if type(each) is str), default=0)
-    return str.__len__(text) * longest
+def _arithmetic(name: str) -> _Check:
+    """Returns what looks at an operator: of numbers, and what it may mean besides."""
+    operation = name.removeprefix("i")
+    is_reflected = operation not in _ARITHMETIC
+    operation = operation.removeprefix("r") if is_reflected else operation
+    is_filling = name == "iadd"
+    is_cheap = operation not in arithmetic.DEAR
+
+    def check(value: Any, args: Sequence[Any], limits: Limits) -> None:
+        if len(args) != 1:
+            return
+        other = args[0]
+        kind = type(value)
+        if kind in _FLOATS or type(other) in _FLOATS or (is_cheap and kind is type(other) is int):
+            return
+        left, right = (other, value) if is_reflected else (value, other)
+        arithmetic.check(operation, left, right, limits)
+        if kind is int and type(other) is int:
+            return
+        if operation == "mul":
+            _check_repeating(left, right, limits)
+            _check_repeating(right, left, limits)
+        elif operation == "add":
+            check_growth(left, right, limits)
+            if is_filling:
+                check_filling(other, limits)
+        elif operation == "truediv" and is_path(value):
+            _check_size(estimate_path(value, other), limits)
+
+    return check
 
 
-_ESTIMATES: Mapping[str, Callable[..., int]] = MappingProxyType(
+def _check_merging(value: Any, args: Sequence[Any], limits: Limits) -> None:
+    if base_of(value, _TABLES) is not None:
+        _check_tables(args, limits)
+
+
+_FLOATS = frozenset({float, complex})
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift")
+_MERGING = ("and", "or", "xor")
+_CHECKS: Final[Mapping[str, _Check]] = MappingProxyType(
     {
-        "center": _padded,
-        "expandtabs": _expanded,
-        "join": _joined,
-        "ljust": _padded,
-        "replace": _replaced,
-        "rjust": _padded,
-        "to_bytes": _padded,
-        "translate": _translated,
-        "zfill": _padded,
+        **{f"{prefix}{name}": _check_merging for name in _MERGING for prefix in ("", "i", "r")},
+        **{
+            f"{prefix}{name}": _arithmetic(f"{prefix}{name}")
+            for name in _ARITHMETIC
+            for prefix in ("", "i", "r")
+        },
+        **dict.fromkeys(("repr", "str", "eq", "ne", "lt", "le", "gt", "ge"), _check_shown),
+        "contains": _check_search,
+        "format": _check_format,
+        "hash": _check_hashed,
+        "int": _check_whole,
+        "round": _check_whole,
     }
 )
+"""By operation. Most have nothing that needs a look."""

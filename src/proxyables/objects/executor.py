@@ -37,6 +37,7 @@ from proxyables.wire.instructions import (
 
 from .arguments import Arguments
 from .costs import check_call_cost, check_cost, check_filling
+from .costs import check_call_cost, check_cost, check_filling, check_growth
 from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find
 from .memory import check_memory
@@ -372,6 +373,8 @@ class Executor:
         self._check_key(value, key)
         self._arguments.check_item(value, key, new)
         check_filling(new, self._limits)
+        if type(key) is slice:
+            check_growth(value, new, self._limits)
         return self._act(operator.setitem, value, key, new)
 
     def _delete_item(self, value: Any, step: Step) -> Any:

@@ -9,14 +9,14 @@ compared and shown twice, those inside of it four times, and so on.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from proxyables.errors import LimitExceeded
 
 MOST_DEPTH = 1000
 """Levels that may be hashed: as many as Python lets its own functions have."""
-_HASHED = (tuple, frozenset, slice)
-_SHOWN = (*_HASHED, list, dict, set)
+HASHED = (tuple, frozenset, slice)
+SHOWN = (*HASHED, list, dict, set)
 
 
 class Nesting:
@@ -32,7 +32,7 @@ class Nesting:
 
     def __init__(self, most: int, *, shown: bool = False) -> None:
         self._most = most
-        self._kinds = _SHOWN if shown else _HASHED
+        self._kinds = SHOWN if shown else HASHED
         self._known: dict[int, tuple[int, int]] = {}  # levels, and what is gone through
         self._slots = 0
 
@@ -49,11 +49,16 @@ class Nesting:
         if not issubclass(type(value), kinds):  # isinstance would ask the object itself
             return
         waiting: list[tuple[object, list[Any] | None]] = [(value, None)]
+        level = 0
         while waiting:
             each, inner = waiting.pop()
             if inner is not None:
+                level -= 1
                 self._note(each, inner)
             elif id(each) not in known:
+                level += 1
+                if level > MOST_DEPTH:  # not all the way down first
+                    self._refuse_depth(each)
                 known[id(each)] = (0, 0)  # a list may hold itself
                 inner = self._inside(each)
                 self._slots += len(inner)
@@ -65,10 +70,14 @@ class Nesting:
         depth = 1 + max((depth for depth, _ in of_parts), default=0)
         weight = 1 + sum(weight for _, weight in of_parts)
         if depth > MOST_DEPTH:
-            raise RecursionError(f"a {type(value).__name__} is nested deeper than {MOST_DEPTH}")
+            self._refuse_depth(value)
         if weight > self._most + 4 * self._slots:
             raise LimitExceeded("max_containers", self._most, weight, "value")
         self._known[id(value)] = (depth, weight)
+
+    @staticmethod
+    def _refuse_depth(value: object) -> NoReturn:
+        raise RecursionError(f"a {type(value).__name__} is nested deeper than {MOST_DEPTH}")
 
     def _inside(self, value: Any) -> list[Any]:
         """Returns the containers in `value`; asks no method of a class of anybody's."""
