@@ -123,12 +123,12 @@ def _load_zone(value: Any) -> datetime.tzinfo | None:
         key, value = fields(value, 2, "time zone")
         want(type(key) is str and len(key) <= 64, "time zone")
     if key is not None:
-        import zoneinfo  # dear, and seldom needed
+        from .zones import find_zone  # dear, and seldom needed
 
-        try:
-            return zoneinfo.ZoneInfo(key)
-        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-            pass  # this machine has no such zone: the offset that came with it keeps the moment
+        zone = find_zone(key)
+        if zone is not None:
+            return zone
+        # This machine has no such zone: the offset that came with it keeps the moment.
     if value is None:
         return None
     want(type(value) in (int, float) and abs(value) < 86_400, "time zone")
