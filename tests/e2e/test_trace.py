@@ -14,6 +14,8 @@ from proxyables import AccessDenied, Limits, Peer, Policy
 from proxyables.peer.inspection import Trace
 from proxyables.watch.traces import MOST_WAITING
 from proxyables.watch.watch import MOST_TRACES
+from proxyables.wire.instructions import CALL, EXECUTE
+from raw_peers import dialled
 from watching import Shop, Started, served, until
 
 
@@ -300,6 +302,41 @@ async def test_the_access_log_with_arguments(caplog: pytest.LogCaptureFixture) -
     lines = [each.message for each in caplog.records if each.name == "proxyables.access"]
     assert "shop.accounts[…].pay(5, password=…) " in lines[0]
     assert "shop.accounts[…]«set» = 3 " in lines[1]
+
+
+@on_both_loops
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
+async def test_the_access_log_blames_the_call_that_failed(
+    caplog: pytest.LogCaptureFixture, together: bool
+) -> None:
+    """An answer, and the next request on its stream, may come in one turn of the loop."""
+    caplog.set_level(logging.INFO, "proxyables.access")
+    names = ["add", "fail", "_secret", "numbers"] * 20
+
+    async def ask(address: str) -> None:
+        async with dialled(address) as raw:
+            await raw.greet()
+            streams = []
+            for name in names:
+                steps = [[CALL, [1, 2] if name == "add" else []]]
+                streams.append(raw.session.open_stream() if together or not streams else streams[0])
+                await raw.send(streams[-1], [EXECUTE, None, [name, *steps]])
+                if not together:
+                    await raw.message(streams[-1])
+            for each in streams if together else ():
+                await raw.message(each)
+
+    async with served(threads=2, access_log="calls") as (address, _):
+        await asyncio.to_thread(asyncio.run, ask(address))  # as real clients
+    told = [each.message.split() for each in caplog.records if each.name == "proxyables.access"]
+    ends = {
+        "shop.add": ["ok"],
+        "shop.fail": ["error", "ValueError"],
+        "shop._secret": ["error", "AccessDenied"],
+        "shop.numbers": ["error", "TypeError"],
+    }
+    assert sorted(each[2] for each in told) == sorted(f"shop.{name}" for name in names)
+    assert [each[4:] for each in told] == [ends[each[2]] for each in told]
 
 
 def test_what_is_no_access_log() -> None:

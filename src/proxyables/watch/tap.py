@@ -102,7 +102,8 @@ class Tap:
         self._left: int | None = None
         self._is_left = False
         self._now: Measured | None = None
-        self._calls: dict[Stream, Measured] = {}
+        self._calls: dict[Stream, tuple[Measured, asyncio.Task[None]]] = {}
+        """Those that run, and for a turn of the loop those that have just been answered."""
 
     def open(self, most: int | None = None) -> None:
         """Measures the next `most` calls, or all from here on."""
@@ -132,6 +133,8 @@ class Tap:
         target = self._service.find(message[1])
         call = Measured(self._connection, self._peer, message, target)
         self._listener.on_begin(call)
+        if stream.dead:  # reset in the same read: it is not run
+            call.outcome = "cancelled"
         self._now = call
         try:
             serve(stream, message)
@@ -141,18 +144,22 @@ class Tap:
         if task is None:
             self._end(call)
         else:
-            self._calls[stream] = call
+            self._calls[stream] = call, task
             task.add_done_callback(functools.partial(self._on_done, stream, call))
 
     def on_failure(self, stream: Stream, error: BaseException) -> None:
         """Notes with what a call ends."""
-        call = self._calls.get(stream, self._now)
+        call = self._now
+        if call is None:
+            call, task = self._calls.get(stream, (None, None))
+            if task is not None and task.done():
+                return  # that one was answered: this is of a message behind it that is none
         if call is not None:
             call.outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
             call.error = type(error).__name__[:_LONGEST]
 
     def _on_done(self, stream: Stream, call: Measured, task: asyncio.Task[None]) -> None:
-        if self._calls.get(stream) is call:  # else the next one is there already
+        if self._calls.get(stream) == (call, task):  # else the next one is there already
             del self._calls[stream]
         self._end(call)
         if self._is_left and not self._calls:
