@@ -93,6 +93,7 @@ _BY_REASON: dict[str, Code] = {
 _SILENT = frozenset({Code.INTERRUPTED, Code.CLOSED_OUTPUT})
 
 _UNSAFE = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+_UNSAFE_IN_LINES = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 def explain(error: BaseException) -> tuple[Code, str]:
@@ -146,11 +147,22 @@ def printable(text: str, *, clip: int = CLIPPED) -> str:
     what is too long is cut in the middle.
     """
     text = re.sub(r"\s*[\r\n]+\s*", " ", text.strip("\r\n"))
-    text = re.sub(_UNSAFE, lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    text = re.sub(_UNSAFE, _escape, text)
     if len(text) > clip:
         half = clip // 2
         text = f"{text[:half]} … {text[-half:]}"
     return text
+
+
+def escaped(text: str, *, characters: int | None = None) -> str:
+    """A text from elsewhere, fit for a terminal: lines kept, other control characters escaped."""
+    if characters is not None and len(text) > characters:
+        text = f"{text[:characters]} … ({len(text)} characters)"
+    return re.sub(_UNSAFE_IN_LINES, _escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
@@ -194,4 +206,4 @@ def _message_of(error: BaseException) -> str:
     return f"{type_name}: {text}" if text else str(type_name)
 
 
-__all__ = ["Code", "Failure", "OutputClosed", "explain", "printable", "report", "talk"]
+__all__ = ["Code", "Failure", "OutputClosed", "escaped", "explain", "printable", "report", "talk"]

@@ -12,15 +12,16 @@ import re
 from typing import Any
 
 from proxyables_cli import forms
+from proxyables_cli.exits import escaped
 from proxyables_cli.options import Choice, Common, value
 from proxyables_cli.stdout import is_terminal, write
 
 FORMATS = ("auto", "pretty", "json", "jsonl", "raw", "repr", "table")
 
-# JSON escapes C0 by itself. DEL and C1 steer terminals, U+2028/9 end lines in some readers, and
-# a lone surrogate has no UTF-8.
+# JSON escapes C0 by itself. DEL and C1 steer terminals, U+2028/9 end lines in some readers, those
+# behind them turn the direction of writing, and a lone surrogate has no UTF-8.
 _UNBOUNDED = 1 << 20
-_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ESCAPED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Printing(Common):
@@ -78,7 +79,7 @@ class Printer:
         elif self.format == "table" and (lines := _table(value)):
             write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
         elif self.format == "repr":
-            write(repr(value).encode("utf-8", "backslashreplace") + b"\n")
+            write(escaped(repr(value)).encode("utf-8", "backslashreplace") + b"\n")
         elif self.format == "raw" and isinstance(value, (bytes, bytearray, memoryview)):
             write(bytes(value))
         elif self.format == "raw" and isinstance(value, str):
@@ -101,9 +102,10 @@ class Printer:
             no_color=not wants_color(self._color),
             width=None if is_terminal() else 100,
         )
-        text = Text(pretty_repr(value, max_width=console.width))
-        ReprHighlighter().highlight(text)
-        console.print(text, end="", soft_wrap=True)  # a literal that is longer stays in one piece
+        # As `rich.pretty.Pretty` does, which would obey what in the text steers a terminal.
+        text = escaped(pretty_repr(value, max_width=console.width))
+        # What is longer than a line stays in one piece.
+        console.print(ReprHighlighter()(Text(text, style="pretty")), end="", soft_wrap=True)
         return made.getvalue().rstrip("\n").encode("utf-8", "backslashreplace")
 
 

@@ -35,6 +35,26 @@ def test_formats(
     assert capfdbinary.readouterr().out == written
 
 
+class Hostile:
+    def __repr__(self) -> str:
+        return "<Hostile \x1b]0;title\x07\x9b\u202e>"
+
+
+@pytest.mark.parametrize("format", ["auto", "pretty", "json", "jsonl", "raw", "repr", "table"])
+@pytest.mark.parametrize(
+    "value", [Hostile(), [Hostile()], {"a": Hostile()}, [{"a": Hostile()}, {"b\x1b\u202e": 1}]]
+)
+def test_nothing_in_a_value_steers_a_terminal(
+    format: str,  # noqa: A002
+    value: object,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    Printer(format, "never").value(value)
+    text = capfdbinary.readouterr().out.decode()
+    assert text.replace("\n", "").isprintable()
+    assert "]0;title" in text
+
+
 def test_colour_is_written_only_on_demand(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     Printer("pretty", "never").value({"a": 1})
     assert b"\x1b" not in capfdbinary.readouterr().out
@@ -55,6 +75,7 @@ def test_a_line_of_json_is_one_safe_line(text: str) -> None:
     assert json.loads(written) == text
     assert written.count(b"\n") == 1
     assert not any(char < " " or "\x7f" <= char <= "\x9f" for char in written.decode()[:-1])
+    assert not set(written.decode()) & set("\u2028\u2029\u202a\u202e\u2066\u2069")
 
 
 def test_in_a_pipe_a_table_is_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

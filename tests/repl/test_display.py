@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from proxyables.errors import ConnectionLost, NotSupported, RemoteError, RemoteFrame
+from proxyables_cli.exits import escaped
 from proxyables_cli.repl import failures
-from proxyables_cli.repl.display import Display, escaped
+from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.pages import More
 from repl import standins
 
@@ -90,6 +91,23 @@ def test_a_remote_repr_is_escaped() -> None:
         return ["\x1b]0;title\x07"]
 
     assert shown(LINK.root, hostile) == r"remote \x1b]0;title\x07"
+
+
+class Hostile:
+    """What a class of the user's own may make of a text from over there."""
+
+    def __repr__(self) -> str:
+        return "<Hostile \x1b]0;title\x07\u202e>"
+
+
+@pytest.mark.parametrize("width", [None, 20, 200])
+@pytest.mark.parametrize(
+    "value", [Hostile(), [Hostile(), 1], {"a": Hostile()}, [{"a": Hostile()}, {"a": 1}]]
+)
+def test_a_local_repr_is_escaped(value: object, width: int | None) -> None:
+    text = shown(value, width=None if width is None else lambda: width)
+    assert text.replace("\n", "").isprintable()
+    assert r"\x1b]0;" in text
 
 
 def test_many_references_are_shown_some_at_a_time() -> None:
@@ -212,6 +230,10 @@ def test_remote_errors_show_both_sides() -> None:
         '  File "/srv/shop.py", line 7, in sell\n    raise OutOfStock(…)\n'
         "shop.OutOfStock: 3 wanted\\x1b[0m\n"
     )
+
+
+def test_an_error_of_ours_about_what_they_said_is_escaped() -> None:
+    assert failures.text_of(ValueError("\x1b]0;title\x07")) == "ValueError: \\x1b]0;title\\x07\n"
 
 
 def _chained(how: str) -> str:

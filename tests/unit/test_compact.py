@@ -370,6 +370,24 @@ def test_unknown_extensions_become_opaque() -> None:
     assert "extension 99" in repr(loaded)
 
 
+@pytest.mark.parametrize(
+    ("number", "content"),
+    [
+        (19, ["far\x1b[2J\n\u202e", "RED\x1b", 1]),
+        (20, ["far\x1b[2J\n\u202e", {"x\x1b": "\x1b"}]),
+        (21, ["far\x1b[2J\n\u202e", ["x\x1b"], [1]]),
+    ],
+)
+def test_what_stands_for_an_unknown_type_does_not_steer_a_terminal(
+    number: int, content: object
+) -> None:
+    codec, _ = make()
+    loaded = codec.decode(ext(number, content))[1]
+    assert loaded.type_name == "far\x1b[2J\n\u202e"
+    assert repr(loaded).isprintable()
+    assert r"far\x1b[2J\n\u202e" in repr(loaded)
+
+
 def test_an_unknown_object_of_ours_is_named() -> None:
     codec, _ = make()
     with pytest.raises(ReferenceNotFound):

@@ -327,6 +327,8 @@ def test_nothing_of_the_peers_in_a_path_is_long_or_steers_a_terminal() -> None:
     assert len(path_of(imported(Notebook(), 7, {"name": "x" * 10_000}))) < 100
     assert path_of(imported(Notebook(), "\x1b[2J")) == r"object#'\x1b[2J'"
     assert path_of(imported(Notebook(), 7, ["no", "map"])) == "object#7"
+    named = getattr(imported(Notebook(), 7), "a\x1b[2J")  # a name that its `dir` may have
+    assert path_of(named) == r"object#7.a\x1b[2J"
 
 
 # -- async for, async with ------------------------------------------------------------------------

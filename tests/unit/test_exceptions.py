@@ -260,12 +260,13 @@ def test_a_printed_traceback_shows_remote_frames_apart() -> None:
     import traceback
 
     told = dump_exception(raised(ValueError("Boom")), LIMITS)
-    told["frames"].append(["/x\x1b[2J.py", 3, "far", "evil()\x07"])
+    told["frames"].append(["/x\x1b[2J.py", 3, "far\x1b]0;x\x07\u202e", "evil()\x07"])
     text = "".join(traceback.format_exception(load_exception(told, LIMITS)))
     assert "Boom\nRemote traceback (most recent call last):\n" in text
     assert f'File "{__file__}"' in text
     assert "\x1b" not in text
     assert "\x07" not in text
+    assert r"line 3, in far\x1b]0;x\x07\u202e" in text
     again = cross(load_exception(told, LIMITS))
     assert len(again.__notes__) == 1
 

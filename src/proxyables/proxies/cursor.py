@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias
 
 from proxyables.objects.imports import Reference
 from proxyables.wire.instructions import CALL, ITEM, OPERATE, REF, STREAM, Step
+from proxyables.wire.payloads import visible
 
 from .operators import Operators
 
@@ -241,7 +242,7 @@ def path_of(cursor: ProxyCursor) -> str:
 
 def _step_text(step: Step) -> str:
     if type(step) is str:
-        return f".{step}"
+        return f".{visible(step)}"
     if step[0] == ITEM:
         key = step[1]
         return f"[{key!r}]" if type(key) in (int, str) else "[…]"

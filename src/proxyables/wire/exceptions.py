@@ -26,6 +26,7 @@ from proxyables.errors import (
 )
 from proxyables.limits import Limits
 
+from .payloads import visible
 from .registration import REGISTRATION
 
 _MAX_CHAIN = 8
@@ -203,15 +204,11 @@ class RemoteTraceback(str):
     def __new__(cls, frames: Sequence[RemoteFrame]) -> RemoteTraceback:
         lines = ["Remote traceback (most recent call last):"]
         for frame in frames:
-            lines.append(f'  File "{_visible(frame.file)}", line {frame.line}, in {frame.function}')
+            file, function = visible(frame.file), visible(frame.function)
+            lines.append(f'  File "{file}", line {frame.line}, in {function}')
             if frame.text:
-                lines.append(f"    {_visible(frame.text)}")
+                lines.append(f"    {visible(frame.text)}")
         return super().__new__(cls, "\n".join(lines))
-
-
-def _visible(text: str) -> str:
-    """Returns text of the other side's without what steers a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _make(

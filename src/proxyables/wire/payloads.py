@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
+def visible(text: str) -> str:
+    """Returns text of the other side's without what steers a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 class Opaque:
     """Stands for a value whose type this side does not know.
 
@@ -20,7 +27,7 @@ class Opaque:
         self.fields = fields
 
     def __repr__(self) -> str:
-        return f"<proxyables.Opaque {self.type_name}: {self.fields!r}>"
+        return f"<proxyables.Opaque {visible(self.type_name)}: {self.fields!r}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Opaque):

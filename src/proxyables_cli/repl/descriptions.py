@@ -8,8 +8,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from proxyables_cli.exits import escaped
 from proxyables_cli.repl import reading
-from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.faces import UserValue
 from proxyables_cli.repl.remoting import is_remote
 

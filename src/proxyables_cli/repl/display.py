@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 
 from proxyables.errors import NotSupported
+from proxyables_cli.exits import escaped
 from proxyables_cli.repl import tables
 from proxyables_cli.repl.pages import ITEMS, Pages, SequencePages, StreamPages, TextPages
 from proxyables_cli.repl.resolution import UserValue
@@ -25,7 +26,6 @@ PREVIEWED = ITEMS
 """Remote objects inside one collection whose repr is fetched."""
 
 _STREAM = re.compile(r"<(async_)?generator object ")
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Reprs = Callable[[Sequence[UserValue], int], Awaitable[Sequence[str | Exception]]]
 
@@ -163,21 +163,14 @@ class Display:
         rows = None if width is None else tables.rows_of(value)
         if width is not None and rows is not None:
             return "\n".join(tables.table_of(rows, width))
-        text = repr(value)
+        text = escaped(repr(value))  # what stands for a type of theirs, say
         if width is None or len(text) <= width or type(value) not in (list, tuple, dict, set):
             return text
         if len(text) > 50_000:
             return text  # pprint is slow on such a text, which is cut anyway
         import pprint  # slow to import, and only prompts come here
 
-        return pprint.pformat(value, width=width, compact=True, sort_dicts=False)
-
-
-def escaped(text: str, *, characters: int | None = None) -> str:
-    """A text from elsewhere, fit for a terminal: lines kept, other control characters escaped."""
-    if characters is not None and len(text) > characters:
-        text = f"{text[:characters]} … ({len(text)} characters)"
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+        return escaped(pprint.pformat(value, width=width, compact=True, sort_dicts=False))
 
 
 class _Text:
@@ -211,4 +204,4 @@ def _replaced(value: UserValue, named: dict[int, _Text], depth: int = 4) -> User
     return value
 
 
-__all__ = ["Display", "escaped"]
+__all__ = ["Display"]

@@ -12,7 +12,7 @@ import msgpack
 import proxyables
 import proxyables_cli
 from proxyables.errors import ProxyError, RemoteError
-from proxyables_cli.repl.display import escaped
+from proxyables_cli.exits import escaped
 
 _MESSAGE_CHARACTERS = 10_000
 _NESTED = 8
@@ -72,8 +72,8 @@ def _own_lines(error: BaseException, *, whole: bool) -> Iterator[str]:
     if not isinstance(error, RemoteError):
         lines = traceback.format_exception_only(error)
         if isinstance(error, ProxyError):  # known by its name; where we keep it says nothing
-            lines = [escaped(lines[0].removeprefix(f"{type(error).__module__}."))]
-        yield from lines
+            lines = [lines[0].removeprefix(f"{type(error).__module__}.")]
+        yield from map(escaped, lines)  # our own may be about what came from over there
         return
     if error.frames:
         yield "Traceback (remote):\n"

@@ -77,7 +77,7 @@ def table_of(
 
 
 def _cell(value: UserValue, text_of: Callable[[UserValue], str], length: int | None) -> str:
-    from proxyables_cli.repl.display import escaped
+    from proxyables_cli.exits import escaped
 
     text = value if type(value) is str else "" if value is None else text_of(value)
     return escaped(text[:length].replace("\n", " ").replace("\t", " "))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from proxyables_cli.repl.display import escaped
+from proxyables_cli.exits import escaped
 from proxyables_cli.repl.timing import duration_text
 
 if TYPE_CHECKING:

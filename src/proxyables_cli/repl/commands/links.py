@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import proxyables
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli.exits import Code, Failure, escaped
 from proxyables_cli.repl.commands.command import Command, needed
-from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.remoting import is_remote
 
 if TYPE_CHECKING:

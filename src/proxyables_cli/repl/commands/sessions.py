@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli.exits import Code, Failure, escaped
 from proxyables_cli.repl import failures, hidden
 from proxyables_cli.repl.commands.command import Command, count_of, needed
-from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.settings import SETTINGS
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import proxyables
 from proxyables_cli import forms
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli.exits import Code, Failure, escaped
 from proxyables_cli.repl import descriptions, pager, previews
 from proxyables_cli.repl.commands.command import Command, count_of, needed
-from proxyables_cli.repl.display import escaped
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.tables import MAX_ROWS
 
