@@ -461,15 +461,22 @@ MALFORMED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", MALFORMED)
+MALFORMED_REQUESTS = MALFORMED | {
+    "no steps": [EXECUTE, None],
+    "a path, and no steps": [EXECUTE, chain(None, [GET, "forever"], [CALL, []])],
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED_REQUESTS)
 @on_both_loops
 async def test_a_malformed_request_fails_alone(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with serving() as (server, _), dialled(server.addresses[0]) as raw:
+    async with serving() as (server, api), dialled(server.addresses[0]) as raw:
         await raw.greet()
-        answer = await raw.exchange(MALFORMED[name])
+        answer = await raw.exchange(MALFORMED_REQUESTS[name])
         assert answer[0] == THROW
         assert answer[1]["type"] in ("PeerProtocolError", "ProxyError", "AccessDenied")
         assert await raw.execute(*CALL_ADD) == [RETURN, 3]
+        assert not api.started.is_set()
     assert len(messages(caplog)) == 1
 
 
@@ -516,7 +523,6 @@ OFFENCES: dict[str, tuple[list[Any], str]] = {
     "hello again": ([[HELLO, hello()]], "message 1 where a request was due"),
     "auth without need": ([[2, b"x"]], "message 2 where a request was due"),
     "an answer as a request": ([[RETURN, 5]], "message 4 where a request was due"),
-    "a request without a chain": ([[EXECUTE, None]], "message 3 where a request was due"),
     "a release of what was never lent": ([[RELEASE, [1, 1]]], "release of 1 of reference 1"),
     "a release of the root": ([[RELEASE, [0, 1]]], "release of 1 of reference 0"),
     "a release of less than nothing": ([[RELEASE, [1, -1]]], "release of -1 of reference 1"),
@@ -524,6 +530,10 @@ OFFENCES: dict[str, tuple[list[Any], str]] = {
     "a release by a count of another type": ([[RELEASE, [1, "1"]]], "release of '1'"),
     "a release that is none": ([[RELEASE, 5]], "malformed RELEASE"),
     "a release of half a pair": ([[RELEASE, [1]]], "malformed RELEASE"),
+    "a request without steps before the answer": (
+        [[EXECUTE, None, [[GET, "forever"], [CALL, []]]], [EXECUTE, None]],
+        "message 3 where a request was due",
+    ),
     "two requests on one stream": (
         [[EXECUTE, None, [[GET, "forever"], [CALL, []]]]] * 2,
         "a second request on stream 3 before the answer",

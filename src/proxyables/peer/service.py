@@ -186,6 +186,10 @@ class Service:
             self._answer(stream, result, steps)
 
     def _on_other(self, stream: Stream, message: Message) -> None:
+        self.dialect.chains = []  # it has none that would be run
+        if message[0] == EXECUTE and stream.owner is None:
+            self.refuse(stream, PeerProtocolError("malformed message: an EXECUTE without steps"))
+            return
         if message[0] != RELEASE:
             raise PeerProtocolError(f"message {message[0]} where a request was due")
         self._release(message[1])
