@@ -21,8 +21,9 @@ class Limits:
 
     Attributes:
         max_message: Bytes of one message, either way (a length that promises gigabytes).
-        max_depth: Nesting of values inside values (recursion until the stack ends). At the most
-            64: decoding takes 40 KiB of the thread's own stack for each level.
+        max_depth: Nesting of values that MessagePack lacks, such as tuples, inside one another
+            (recursion until the stack ends). At the most 64: decoding takes 40 KiB of the thread's
+            own stack for each level. Lists and dicts are not counted; they have a bound of theirs.
         max_containers: Lists, maps and extensions of one message that is received (a megabyte of
             empty lists, which are 64 bytes each).
         max_steps: Steps of one chain (an instruction list of 100,000 steps).

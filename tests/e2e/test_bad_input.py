@@ -41,8 +41,10 @@ from proxyables.wire.instructions import (
     THROW,
 )
 from proxyables.wire.kinds import ProxyInstructionKinds as Kind
+from proxyables.wire.payloads import NESTING
 from proxyables.yamux import RESET, WENT_AWAY
 from raw_peers import (
+    Ext,
     RawPeer,
     chain,
     classic_call,
@@ -90,6 +92,14 @@ class API:
         finally:
             self.cancelled.set()
         return None
+
+    def depth(self, value: Any) -> int:
+        deep = 0
+        while type(value) in (list, dict, tuple):
+            value = value["a"] if type(value) is dict else value[0]
+            deep += 1
+        assert value is None or value is self or callable(value) or value == 42
+        return deep
 
     async def apply(self, function: Any, *args: Any) -> Any:
         return await function(*args)
@@ -455,7 +465,6 @@ MALFORMED: dict[str, Any] = {
     "a list as number": [[], 1],
     "a flag as number": [True, None, []],
     "no MessagePack": b"\xc1\xc1",
-    "nested beyond every limit": b"\x91" * 5000,
     "invalid UTF-8": b"\x93\x03\xc0\x91\x92\x01\xa1\xff",
     "an unhashable key": b"\x92\x03\x81\x90\x01",
 }
@@ -475,9 +484,76 @@ async def test_a_malformed_request_fails_alone(name: str, caplog: pytest.LogCapt
         answer = await raw.exchange(MALFORMED_REQUESTS[name])
         assert answer[0] == THROW
         assert answer[1]["type"] in ("PeerProtocolError", "ProxyError", "AccessDenied")
+        assert not answer[1]["message"].endswith(": ")
         assert await raw.execute(*CALL_ADD) == [RETURN, 3]
         assert not api.started.is_set()
     assert len(messages(caplog)) == 1
+
+
+def nested(depth: int, inside: Any, *, maps: bool = False) -> Any:
+    """Returns a request whose argument is so many arrays, or maps, with `inside` at their end."""
+    call = [EXECUTE, None, [[GET, "depth"], [CALL, [5]]]]
+    head = msgpack.packb({"a": 5})[:-1] if maps else b"\x91"
+    return msgpack.packb(call)[:-1] + head * depth + msgpack.packb(inside)
+
+
+INSIDE: dict[str, Any] = {
+    "nothing": None,
+    "an object of ours": own(0),
+    "an object of theirs": ext(1, [1, 0]),
+    "a path": chain(None, "value"),
+}
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("inside", INSIDE)
+@on_both_loops
+async def test_values_may_be_nested_as_deep_as_the_page_says(threads: int, inside: str) -> None:
+    async with serving(threads=threads) as (server, _), dialled(server.addresses[0]) as raw:
+        await raw.greet()
+        for maps in (False, True):
+            message = nested(NESTING, INSIDE[inside], maps=maps)
+            assert await raw.exchange(message) == [RETURN, NESTING]
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("inside", INSIDE)
+@on_both_loops
+async def test_values_that_are_nested_deeper_are_taken_or_refused_alone(
+    threads: int, inside: str
+) -> None:
+    async with serving(threads=threads) as (server, _), dialled(server.addresses[0]) as raw:
+        await raw.greet()
+        for depth in (600, 1000, 1020, 1021, 2000, 100_000, None):
+            message = b"\x91" * 5000 if depth is None else nested(depth, INSIDE[inside])
+            number, content = await raw.exchange(message)
+            if number == RETURN:
+                assert depth is not None
+                assert content == depth < 1024
+            else:
+                assert content["type"] == "LimitExceeded"
+                assert "nesting=500" in content["message"]
+            assert await raw.execute(*CALL_ADD) == [RETURN, 3]
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@on_both_loops
+async def test_extensions_may_hold_as_much_each(threads: int) -> None:
+    value: Any = ext(1, [1, 0])
+    for _ in range(20):
+        value = Ext(5, b"\x91" * NESTING + msgpack.packb(value))
+    async with serving(threads=threads) as (server, _), dialled(server.addresses[0]) as raw:
+        await raw.greet()
+        assert await raw.execute([GET, "depth"], [CALL, [value]]) == [RETURN, 20 * NESTING]
+
+
+@on_both_loops
+async def test_an_answer_that_is_nested_too_deep_fails_its_call_only() -> None:
+    deep = b"\x92\x04" + b"\x91" * 2000 + b"\xc0"
+    async with listening(answering(deep)) as address, proxyables.connect(address) as peer:
+        with pytest.raises(LimitExceeded, match="nesting=500"):
+            await peer.root.value
+        assert not peer.closed
 
 
 @on_both_loops

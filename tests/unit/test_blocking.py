@@ -19,7 +19,8 @@ from proxyables.errors import RemoteError
 from proxyables.objects.imports import Imports, Reference
 from proxyables.proxies import blocking
 from proxyables.proxies import blocking_functions as functions
-from proxyables.proxies.blocking import BlockingMethod, BlockingProxy, with_proxies
+from proxyables.proxies.blocking import BlockingMethod, BlockingProxy
+from proxyables.proxies.containers import with_proxies
 from proxyables.proxies.cursor import ProxyCursor
 from proxyables.proxies.signatures import parse_signature
 from proxyables.wire.dialect import ByReference

@@ -27,6 +27,7 @@ from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import Chain
 from proxyables.wire.kinds import ProxyInstructionKinds, ProxyValueKinds
+from proxyables.wire.payloads import NESTING
 from proxyables.wire.registration import by_value
 from proxyables.yamux import KEEPALIVE_OPAQUE, ROUND_TRIP_OPAQUE, frames
 
@@ -305,7 +306,9 @@ def test_the_figures_are_the_defaults() -> None:
     assert f"more than {LIMITS.max_calls:,} calls" in PAGE
     assert f"at most {LIMITS.max_text:,} characters" in PAGE
     assert f"when {LIMITS.max_write_buffer // MIB} MiB wait" in PAGE
-    assert f"nested {LIMITS.max_depth} extensions deep" in PAGE
+    assert f"nested {LIMITS.max_depth} extensions deep, and {NESTING}\n" in PAGE
+    assert f"more than {LIMITS.max_depth} extensions inside one another" in PAGE
+    assert f"more than {NESTING} arrays and maps inside one another" in PAGE
     assert f"or after {LIMITS.grace:g} s" in PAGE
     assert f"handshake time-out ({LIMITS.handshake_timeout:g} s)" in PAGE
     assert f"After {LIMITS.keepalive:g} s in which nothing arrived" in PAGE

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgpack.exceptions import FormatError, StackError
+
 from proxyables.errors import AccessDenied, PeerProtocolError, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
 from proxyables.wire.assembly import Assembler
+from proxyables.wire.payloads import too_deep
 from proxyables.yamux import (
     DATA_RECEIVED,
     FINISHED,
@@ -208,8 +211,11 @@ class Reader:
 
     def _refuse(self, stream: Stream, error: Exception) -> None:
         """Answers, or ends, an exchange whose message cannot be understood."""
-        if not isinstance(error, ProxyError):
-            error = PeerProtocolError(f"malformed message: {error}")
+        if isinstance(error, StackError) or isinstance(error.__cause__, RecursionError):
+            error = too_deep()
+        elif not isinstance(error, ProxyError):
+            told = "no MessagePack" if isinstance(error, FormatError) else error
+            error = PeerProtocolError(f"malformed message: {told}")
         self._calls.dialect.chains = []
         if not stream.is_ours:
             self._service.refuse(stream, error)

@@ -10,7 +10,7 @@ from proxyables.objects.executor import Executor
 from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import ByReference, Chain
 from proxyables.wire.instructions import EXECUTE, Message, Step
-from proxyables.wire.payloads import Malformed
+from proxyables.wire.payloads import Malformed, too_deep
 from proxyables.wire.pending import lengthen_calls
 
 Outcome: TypeAlias = Callable[[None, list[Step], Any], Coroutine[Any, Any, Any]]
@@ -36,6 +36,7 @@ class Substitution:
 
         Raises:
             PeerProtocolError: A value around one of them is malformed.
+            LimitExceeded: They are nested too deep.
             AccessDenied: The policy refuses a step, or to have a value hashed.
             BaseException: Whatever the exported code raises.
         """
@@ -54,3 +55,5 @@ class Substitution:
             return self._dialect.settle(value, outcomes)
         except Malformed as error:
             raise PeerProtocolError(f"malformed message: {error}") from error
+        except RecursionError:
+            raise too_deep() from None

@@ -13,7 +13,8 @@ from proxyables.objects.imports import Imports
 from proxyables.objects.imports import Reference as Import
 from proxyables.objects.policy import Policy
 from proxyables.objects.registry import ObjectRegistry
-from proxyables.proxies.blocking import cursor_of, is_blocking, with_proxies
+from proxyables.proxies.blocking import cursor_of, is_blocking
+from proxyables.proxies.containers import with_proxies
 from proxyables.proxies.cursor import Caller, ProxyCursor, extend
 from proxyables.wire.dialect import Reference
 from proxyables.wire.instructions import INSPECTOR, Step

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from proxyables.errors import ConnectionClosed, ConnectionLost
 from proxyables.objects.imports import Reference
-from proxyables.proxies.blocking import BlockingProxy, blocking, with_proxies
+from proxyables.proxies.blocking import BlockingProxy, blocking
+from proxyables.proxies.containers import with_proxies
 from proxyables.proxies.cursor import ProxyCursor, RemoteValue
 from proxyables.wire.instructions import Step
 from proxyables.yamux import Stream

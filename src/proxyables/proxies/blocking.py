@@ -350,55 +350,6 @@ def cursor_of(proxy: Any) -> ProxyCursor:
     return cursor
 
 
-def with_proxies(value: Any, is_ours: Callable[[object], bool]) -> Any:
-    """Returns `value` with each cursor, also deep inside plain containers, as a blocking proxy.
-
-    A container that holds none is returned as it is, and so is one of our own objects.
-
-    Args:
-        value: What was decoded.
-        is_ours: Whether an object is one that the other side knows by reference.
-    """
-    if type(value) is ProxyCursor:
-        return blocking(value)
-    if type(value) not in _CONTAINERS:
-        return value
-    return _rebuild(value, is_ours, {})
-
-
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
-
-
-def _rebuild(value: Any, is_ours: Callable[[object], bool], done: dict[int, Any]) -> Any:
-    kind = type(value)
-    if kind is ProxyCursor:
-        return blocking(value)
-    if kind not in _CONTAINERS or not value:
-        return value
-    if id(value) in done:  # our own may contain themselves
-        return done[id(value)]
-    done[id(value)] = value
-    if is_ours(value):
-        return value
-    parts = [*value, *value.values()] if kind is dict else list(value)
-    built = [
-        _rebuild(part, is_ours, done)
-        if type(part) in _CONTAINERS or type(part) is ProxyCursor
-        else part
-        for part in parts
-    ]
-    if all(map(_is, built, parts)):
-        return value
-    half = len(value)
-    rebuilt = dict(zip(built[:half], built[half:], strict=True)) if kind is dict else kind(built)
-    done[id(value)] = rebuilt
-    return rebuilt
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other
-
-
 __all__ = [
     "BlockingMethod",
     "BlockingProxy",
@@ -406,5 +357,4 @@ __all__ = [
     "blocking",
     "cursor_of",
     "is_blocking",
-    "with_proxies",
 ]

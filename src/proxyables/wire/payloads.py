@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+from proxyables.errors import LimitExceeded
+
+NESTING: Final = 500
+"""Arrays and maps inside one another that are always taken. MessagePack's decoder ends at 1024, and
+what holds objects of ours, or paths, where Python's stack does."""
 
 
 def visible(text: str) -> str:
@@ -39,6 +45,11 @@ class Opaque:
 
 class Malformed(ValueError):
     """An extension's payload has not the shape that its number promises."""
+
+
+def too_deep() -> LimitExceeded:
+    """Returns the error of a value that is nested deeper than `NESTING`, and too deep for us."""
+    return LimitExceeded("nesting", NESTING, NESTING + 1, "arrays and maps inside one another")
 
 
 def want(condition: object, what: str) -> None:
