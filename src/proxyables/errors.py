@@ -27,7 +27,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 
 class RemoteFrame(NamedTuple):
-    """One frame of a traceback on the other side, as far as its policy shows it."""
+    """One frame of a traceback on the other side."""
 
     file: str
     line: int
@@ -65,7 +65,8 @@ class RemoteError(ProxyError):
         type_name: The class's name over there, as in ``"ValueError"``.
         module: The module that defines it over there, or an empty string when it was not told.
         message: ``str(exception)`` over there, clipped.
-        frames: The remote traceback, outermost frame first; empty if their policy hides it.
+        frames: The remote traceback, outermost frame first; empty if their policy hides it, as all
+            do but those with full introspection.
         code: A code that a classic peer sent beside its message, if it did.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -29,6 +30,37 @@ class Bank:
     def open(self) -> Account:
         """Opens."""
         return Account()
+
+
+class Failing:
+    def fail(self) -> None:
+        """Raises all that an exception may hold."""
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            try:
+                raise ExceptionGroup("both", [_raised(ValueError("a")), error])
+            except ExceptionGroup as group:
+                raise LookupError("last") from group
+
+    def failure(self) -> Exception:
+        return _raised(ValueError("a"))
+
+
+def _raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def _all_of(error: BaseException | None) -> list[BaseException]:
+    """Returns an exception with all that it was raised from, and the members of groups."""
+    if error is None:
+        return []
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    links = [error.__cause__, error.__context__, *members]
+    return [error, *(each for link in links for each in _all_of(link))]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,6 +100,44 @@ async def test_off_refuses_without_a_name_and_objects_work_as_before() -> None:
                 with pytest.raises(AccessDenied) as caught:
                     await asked
                 assert str(caught.value) == "access to this value is denied"
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("introspection", ["full", "names", "off"])
+@on_both_loops
+async def test_tracebacks_are_told_with_full_introspection_only(
+    introspection: Any, threads: int
+) -> None:
+    is_full = introspection == "full"
+    options = policy(introspection) | {"threads": threads}
+    async with connected(Failing(), server=options) as pair:
+        with pytest.raises(LookupError, match="last") as caught:
+            await pair.client.root.fail()
+        told = _all_of(caught.value)
+        assert len(told) >= 4
+        told.append(await pair.client.root.failure())
+        for error in told:
+            assert isinstance(error, proxyables.RemoteError)
+            assert bool(error.frames) == is_full
+            assert any("Remote traceback" in str(note) for note in _notes(error)) == is_full
+        text = "".join(traceback.format_exception(caught.value))
+        assert ("from group" in text) == is_full
+
+
+@on_both_loops
+async def test_what_came_from_behind_is_no_more_told() -> None:
+    async with (
+        connected(Failing(), server=policy("full")) as behind,
+        connected(behind.client.root, server=policy("off")) as pair,
+    ):
+        with pytest.raises(LookupError, match="last") as caught:
+            await pair.client.root.fail()
+        assert isinstance(caught.value, proxyables.RemoteError)
+        assert not caught.value.frames
+
+
+def _notes(error: BaseException) -> list[Any]:
+    return getattr(error, "__notes__", [])
 
 
 def test_blocking_proxies_do_without_descriptions() -> None:

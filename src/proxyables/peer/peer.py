@@ -164,6 +164,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
         self._session.lenient = True  # until it has shown that it is not a classic peer
         self._make_tables(Policy() if policy is None else policy, on_workers=threads > 0)
         self.unknown_dialect = Compact(self._tables, limits)
+        self.unknown_dialect.shows_frames = policy is None or policy.introspection == "full"
         self._calls = Calls(self, self._session, self._tables)
         # No method that passes it on: that would be a call more for every call.
         self.request: Request = self._calls.request

@@ -85,6 +85,7 @@ class Compact:
         "_usual",
         "chains",
         "pack",
+        "shows_frames",
     )
 
     def __init__(self, references: References, limits: Limits) -> None:
@@ -107,6 +108,8 @@ class Compact:
         self._quiet: set[type] = set()
         """Types whose instances are in their place at once."""
         self.chains: list[Chain] = []
+        self.shows_frames = True
+        """Whether the tracebacks of our exceptions are told."""
         self.largest = limits.max_message
 
     @property
@@ -286,7 +289,7 @@ class Compact:
         return ExtType(OWN, self._pack_inside(0 if target is None else target))
 
     def _dump_exception(self, error: BaseException) -> dict[str, Any]:
-        return dump_exception(error, self._limits)
+        return dump_exception(error, self._limits, frames=self.shows_frames)
 
     # -- in -------------------------------------------------------------------------------------
 

@@ -67,11 +67,21 @@ def safe_text(value: object, limit: int) -> str:
 
 
 def dump_exception(
-    error: BaseException, limits: Limits, *, seen: frozenset[int] = frozenset()
+    error: BaseException,
+    limits: Limits,
+    *,
+    frames: bool = True,
+    seen: frozenset[int] = frozenset(),
 ) -> dict[str, Any]:
     """Returns the map that tells `error`; never raises, and is bounded in size.
 
     Cyclic causes end where they close; chains end after 8 links, groups after 64 members.
+
+    Args:
+        error: What is told.
+        limits: This side's bounds.
+        frames: Whether its traceback is told: files, functions, and lines of source.
+        seen: What this is a link or a member of.
     """
     told = _dump_type(error, limits)
     notes = getattr(error, "__notes__", None)
@@ -80,21 +90,22 @@ def dump_exception(
         told["notes"] = [safe_text(note, limits.max_text) for note in own]
     if (told["module"], told["type"]) in REGISTRATION.exceptions:
         told["state"] = _dump_state(error, limits)
-    frames = _dump_frames(error)
-    if frames:
-        told["frames"] = frames
+    if frames and (shown := _dump_frames(error)):
+        told["frames"] = shown
     seen = seen | {id(error)}
     if len(seen) >= _MAX_CHAIN:
         return told
     for key, link in (("cause", error.__cause__), ("context", error.__context__)):
         if link is not None and id(link) not in seen:
-            told[key] = dump_exception(link, limits, seen=seen)
+            told[key] = dump_exception(link, limits, frames=frames, seen=seen)
     if error.__suppress_context__:
         told["suppress"] = True
         told.pop("context", None)
     if isinstance(error, BaseExceptionGroup):
         members = error.exceptions[:_MAX_GROUP]
-        told["group"] = [dump_exception(member, limits, seen=seen) for member in members]
+        told["group"] = [
+            dump_exception(member, limits, frames=frames, seen=seen) for member in members
+        ]
     return told
 
 

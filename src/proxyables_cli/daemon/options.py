@@ -122,7 +122,7 @@ class ServeOptions(Common):
         "--introspection",
         metavar="WHAT",
         text="What peers may ask about the object and the server: full (the default), names of"
-        " members only, or off.",
+        " members only, or off. Where an error was raised is told with full only.",
         convert=Choice("full", "names", "off"),
         default="full",
     )
