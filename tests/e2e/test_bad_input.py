@@ -289,8 +289,13 @@ HELLOS: dict[str, Any] = {
     "a release": [RELEASE, [1, 1]],
     "items": [ITEMS, []],
     "an unknown one": [99, None],
+    "a key that is no string": [HELLO, hello() | {1: 2}],
+    "a text that is none": msgpack.packb([HELLO, hello()]).replace(b"raw 1", b"raw\xff1"),
     "larger than a hello may be": [HELLO, hello(more=bytes(20_000))],
 }
+
+
+OTHER_THAN_HELLO = ("another message", "a request", "a release", "items", "an unknown one")
 
 
 @pytest.mark.parametrize("name", HELLOS)
@@ -303,12 +308,12 @@ async def test_a_server_that_gets_no_hello_serves_nothing(
         stream = raw.session.open_stream()
         await raw.send(stream, HELLOS[name])
         await raw.until_over()
-        answer = raw.received.get(stream.id)
-        if answer:
-            told = msgpack.unpackb(answer)
-            assert told[0] == THROW
-            assert told[1]["type"] in ("HandshakeFailed", "PeerProtocolError")
-        assert repr(api) not in str(answer)
+        told = msgpack.unpackb(raw.received[stream.id])
+        assert told[0] == THROW
+        is_other = name in OTHER_THAN_HELLO
+        assert told[1]["type"] == ("PeerProtocolError" if is_other else "HandshakeFailed")
+        assert told[1]["message"]
+        assert repr(api) not in str(told)
     assert len(messages(caplog)) == 1
     assert "API" not in messages(caplog)[0]
 
@@ -328,13 +333,28 @@ async def test_a_client_that_gets_no_hello_gives_up(name: str) -> None:
             await proxyables.connect(address, export=API())
 
 
+@pytest.mark.parametrize("said", [b"\xc1", [2], {"a": 1}, b"\x92\x02\xc5\x50\x00" + bytes(20_000)])
+@on_both_loops
+async def test_a_proof_that_is_malformed_is_refused_with_a_reason(said: Any) -> None:
+    async with serving(token="t") as (server, _), dialled(server.addresses[0]) as raw:
+        await raw.greet(demands="token")
+        stream = raw.session.streams[1]
+        await raw.send(stream, said)
+        number, told = await raw.message(stream)
+        assert (number, told["type"]) == (THROW, "HandshakeFailed")
+        await raw.until_over()
+
+
 @on_both_loops
 async def test_nobody_has_many_messages_collected_before_the_hello() -> None:
     async with serving() as (server, _), dialled(server.addresses[0]) as raw:
         raw.session.ping(PING)
         for _ in range(2):
-            await raw.send(raw.session.open_stream(), msgpack.packb([HELLO, hello()])[:20])
+            stream = raw.session.open_stream()
+            await raw.send(stream, msgpack.packb([HELLO, hello()])[:20])
         await raw.until_over()
+        number, told = msgpack.unpackb(raw.received[stream.id])
+        assert (number, told["type"]) == (THROW, "HandshakeFailed")
 
 
 @on_both_loops

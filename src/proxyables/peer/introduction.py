@@ -49,6 +49,8 @@ class Introduction:
         self._limits = limits
         self._on_done = on_done
         self._partial: dict[Stream, Assembler] = {}
+        self._stream: Stream | None = None
+        """On which they said HELLO."""
 
     def take(self, events: list[Event]) -> list[Event]:
         """Takes events as far as the handshake needs them; returns the rest.
@@ -85,17 +87,13 @@ class Introduction:
             self._session.send(self._pool.take(), self._dialect.encode_plain(first))
 
     def _on_data(self, stream: Stream, payload: bytes) -> None:
-        assembler = self._partial.pop(stream, None) or Assembler(_MAX_MESSAGE)
         try:
-            messages = [self._dialect.decode_plain(whole) for whole in assembler.feed(payload)]
-        except READ_ERRORS as error:
-            told = f"the peer's HELLO is malformed: {error}"
-            raise HandshakeFailed(told, reason="malformed") from error
-        if assembler.size:
-            if self._partial:
-                told = "the peer began a second message before the first was whole"
-                raise HandshakeFailed(told, reason="malformed")
-            self._partial[stream] = assembler
+            messages = self._collect(stream, payload)
+        except HandshakeFailed as error:
+            is_handshakes = self._stream in (None, stream)
+            if is_handshakes and not stream.is_ours and not stream.dead:
+                self._session.send(stream, self._dialect.encode_throw(error))
+            raise
         for message in messages:
             if self._handshake.stage is Stage.DONE:
                 raise PeerProtocolError("a second message before the answer to the first")
@@ -103,6 +101,21 @@ class Introduction:
                 self._on_answer(stream, message)
             else:
                 self._on_request(stream, message)
+
+    def _collect(self, stream: Stream, payload: bytes) -> list[Message]:
+        """Returns the messages that a piece makes whole."""
+        assembler = self._partial.pop(stream, None) or Assembler(_MAX_MESSAGE)
+        try:
+            messages = [self._dialect.decode_plain(whole) for whole in assembler.feed(payload)]
+        except READ_ERRORS as error:
+            told = f"the peer's HELLO is malformed: {error}".removesuffix(": ")
+            raise HandshakeFailed(told, reason="malformed") from error
+        if assembler.size:
+            if self._partial:
+                told = "the peer began a second message before the first was whole"
+                raise HandshakeFailed(told, reason="malformed")
+            self._partial[stream] = assembler
+        return messages
 
     def _on_answer(self, stream: Stream, message: Message) -> None:
         if message[0] == THROW:
@@ -115,6 +128,7 @@ class Introduction:
             self._on_done()
 
     def _on_request(self, stream: Stream, message: Message) -> None:
+        self._stream = stream
         try:
             answer = self._handshake.on_request(message)
         except ProxyError as error:
