@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import msgpack
 import pytest
 
+import proxyables
 from proxyables.limits import MIB, Limits
 from proxyables.objects.forms import chunk_size
 from proxyables.peer import accommodations, portions
@@ -26,6 +27,7 @@ from proxyables.wire import hello, instructions, values
 from proxyables.wire.classic import Classic
 from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import Chain
+from proxyables.wire.exceptions import dump_exception
 from proxyables.wire.kinds import ProxyInstructionKinds, ProxyValueKinds
 from proxyables.wire.payloads import NESTING
 from proxyables.wire.registration import by_value
@@ -175,6 +177,30 @@ def test_classic_messages_decode_to_what_the_page_says() -> None:
     steps = [[instructions.LOOKUP, "add"], [instructions.CALL, [2, 3]]]
     assert dialect.decode_request(request.data) == [instructions.EXECUTE, None, steps]
     assert dialect.decode_answer(answer.data) == [instructions.RETURN, 5]
+
+
+def errors_of_the_page() -> list[tuple[str, str]]:
+    section = PAGE.partition("**Errors of one exchange**")[2].partition("\n\nA malformed")[0]
+    told = re.findall(r"^\|.*\| `(\w+)` \| `([\w.]+)` \|$", section, re.M)
+    assert len(told) == section.count("\n| ") - 1  # but for the head
+    return sorted(set(told))
+
+
+@pytest.mark.parametrize(("name", "module"), errors_of_the_page())
+def test_errors_have_the_module_that_the_page_says(name: str, module: str) -> None:
+    kind = getattr(proxyables, name)
+    error = kind("max_depth", 1, 2) if name == "LimitExceeded" else kind("no")
+    told = dump_exception(error, LIMITS)
+    assert (told["type"], told["module"]) == (name, module)
+
+
+@pytest.mark.parametrize(
+    "name", ["AuthenticationFailed", "HandshakeFailed", "PeerProtocolError", "LimitExceeded"]
+)
+def test_so_have_those_of_the_handshake(name: str) -> None:
+    refusals = PAGE.partition("### AUTH")[2].partition("A client that refuses")[0]
+    assert f"`{name}`" in refusals
+    assert getattr(proxyables, name).__module__ in refusals
 
 
 def test_every_message_and_step_number_stands_in_a_table() -> None:
