@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from proxyables_cli.repl.faces import Generation
+from proxyables_cli.repl.notes import Site
 from proxyables_cli.repl.replacing import Replacement, UserValue
 
 
@@ -32,28 +33,38 @@ class Calling(Replacement):
         """Gives what the builtin would, as something that can wait."""
         self._callee(*args)  # for its complaints about what it was given
         function, *others = args
+        frame = sys._getframe(1)
         if self._is_remote(function) or any(map(self._has_remote, others)):
-            self._note(sys._getframe(1))
+            self._note(frame)
         work = self._mapped if self._callee is map else self._filtered
-        return Generation(work(function, others))
+        return Generation(work(function, others, Site(frame.f_code, frame.f_lasti)))
 
     def _has_remote(self, items: UserValue) -> bool:
         return type(items) in (list, tuple) and any(map(self._is_remote, items))
 
     async def _mapped(
-        self, function: Callable[..., UserValue], others: list[Iterable[UserValue]]
+        self, function: Callable[..., UserValue], others: list[Iterable[UserValue]], site: Site
     ) -> AsyncGenerator[UserValue, None]:
         for given in zip(*others):  # noqa: B905 - as map does, the shortest ends it
             asked = [await self._ask(function, each) for each in given]
-            yield await self._resolve(function(*asked))
+            yield await self._resolve(self._noted(function(*asked), site))
 
     async def _filtered(
-        self, function: Callable[..., UserValue] | None, others: list[Iterable[UserValue]]
+        self,
+        function: Callable[..., UserValue] | None,
+        others: list[Iterable[UserValue]],
+        site: Site,
     ) -> AsyncGenerator[UserValue, None]:
         (items,) = others
         for item in items:
-            if await self._resolve(item if function is None else function(item)):
+            told = item if function is None else function(item)
+            if await self._resolve(self._noted(told, site)):
                 yield item
+
+    def _noted(self, value: UserValue, site: Site) -> UserValue:
+        if self._is_remote(value):
+            self._note(site)
+        return value
 
 
 __all__ = ["Calling"]

@@ -22,6 +22,30 @@ UNPACKED = "unpacked"
 """The items of something remote were fetched."""
 
 
+class Local(NamedTuple):
+    """What one function of the resolver does with what is local: nothing.
+
+    Several functions may be called at one place of the source, so each has words of its own.
+
+    Attributes:
+        given: It was given something local.
+        found: What it was given was fetched, and that is local.
+    """
+
+    given: str
+    found: str
+
+
+def local_to(function: str) -> Local:
+    """The words of a function of the resolver."""
+    return Local(f"{function}: given", f"{function}: found")
+
+
+def is_local(word: str) -> bool:
+    """Whether a word is one of `local_to`."""
+    return ": " in word
+
+
 class Site(NamedTuple):
     """Where a frame stood in its code at some time, under a frame's own names."""
 
@@ -44,7 +68,10 @@ __all__ = [
     "REMOTE",
     "REPLACED",
     "UNPACKED",
+    "Local",
     "Note",
     "Site",
+    "is_local",
+    "local_to",
     "note_nothing",
 ]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 
 from proxyables_cli.repl.evaluation import Ending, Outcome
 from proxyables_cli.repl.faces import UserValue
 from proxyables_cli.repl.notes import Site
+from proxyables_cli.repl.remoting import is_remote
 
 MOST_ENTRIES = 10_000
 MOST_LITERAL = 10_000
@@ -39,6 +40,7 @@ class Entry:
         shows: Whether it showed a value that is not None.
         streams: Whether it showed the items of an iterator.
         is_reference: Whether it showed an object of the other side.
+        remote_names: The names that held something remote when it had ended.
     """
 
     source: str
@@ -51,6 +53,7 @@ class Entry:
     shows: bool = False
     streams: bool = False
     is_reference: bool = False
+    remote_names: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -72,8 +75,9 @@ class Record:
         self.entries.append(entry)
         self._running = entry
 
-    def end(self, entry: Entry, outcome: Outcome) -> None:
-        """Takes what became of it."""
+    def end(self, entry: Entry, outcome: Outcome, names: Mapping[str, UserValue]) -> None:
+        """Takes what became of it, and the names of the session."""
+        entry.remote_names = frozenset(name for name in names if is_remote(names[name]))
         entry.is_done = outcome.ending is Ending.DONE
         entry.raised = None if outcome.error is None else type(outcome.error)
         self._running = None

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any, TypeAlias
 
+from proxyables_cli.repl.notes import Site
+
 UserValue: TypeAlias = Any
 
 
@@ -16,7 +18,7 @@ class Replacement:
         callee: The builtin.
         is_remote: Tells cursors from other values.
         resolve: Fetches the value of a chain.
-        note: Hears of the frame that called, if what it gave is remote.
+        note: Hears of the place that called, if what it gave is remote.
     """
 
     __slots__ = ("_callee", "_is_remote", "_note", "_resolve")
@@ -26,7 +28,7 @@ class Replacement:
         callee: Callable[..., UserValue],
         is_remote: Callable[[object], bool],
         resolve: Callable[[UserValue], Awaitable[UserValue]],
-        note: Callable[[FrameType], None],
+        note: Callable[[FrameType | Site], None],
     ) -> None:
         self._callee = callee
         self._is_remote = is_remote

@@ -7,6 +7,7 @@ local value exactly as it is, without a turn of the loop, so local code behaves 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -33,6 +34,7 @@ from proxyables_cli.repl.notes import (
     UNPACKED,
     Note,
     Site,
+    local_to,
     note_nothing,
 )
 from proxyables_cli.repl.ordering import Ordering, orders
@@ -74,6 +76,11 @@ class Remoting:
 _AWAITABLE_TAKERS = (asyncio.gather, asyncio.wait_for, asyncio.ensure_future, asyncio.shield)
 _LAZY = (enumerate, zip, iter, map, filter)
 """Builtins that would go through a remote object's items later, when nothing can wait for them."""
+_ARGUMENT, _CHANGED, _CONTAINS = local_to("argument"), local_to("changed"), local_to("contains")
+_DECIDE, _RESOLVE, _UNPACK = local_to("decide"), local_to("resolve"), local_to("unpack")
+_COMPARED, _HOLD, _TEXT = (local_to(each).given for each in ("compared", "hold", "text"))
+_BUILTIN, _ITERATE, _MANAGE = (local_to(each).given for each in ("builtin", "iterate", "manage"))
+_STORE = local_to("store").given
 _OPERATIONS: dict[Callable[..., object], str] = {
     each: each.__name__ for each in (len, str, repr, dir, bool, next, int, float)
 } | {print: "str"}
@@ -85,9 +92,8 @@ class Resolver:
 
     Args:
         remoting: The library's side.
-        note: Hears what was done at a place in the code, where it was not what Python does: the
-            frame that waits there, or where it waited, and one of the words of `notes` or the
-            name of an operation.
+        note: Hears what was done at a place in the code: the frame that waits there, or where it
+            waited, and one of the words of `notes` or the name of an operation.
     """
 
     __slots__ = ("_note", "_remoting", "_waiting")
@@ -102,9 +108,13 @@ class Resolver:
 
     async def resolve(self, value: UserValue) -> UserValue:
         """The value of a chain: one message if it is remote."""
+        site = sys._getframe(1)
         if not isinstance(value, self._waiting):
+            self._note(site, _RESOLVE.given)
             return value
-        return await self._value(value, sys._getframe(1))
+        if self.is_remote(value) and self._remoting.is_settled(value):
+            self._note(site, _RESOLVE.given)
+        return await self._value(value, site)
 
     async def _value(self, value: UserValue, site: FrameType | Site | None = None) -> UserValue:
         if isinstance(value, Deferred):
@@ -128,6 +138,9 @@ class Resolver:
         if self._keeps_chain(callee, value):
             self._note(site, KEPT)
             return value
+        if not isinstance(value, self._waiting):
+            self._note(site, _ARGUMENT.given)
+            return value
         return await self._asked(callee, await self._value(value, site), site)
 
     async def consume(self, callee: object, generation: Generation) -> UserValue:
@@ -146,7 +159,11 @@ class Resolver:
         A builtin that would go through all of its items gets them, one such as `len` gets
         something that answers as the object over there does; any other gets the cursor.
         """
-        return await self._asked(callee, value, sys._getframe(1))
+        site = sys._getframe(1)
+        if not self.is_remote(value):
+            self._note(site, _ARGUMENT.given)
+            return value
+        return await self._asked(callee, value, site)
 
     async def ask_each(self, callee: object, values: UserValue) -> UserValue:
         """As `ask`, for the arguments that ``*values`` gives, all at the same time."""
@@ -163,6 +180,8 @@ class Resolver:
         self, callee: object, value: UserValue, site: FrameType | None = None
     ) -> UserValue:
         if not self.is_remote(value):
+            if site is not None:
+                self._note(site, _ARGUMENT.found)
             return value
         if takes_items(callee) or any(callee is each for each in _LAZY):
             if site is not None:
@@ -171,6 +190,8 @@ class Resolver:
         for builtin, operation in _OPERATIONS.items():
             if callee is builtin:
                 return await self._answer(value, operation, site)
+        if site is not None:
+            self._note(site, _ARGUMENT.found)
         return value
 
     async def _answer(self, value: UserValue, operation: str, site: FrameType | None) -> UserValue:
@@ -193,30 +214,33 @@ class Resolver:
             operation: What the string asks for: ``str``, ``repr``, or ``format`` by `spec`.
             spec: What stands behind the colon.
         """
+        site = sys._getframe(1)
         if not self.is_remote(value) or not self._remoting.pipelines(value):
+            self._note(site, _TEXT)
             return format(value, spec) if spec else value
-        self._note(sys._getframe(1), operation)
+        self._note(site, operation)
         if operation == "format":
             return await self._remoting.perform(value, operation, spec)
         return Answer(await self._remoting.perform(value, operation))
 
     async def decide(self, value: UserValue) -> UserValue:
         """What a condition gets for a value: a remote object is asked whether it is true."""
+        site = sys._getframe(1)
         if not isinstance(value, self._waiting):
+            self._note(site, _DECIDE.given)
             return value
-        return await self._decided(value, sys._getframe(1))
+        return await self._decided(value, site)
 
     async def _decided(self, value: UserValue, site: FrameType | Site | None = None) -> UserValue:
         value = await self._value(value, site)
-        if not self.is_remote(value) or not self._remoting.pipelines(value):
-            return value
-        try:
-            truth = bool(await self._remoting.perform(value, "bool"))
-        except self._remoting.denied:
-            return value  # one whose truth is its owner's secret is true, as any object is
+        outcome, done = value, _DECIDE.found
+        if self.is_remote(value) and self._remoting.pipelines(value):
+            # One whose truth is its owner's secret is true, as any object is.
+            with contextlib.suppress(self._remoting.denied):
+                outcome, done = bool(await self._remoting.perform(value, "bool")), "bool"
         if site is not None:
-            self._note(site, "bool")
-        return truth
+            self._note(site, done)
+        return outcome
 
     async def changed(
         self, value: UserValue, operand: UserValue, operation: str, owner: UserValue = None
@@ -229,13 +253,15 @@ class Resolver:
             operation: Which operator, by its name in `operator`.
             owner: What the outcome is assigned to; it stays a chain if that can take it.
         """
-        if not isinstance(value, self._waiting) and not isinstance(operand, self._waiting):
-            return getattr(operator, operation)(value, operand)
         site = sys._getframe(1)
+        if not isinstance(value, self._waiting) and not isinstance(operand, self._waiting):
+            self._note(site, _CHANGED.given)
+            return getattr(operator, operation)(value, operand)
         if self.is_remote(value):
             self._note(site, REMOTE)
             path = self._remoting.perform(value, operation, operand)
         else:
+            self._note(site, _CHANGED.found)
             if operation == "iadd" and isinstance(value, list):  # which goes through the items
                 self._note(site, UNPACKED)
                 operand = await self._items(operand)
@@ -248,8 +274,10 @@ class Resolver:
         They call the user's functions, compare, or reach for attributes by name.
         """
 
-        def noted(frame: FrameType) -> None:
-            self._note(frame, REPLACED)
+        self._note(sys._getframe(1), _BUILTIN)
+
+        def noted(site: FrameType | Site) -> None:
+            self._note(site, REPLACED)
 
         if orders(callee):
             return Ordering(callee, self.is_remote, self._value, noted)
@@ -276,6 +304,7 @@ class Resolver:
         asked, operand = (one, other) if self.is_remote(one) else (other, one)
         is_asked = self.is_remote(asked) and self._remoting.pipelines(asked) and one is not other
         if not is_asked:
+            self._note(site, _COMPARED)
             return one == other if operation == "eq" else one != other
         self._note(site, REMOTE if asked is one else REFLECTED)
         return self._remoting.perform(asked, operation, operand)
@@ -306,10 +335,13 @@ class Resolver:
         """``item in container``; a remote container is asked, not fetched."""
         site = sys._getframe(1)
         if not self._keeps_chain(container, item):
+            if not isinstance(item, self._waiting):
+                self._note(site, _CONTAINS.found)
             item = await self._value(item, site)
         if isinstance(container, Deferred):
             container = await container
         if not self.is_remote(container):
+            self._note(site, _CONTAINS.given)
             return item in container
         self._note(site, REMOTE)
         if not self._remoting.pipelines(container):
@@ -318,9 +350,11 @@ class Resolver:
 
     async def hold(self, value: UserValue) -> UserValue:
         """What a chain with a call in it gives, once, for a use of it in several messages."""
+        site = sys._getframe(1)
         if not self.is_remote(value) or self._remoting.is_settled(value):
+            self._note(site, _HOLD)
             return await self._value(value)
-        self._note(sys._getframe(1), REMOTE)
+        self._note(site, REMOTE)
         pipelines = self._remoting.pipelines(value)
         return await (self._remoting.ref(value) if pipelines else value)
 
@@ -340,9 +374,9 @@ class Resolver:
             shape: How deep the items themselves are taken apart.
         """
         site = sys._getframe(1)
+        here = _UNPACK.found if isinstance(value, self._waiting) else _UNPACK.given
         value = await self._value(value, site)
-        if self.is_remote(value):
-            self._note(site, UNPACKED)
+        self._note(site, UNPACKED if self.is_remote(value) else here)
         return await unpacked_inside(await self._items(value), shape, self._unpacker(site))
 
     def _unpacker(self, site: FrameType) -> Unpack:
@@ -378,8 +412,8 @@ class Resolver:
         """
         if isinstance(value, Deferred):
             value = await value
-        if self.is_remote(value) or isinstance(value, AsyncGeneratorType):
-            self._note(sys._getframe(1), REMOTE)
+        is_asynchronous = self.is_remote(value) or isinstance(value, AsyncGeneratorType)
+        self._note(sys._getframe(1), REMOTE if is_asynchronous else _ITERATE)
         items = await self._iterator(value)
         return items if shape is None else Unpacking(items, shape, self._unpacker(sys._getframe(1)))
 
@@ -400,8 +434,7 @@ class Resolver:
         site = sys._getframe(1)
         if isinstance(value, Deferred):
             value = await value
-        if self.is_remote(value):
-            self._note(site, REMOTE)
+        self._note(site, REMOTE if self.is_remote(value) else _MANAGE)
         manager = value if self.is_remote(value) else Context(value)
         return manager if shape is None else Entering(manager, shape, self._unpacker(site))
 
@@ -415,6 +448,7 @@ class Resolver:
             self._note(sys._getframe(1), REMOTE)
             await self._remoting.assign(getattr(owner, name), value)
         else:
+            self._note(sys._getframe(1), _STORE)
             setattr(owner, name, value)
 
     async def set_item(self, value: UserValue, owner: UserValue, key: UserValue) -> None:
@@ -422,6 +456,7 @@ class Resolver:
             self._note(sys._getframe(1), REMOTE)
             await self._remoting.assign(owner[key], value)
         else:
+            self._note(sys._getframe(1), _STORE)
             owner[key] = value
 
     async def delete_attribute(self, owner: UserValue, name: str) -> None:
@@ -429,6 +464,7 @@ class Resolver:
             self._note(sys._getframe(1), REMOTE)
             await self._remoting.delete(getattr(owner, name))
         else:
+            self._note(sys._getframe(1), _STORE)
             delattr(owner, name)
 
     async def delete_item(self, owner: UserValue, key: UserValue) -> None:
@@ -436,6 +472,7 @@ class Resolver:
             self._note(sys._getframe(1), REMOTE)
             await self._remoting.delete(owner[key])
         else:
+            self._note(sys._getframe(1), _STORE)
             del owner[key]
 
 

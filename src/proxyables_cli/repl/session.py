@@ -213,7 +213,7 @@ class Session:
             return await self._enter_cell(source)
         entry = self._entry(text, is_command=True)
         outcome = await self.evaluator.supervise(lambda: self.command(line))
-        self.record.end(entry, outcome)
+        self.record.end(entry, outcome, self.scope.names)
         self.report(outcome)
         following, self._following = self._following, None
         if following is not None:
@@ -227,7 +227,7 @@ class Session:
     async def _enter_cell(self, source: str) -> bool:
         entry = self._entry(source.strip("\n"), is_command=False)
         outcome = await self.evaluator.run(source)
-        self.record.end(entry, outcome)
+        self.record.end(entry, outcome, self.scope.names)
         self.report(outcome, source)
         return outcome.ending is Ending.DONE
 

@@ -2,14 +2,15 @@
 
 A cell's tree is rewritten as for running it, and then each call of the resolver becomes what it
 did when the cell ran: ``await`` where it fetched something, nothing where the value was local.
-Where the code was never reached, what the chain begins with decides. Statements that met nothing
-remote keep their text, and so do the parts of the others: see `proxyables_cli.repl.saving.typed`.
+Where the code was never reached, what the chain begins with decides, as it was after that cell.
+Statements that met nothing remote keep their text, and so do the parts of the others: see
+`proxyables_cli.repl.saving.typed`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Set
 
 from proxyables_cli.repl.compiling import cell_name
 from proxyables_cli.repl.notes import (
@@ -20,6 +21,8 @@ from proxyables_cli.repl.notes import (
     REMOTE,
     REPLACED,
     UNPACKED,
+    is_local,
+    local_to,
 )
 from proxyables_cli.repl.record import Place
 from proxyables_cli.repl.rewriting import rewrite
@@ -50,17 +53,28 @@ _COMPARISONS: dict[str, tuple[type[ast.cmpop], str]] = {
     "unequal": (ast.NotEq, "ne"),
     "found": (ast.In, "contains"),
 }
-_WORDS = frozenset({AWAITED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED})
+LOCAL, HERE = "local", "here"
+"""Something local was given; what was given was fetched, and then is local."""
+_NOTHING = frozenset({LOCAL, HERE})
+_WORDS = _NOTHING | {AWAITED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED}
 _CHANGED = frozenset({REMOTE, AWAITED})
 """What was done to a target, if it was remote: ``x.n += 1`` is read at the same place."""
 _STORES = frozenset({"set_attribute", "set_item", "delete_attribute", "delete_item"})
+_FAMILIES = {
+    "ask": "argument",
+    "consume": "argument",
+    "equal": "compared",
+    "unequal": "compared",
+    **dict.fromkeys(_STORES, "store"),
+}
+"""Functions that are known by another name where it is noted what they did."""
 
 
 def lowered(
     source: str,
     number: int,
     places: Mapping[Place, set[str]],
-    is_remote_name: Callable[[str], bool],
+    remote_names: Set[str],
 ) -> list[Statement]:
     """The statements of a cell, as they were typed where nothing remote is in them.
 
@@ -68,12 +82,12 @@ def lowered(
         source: The cell.
         number: Its number, which its file name has.
         places: What was done where.
-        is_remote_name: Whether a name of the session holds something remote.
+        remote_names: The names that held something remote when it had ended.
     """
     found: list[Statement] = []
     changing, kept = Typed(source, number), Typed(source, number)
     for part, untouched in zip(changing.parts, kept.parts, strict=True):
-        lowering = Lowering(cell_name(number), places, is_remote_name)
+        lowering = Lowering(cell_name(number), places, remote_names)
         assignments = Assignments(lowering.changes)
         tree = ast.Module([assignments.visit(part.statement)], [])
         rewrite(tree, cell=number)
@@ -96,27 +110,38 @@ class Lowering(ast.NodeTransformer):
     Args:
         filename: What the cell was called when it ran.
         places: What was done where.
-        is_remote_name: Whether a name of the session holds something remote.
+        remote_names: The names that held something remote when it had ended.
     """
 
     def __init__(
         self,
         filename: str,
         places: Mapping[Place, set[str]],
-        is_remote_name: Callable[[str], bool],
+        remote_names: Set[str],
     ) -> None:
         self._filename = filename
         self._places = places
-        self._is_remote_name = is_remote_name
+        self._remote_names = remote_names
         self.met_remote = False
 
     def _done(self, node: ast.AST, function: str, args: list[ast.expr]) -> set[str]:
         """What was done at a place; a guess if it was never reached."""
-        done = self._places.get(self._place(node))
-        if done is None:
+        done = self._met(node, function)
+        if not done:
             done = self._guess(function, args)
-        if done:
+        if done - _NOTHING:
             self.met_remote = True
+        return done
+
+    def _met(self, node: ast.AST, function: str) -> set[str]:
+        """What was done at a place; what was local there if the function itself met it."""
+        found = self._places.get(self._place(node), set())
+        given, fetched = local_to(_FAMILIES.get(function, function))
+        done = {word for word in found if not is_local(word)}
+        if given in found:
+            done.add(LOCAL)
+        if fetched in found:
+            done.add(HERE)
         return done
 
     def _place(self, node: ast.AST) -> Place:
@@ -126,8 +151,8 @@ class Lowering(ast.NodeTransformer):
 
     def changes(self, target: ast.expr) -> bool:
         """Whether an assignment to a target changed something remote, or would have."""
-        done = self._places.get(self._place(target), set())
-        return bool(done & _CHANGED) or self._begins_remotely(target)
+        done = self._met(target, "store") | self._met(target, "resolve")
+        return bool(done & _CHANGED) if done else self._begins_remotely(target)
 
     def _guess(self, function: str, args: list[ast.expr]) -> set[str]:
         """What would be done with a chain that begins with a remote name."""
@@ -157,7 +182,7 @@ class Lowering(ast.NodeTransformer):
                 case ast.Attribute() | ast.Subscript() | ast.NamedExpr():
                     node = node.value
                 case _:
-                    return isinstance(node, ast.Name) and self._is_remote_name(node.id)
+                    return isinstance(node, ast.Name) and node.id in self._remote_names
 
     # ---- expressions
 
@@ -205,7 +230,8 @@ class Lowering(ast.NodeTransformer):
 
     def _settled(self, value: ast.expr, done: set[str]) -> ast.expr:
         changed = self._expression(value)
-        if AWAITED in done:
+        # What an operator gives was awaited at the same place.
+        if AWAITED in done and not isinstance(changed, ast.Await):
             changed = awaited(changed)
         return items_of(changed) if UNPACKED in done else changed
 
@@ -255,11 +281,13 @@ class Lowering(ast.NodeTransformer):
         return awaited(ast.Call(helper, [*first, *node.args], node.keywords))
 
     def _calls_remotely(self, node: ast.Call, function: ast.expr) -> bool:
-        """Whether `map` or `filter` is given a function in which something remote stands."""
+        """Whether `map` or `filter`, where it never ran, is given a function that is remote."""
+        if self._met(function, "builtin"):
+            return False
         if not (isinstance(function, ast.Name) and function.id in HELPERS and node.args):
             return False
         inside = ast.walk(node.args[0])
-        return any(isinstance(each, ast.Name) and self._is_remote_name(each.id) for each in inside)
+        return any(isinstance(each, ast.Name) and each.id in self._remote_names for each in inside)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         call = resolver_call(node)

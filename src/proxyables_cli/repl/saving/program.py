@@ -14,7 +14,6 @@ import proxyables
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
-from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.saving.blocking import blocking
 from proxyables_cli.repl.saving.helpers import helpers_for
 from proxyables_cli.repl.saving.layout import Unlike, physical
@@ -132,13 +131,8 @@ class Program:
         if self._form is Form.BLOCKING:
             found = blocking(entry.source, entry.number)
         elif entry.auto_await:
-            names = self._session.scope.names
-            found = lowered(
-                entry.source,
-                entry.number,
-                self._session.record.places,
-                lambda name: is_remote(names.get(name)),
-            )
+            places = self._session.record.places
+            found = lowered(entry.source, entry.number, places, entry.remote_names)
         else:
             found = as_typed(entry.source, entry.number)
         kept: list[Statement] = []
