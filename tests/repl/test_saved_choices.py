@@ -87,3 +87,62 @@ def test_an_operator_is_awaited_once(
     address: str, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     same_again(address, ["first = obj.first()", source], Form.ASYNCIO, capsys)
+
+
+MINE = """\
+class Mine:
+    name, price, tags, n = "mine", 1, ["own"], 0
+    def __enter__(self): return "entered"
+    def __exit__(self, *error): pass
+    def cost(self, count=1): return count
+    def __repr__(self): return "<mine>"
+mine, first = Mine(), obj.first()"""
+
+# One place that met both.
+BOTH = [
+    "for i in [first, None]:\n    if i: print(i.name)",
+    "i = first\nwhile i:\n    print(i.name)\n    i = None",
+    "async def show(i):\n    return i.name\nprint(await show(first), await show(mine))",
+    "print([i.name for i in (mine, first)], {i.name: i.price for i in (first, mine)})",
+    "print(sum(i.price for i in (mine, first)), [i.cost(2) + i.price for i in (mine, first)])",
+    "for i in (mine, first): print(i.name if i.price > 1 else i.tags, i.price == 5, -i.price)",
+    "for i in (mine, first, 0): print(f'{i}|{i!r:>8}|{i!s}', str(i), repr(i))",
+    "for i in (obj.full, [], obj.basket, 5): print(bool(i), not i, 1 if i else 2, i or 'none')",
+    "for i in (obj.full, 'ab'): print(len(i), len([i, i]))",
+    "for i in (obj, mine): print(len(i.tags) if i is mine else i.x)",
+    "for i in (obj.rows(), [1, 2], iter('ab')):\n    for n in i: print(n)",
+    "print([n for i in (obj.rows(), [4]) for n in i if n > 1])",
+    "for i in (obj.rows(), [3, 4, 5]):\n    a, *b = i\n    print(a, b)",
+    "for i in (obj.pair(), (7, (8, 9))):\n    a, (b, c) = i\n    print(a, b, c)",
+    "for i in (obj.rows(), [3, 4], 'ab'): print(list(i), sep='')",
+    "for i in (obj.rows(), [3, 4]): print(*i)",
+    "for i in (obj.rows(), iter([3])): print(next(i), next(i, 'end'))",
+    "for i in (obj.rows(), [3, 4]): print(obj.x in i, 9 in [i])",
+    "for i in (obj.first().tags, ['own']): print('new' in i)",
+    "for i in (mine, first):\n    i.price = 9\n    i.price += 1\n    print(i.price)",
+    "for i in (mine, obj):\n    i.n = 4\n    del i.n\n    print(hasattr(i, 'n'))",
+    "for i in ([1, 2], await px.ref(obj.numbers)):\n"
+    "    i[0] = 7\n    i[1] += 2\n    del i[0]\n    print(len(i), 4 in i, i[0])",
+    "for i in (mine, obj.lock()):\n    with i as word: print(word)",
+    "for i in (mine, first): print(i == first, first == i, i != 'pear')",
+    "for i in (first, mine): print(getattr(i, 'name', 0), hasattr(i, 'nope'), format(i))",
+    "for i in (first, mine):\n    setattr(i, 'price', 3)\n    delattr(i, 'price')\n"
+    "    print(hasattr(i, 'price'))",
+    "n = 1\nfor i in (1, obj.basket, 2):\n    n = n if i in (1, 2) else i\n    n += 1\n"
+    "    print(n if type(n) is int else len(n))",
+    "for i in (obj.add, max): print(i(obj.x, obj.y))",
+    "print(sorted([first, mine], key=lambda i: i.price), [*map(lambda i: i.name, [mine, first])])",
+    "print([i.name for i in filter(lambda i: i.price > 2, [mine, first])])",
+    "def name_of(i): return i.name == 'pear'\nprint([name_of(i) for i in (mine, first)])",
+    "r = [mine, first][0].name, [first, mine][0].name\nprint(r)",
+    "for i in (first, mine): i.price += i.cost(i.price)\nprint(mine.price, first.price)",
+    "print(any(i.price > 4 for i in (mine, first)), all(i for i in (0, first)))",
+    "match first:\n    case i if i.price: print(i.name)\nassert first and mine, first.name",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", BOTH)
+def test_a_place_that_met_both_asks_what_is_remote(
+    address: str, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same_again(address, [MINE, source], Form.ASYNCIO, capsys)

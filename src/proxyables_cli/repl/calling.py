@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from proxyables_cli.repl.faces import Generation
-from proxyables_cli.repl.notes import Site
+from proxyables_cli.repl.notes import REPLACED, Site
 from proxyables_cli.repl.replacing import Replacement, UserValue
 
 
@@ -35,7 +35,7 @@ class Calling(Replacement):
         function, *others = args
         frame = sys._getframe(1)
         if self._is_remote(function) or any(map(self._has_remote, others)):
-            self._note(frame)
+            self._note(frame, REPLACED)
         work = self._mapped if self._callee is map else self._filtered
         return Generation(work(function, others, Site(frame.f_code, frame.f_lasti)))
 
@@ -63,7 +63,7 @@ class Calling(Replacement):
 
     def _noted(self, value: UserValue, site: Site) -> UserValue:
         if self._is_remote(value):
-            self._note(site)
+            self._note(site, REPLACED)
         return value
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import BuiltinMethodType
 
 from proxyables_cli.repl.deferred import Deferred
+from proxyables_cli.repl.notes import REPLACED
 from proxyables_cli.repl.replacing import Replacement, UserValue
 
 _ORDERING = (sorted, min, max)
@@ -32,7 +33,7 @@ class Ordering(Replacement):
         key = options.get("key")
         keys = items if key is None else [key(item) for item in items]
         if any(map(self._has_remote, keys)):
-            self._note(sys._getframe(1))
+            self._note(sys._getframe(1), REPLACED)
             return Deferred(lambda: self._later(items, keys, options))
         if key is None:
             return self._callee(items, **options) if owner is None else self._callee(**options)

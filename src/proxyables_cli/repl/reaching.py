@@ -9,9 +9,11 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from proxyables_cli.repl.deferred import Deferred
+from proxyables_cli.repl.notes import REPLACED, local_to
 from proxyables_cli.repl.replacing import Replacement, UserValue
 
 _REACHING = (getattr, hasattr, setattr, delattr, format)
+_LOCAL = local_to("builtin").found
 
 
 class Reaching(Replacement):
@@ -42,10 +44,11 @@ class Reaching(Replacement):
         """Calls the builtin; a `Deferred` where the other side is asked."""
         few, many = (1, 2) if self._callee is format else (2, 3)
         if not (few <= len(args) <= many and self._is_remote(args[0])):
+            self._note(sys._getframe(1), _LOCAL)
             return self._callee(*args)
         if self._callee is getattr and len(args) == few:
             return getattr(*args)  # a chain like any other
-        self._note(sys._getframe(1))
+        self._note(sys._getframe(1), REPLACED)
         return Deferred(lambda: self._reached(*args))
 
     async def _reached(self, owner: UserValue, *rest: UserValue) -> UserValue:

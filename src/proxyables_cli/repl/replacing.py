@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from types import FrameType
 from typing import Any, TypeAlias
 
-from proxyables_cli.repl.notes import Site
+from proxyables_cli.repl.notes import Note
 
 UserValue: TypeAlias = Any
 
@@ -18,7 +17,7 @@ class Replacement:
         callee: The builtin.
         is_remote: Tells cursors from other values.
         resolve: Fetches the value of a chain.
-        note: Hears of the place that called, if what it gave is remote.
+        note: Hears what was done at the place that called; REPLACED if anything was remote.
     """
 
     __slots__ = ("_callee", "_is_remote", "_note", "_resolve")
@@ -28,7 +27,7 @@ class Replacement:
         callee: Callable[..., UserValue],
         is_remote: Callable[[object], bool],
         resolve: Callable[[UserValue], Awaitable[UserValue]],
-        note: Callable[[FrameType | Site], None],
+        note: Note,
     ) -> None:
         self._callee = callee
         self._is_remote = is_remote

@@ -30,7 +30,6 @@ from proxyables_cli.repl.notes import (
     NESTED,
     REFLECTED,
     REMOTE,
-    REPLACED,
     UNPACKED,
     Note,
     Site,
@@ -275,19 +274,15 @@ class Resolver:
         """
 
         self._note(sys._getframe(1), _BUILTIN)
-
-        def noted(site: FrameType | Site) -> None:
-            self._note(site, REPLACED)
-
         if orders(callee):
-            return Ordering(callee, self.is_remote, self._value, noted)
+            return Ordering(callee, self.is_remote, self._value, self._note)
         if callee is map or callee is filter:
             taken = self._value if callee is map else self._decided
-            return Calling(self._asked, callee, self.is_remote, taken, noted)
+            return Calling(self._asked, callee, self.is_remote, taken, self._note)
         if reaches(callee):
             known = self._remoting
             asking = known.assign, known.delete, known.perform
-            return Reaching(*asking, callee, self.is_remote, self._value, noted)
+            return Reaching(*asking, callee, self.is_remote, self._value, self._note)
         return callee
 
     def equal(self, one: UserValue, other: UserValue) -> UserValue:

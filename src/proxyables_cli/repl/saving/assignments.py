@@ -14,10 +14,11 @@ class Assignments(ast.NodeTransformer):
     something is called on the way to the target, or fetched for it, it is taken apart.
 
     Args:
-        changes: Tells whether something remote is at the end of a target.
+        changes: Tells whether something remote is at the end of a target; None for now and then,
+            where the assignment stays taken apart.
     """
 
-    def __init__(self, changes: Callable[[ast.expr], bool]) -> None:
+    def __init__(self, changes: Callable[[ast.expr], bool | None]) -> None:
         self._changes = changes
         self._kept: dict[str, ast.Attribute | ast.Subscript] = {}
 
@@ -27,7 +28,10 @@ class Assignments(ast.NodeTransformer):
             isinstance(each, ast.Call) for each in ast.walk(target)
         ):
             return node
-        if self._changes(target):
+        changes = self._changes(target)
+        if changes is None:
+            return node
+        if changes:
             read = copy.deepcopy(target)
             read.ctx = ast.Load()
             value = ast.copy_location(ast.BinOp(read, node.op, node.value), node)

@@ -33,6 +33,7 @@ from proxyables_cli.repl.saving.trees import (
     awaited,
     call_of,
     is_asynchronous,
+    is_call_of,
     is_library,
     items_of,
     library,
@@ -149,10 +150,17 @@ class Lowering(ast.NodeTransformer):
         line, end_line, column, end_column = (getattr(node, each, None) for each in positions)
         return self._filename, line, end_line, column, end_column
 
-    def changes(self, target: ast.expr) -> bool:
-        """Whether an assignment to a target changed something remote, or would have."""
-        done = self._met(target, "store") | self._met(target, "resolve")
-        return bool(done & _CHANGED) if done else self._begins_remotely(target)
+    def changes(self, target: ast.expr) -> bool | None:
+        """Whether an assignment to a target changed something remote, or would have.
+
+        None if it did at one time, and not at another.
+        """
+        stored = self._met(target, "store")
+        if not stored | self._met(target, "resolve"):
+            return self._begins_remotely(target)
+        if LOCAL in stored:
+            return None if stored & _CHANGED else False
+        return bool(stored & _CHANGED)
 
     def _guess(self, function: str, args: list[ast.expr]) -> set[str]:
         """What would be done with a chain that begins with a remote name."""
@@ -204,7 +212,7 @@ class Lowering(ast.NodeTransformer):
         done = self._done(node, function, args)
         match function, args:
             case "resolve", [value]:
-                return self._settled(value, done)
+                return self._settled(value, done - {UNPACKED})
             case "argument" | "consume" | "ask", [callee, value]:
                 return self._argument(callee, value, done)
             case "text", [value, ast.Constant(), *spec]:
@@ -220,24 +228,29 @@ class Lowering(ast.NodeTransformer):
                 return self._contains(item, container, done)
             case "hold", [value]:
                 held = self._expression(value)
-                return awaited(library("ref", held)) if REMOTE in done else held
+                if REMOTE not in done:
+                    return held
+                return awaited(call_of("kept", held) if LOCAL in done else library("ref", held))
             case "unpack", [value, *shape]:
-                settled = self._settled(value, done)
-                if NESTED in done:
-                    return awaited(call_of("unpacked", settled, parts_of(shape)))
-                return settled
+                if NESTED not in done:
+                    return self._settled(value, done)
+                settled = self._settled(value, done - {UNPACKED} if done & _NOTHING else done)
+                return awaited(call_of("unpacked", settled, parts_of(shape)))
         raise AssertionError(function)
 
     def _settled(self, value: ast.expr, done: set[str]) -> ast.expr:
         changed = self._expression(value)
         # What an operator gives was awaited at the same place.
         if AWAITED in done and not isinstance(changed, ast.Await):
-            changed = awaited(changed)
+            changed = awaited(call_of("fetched", changed) if LOCAL in done else changed)
+        if UNPACKED in done and done & _NOTHING:
+            return awaited(call_of("unpacked", changed, ast.Dict([], [])))
         return items_of(changed) if UNPACKED in done else changed
 
     def _argument(self, callee: ast.expr, value: ast.expr, done: set[str]) -> ast.expr:
         if KEPT in done:
-            return self._expression(value)
+            kept = self._expression(value)
+            return awaited(call_of("given", callee, kept)) if AWAITED in done else kept
         changed = self._settled(value, done)
         if isinstance(changed, ast.GeneratorExp) and "bool" in done:
             changed.elt = awaited(call_of("decided", changed.elt))
@@ -253,13 +266,19 @@ class Lowering(ast.NodeTransformer):
         for operation in done - _WORDS:
             if operation == "next":
                 return awaited(call_of("following", value))
+            if operation == "bool" and done & _NOTHING:
+                return awaited(call_of("decided", value))
+            if done & _NOTHING:
+                return awaited(call_of("told", value, ast.Constant(operation), *given))
             return awaited(library("perform", value, ast.Constant(operation), *given))
         return value
 
     def _contains(self, item: ast.expr, container: ast.expr, done: set[str]) -> ast.expr:
         member = self._expression(item)
+        if REMOTE in done and LOCAL in done:
+            return awaited(call_of("is_in", member, self._expression(container)))
         if AWAITED in done:
-            member = awaited(member)
+            member = awaited(call_of("fetched", member) if HERE in done else member)
         held = self._expression(container)
         if REMOTE in done:
             return awaited(library("contains", held, member))
@@ -267,7 +286,8 @@ class Lowering(ast.NodeTransformer):
 
     def _replaced(self, node: ast.Call, function: ast.expr) -> ast.expr:
         """``sorted(…)`` and the like; where remote values come in, a function of the program's."""
-        is_replaced = REPLACED in self._places.get(self._place(node), set())
+        done = self._met(node, "builtin")
+        is_replaced = REPLACED in done
         node.func = function
         self.generic_visit(node)
         if not (is_replaced or self._calls_remotely(node, function)):
@@ -275,7 +295,7 @@ class Lowering(ast.NodeTransformer):
         self.met_remote = True
         name = function.id if isinstance(function, ast.Name) else ""
         if name in REACHING:
-            return reached(name, node.args)
+            return reached(name, node.args, local_too=HERE in done)
         helper = ast.Name(HELPERS.get(name, "ordered"), ast.Load())
         first = [] if name in HELPERS else [function]
         return awaited(ast.Call(helper, [*first, *node.args], node.keywords))
@@ -307,7 +327,7 @@ class Lowering(ast.NodeTransformer):
             case ast.Call(
                 func=ast.Name(id=name),
                 args=[ast.Await(value=ast.Call(args=[_, ast.Constant(value=asked)])) as answer],
-            ) if asked == name and name in _ANSWERS and is_library(answer.value, "perform"):
+            ) if asked == name and name in _ANSWERS and _is_asked(answer):
                 return answer
         called = node.func.value if isinstance(node.func, ast.NamedExpr) else node.func
         match called:
@@ -319,6 +339,9 @@ class Lowering(ast.NodeTransformer):
     def _changed(self, args: list[ast.expr], done: set[str]) -> ast.expr:
         """What ``+=`` binds."""
         current, operand, operation = map(self._expression, args[:3])
+        is_asked = LOCAL in done and done & {AWAITED, UNPACKED}
+        if is_asked or (REMOTE in done and done & _NOTHING):
+            return awaited(call_of("changed", current, operation, operand))
         if REMOTE not in done:
             if AWAITED in done:  # it is local, and gave a chain with what is not
                 return awaited(ast.BinOp(current, operator_of(operation), operand))
@@ -331,10 +354,12 @@ class Lowering(ast.NodeTransformer):
         """``==`` and the like; a step of a chain where it was one when the cell ran."""
         one, other = operands
         operator, operation = _COMPARISONS[function]
-        done = self._places.get(self._place(node), set())
+        done = self._met(node, function)
         if not done & {REMOTE, REFLECTED}:
             return ast.Compare(one, [operator()], [other])
         self.met_remote = True
+        if len(done & {REMOTE, REFLECTED, LOCAL}) > 1:
+            return call_of("compared", one, ast.Constant(operation), other)
         if REFLECTED in done:
             one, other = other, one
         return library("perform", one, ast.Constant(operation), other)
@@ -342,7 +367,7 @@ class Lowering(ast.NodeTransformer):
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
         call = resolver_call(node.value.value) if isinstance(node.value, ast.Await) else None
         value = self._expression(node.value)
-        is_asked = isinstance(value, ast.Await) and is_library(value.value, "perform")
+        is_asked = _is_asked(value)
         node.value, node.conversion = value, -1 if is_asked else node.conversion
         if call is not None and not is_asked:
             node.format_spec = next(iter(call[1][2:]), node.format_spec)
@@ -366,6 +391,8 @@ class Lowering(ast.NodeTransformer):
         settled = self._settled(value, done)
         if NESTED in done:
             return 1, call_of("each_unpacked", settled, parts_of(shape))
+        if REMOTE in done and LOCAL in done:
+            return 1, call_of("each_of", settled)
         return int(REMOTE in done), settled
 
     # ---- statements
@@ -385,10 +412,11 @@ class Lowering(ast.NodeTransformer):
         (item,) = node.items
         manager = item.context_expr
         call = resolver_call(manager.value) if isinstance(manager, ast.Await) else None
-        is_async, unpacking = True, list[ast.stmt]()
+        is_async, local_too, unpacking = True, False, list[ast.stmt]()
         if call is not None:
             done = self._done(manager, *call)
             is_async = REMOTE in done
+            local_too = is_async and LOCAL in done
             manager, *shape = call[1]
             if NESTED in done and item.optional_vars is not None:
                 entered = call_of("unpacked", ast.Name("entered", ast.Load()), parts_of(shape))
@@ -396,6 +424,8 @@ class Lowering(ast.NodeTransformer):
                 unpacking = [ast.copy_location(assignment, node.body[0])]
                 item.optional_vars = ast.Name("entered", ast.Store())
         item.context_expr = self._expression(manager)
+        if local_too:
+            item.context_expr = call_of("managed", item.context_expr)
         node.body = [*unpacking, *self._body(node.body)]
         kind = ast.AsyncWith if is_async else ast.With
         self.met_remote = self.met_remote or is_async
@@ -417,6 +447,9 @@ class Lowering(ast.NodeTransformer):
         done = self._done(node.value, function, args)
         value = self._expression(args[0]) if function.startswith("set") else None
         owner, key = (self._expression(each) for each in args[-2:])
+        if REMOTE in done and LOCAL in done:
+            given = [owner, key] if value is None else [value, owner, key]
+            return ast.Expr(awaited(call_of(function, *given)))
         context = ast.Store() if value is not None else ast.Del()
         target: ast.expr
         if function.endswith("attribute"):
@@ -424,7 +457,7 @@ class Lowering(ast.NodeTransformer):
             target = ast.Attribute(owner, str(key.value), context)
         else:
             target = ast.Subscript(owner, key, context)
-        if done & _CHANGED:
+        if done & _CHANGED and LOCAL not in done:
             target.ctx = ast.Load()
             if value is None:
                 return ast.Expr(awaited(library("delete", target)))
@@ -435,6 +468,13 @@ class Lowering(ast.NodeTransformer):
 
     def _body(self, body: list[ast.stmt]) -> list[ast.stmt]:
         return [self.visit(statement) for statement in body]
+
+
+def _is_asked(node: ast.expr) -> bool:
+    """Whether an expression is the answer of the other side to a builtin, or would be."""
+    if not isinstance(node, ast.Await):
+        return False
+    return is_library(node.value, "perform") or is_call_of(node.value, "told")
 
 
 __all__ = ["Unsaved", "lowered"]

@@ -15,7 +15,7 @@ from proxyables_cli.exits import Code, Failure
 from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.saving.blocking import blocking
-from proxyables_cli.repl.saving.helpers import helpers_for
+from proxyables_cli.repl.saving.helpers import helpers_for, modules_of
 from proxyables_cli.repl.saving.layout import Unlike, physical
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
 from proxyables_cli.repl.saving.typed import Statement, as_typed
@@ -243,6 +243,8 @@ class Program:
         wanted = {f"import {library}": "", **self._imports}
         if self._form is not Form.BLOCKING:
             wanted.setdefault("import asyncio", "")
+        for module in modules_of(helpers_for(self._uses)):
+            wanted.setdefault(f"import {module}", "")
         if self._has_token():
             wanted.setdefault("import os", "")
         ordered = sorted(wanted, key=lambda each: (not each.startswith("from __future__"), each))

@@ -76,6 +76,14 @@ def call_of(function: str, *args: ast.expr) -> ast.Call:
     return ast.Call(ast.Name(function, ast.Load()), list(args), [])
 
 
+def is_call_of(node: ast.AST, function: str) -> bool:
+    """Whether a node calls a function of the program's own."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)):
+            return name == function
+    return False
+
+
 def parts_of(given: list[ast.expr]) -> ast.expr:
     """The places at which a target takes items apart, as a program's `unpacked` wants them.
 
@@ -167,6 +175,7 @@ __all__ = [
     "awaited",
     "call_of",
     "is_asynchronous",
+    "is_call_of",
     "is_library",
     "is_open",
     "items_of",
