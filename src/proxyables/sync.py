@@ -36,7 +36,7 @@ from proxyables.peer.peer import Peer as AsyncPeer
 from proxyables.peer.reports import Status, TraceEvent
 from proxyables.proxies.api import ApiClass, BlockingApi, Root, T, check_class
 from proxyables.proxies.blocking import BlockingProxy
-from proxyables.proxies.blocking_functions import copy, describe, ref, release
+from proxyables.proxies.blocking_functions import copy, describe, perform, ref, release
 from proxyables.proxies.typed import compare
 from proxyables.watch.access import AccessLog
 from proxyables.wire.hello import Hello
@@ -292,6 +292,7 @@ __all__ = [
     "connect",
     "copy",
     "describe",
+    "perform",
     "ref",
     "release",
     "serve",

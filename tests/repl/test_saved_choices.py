@@ -146,3 +146,49 @@ def test_a_place_that_met_both_asks_what_is_remote(
     address: str, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     same_again(address, [MINE, source], Form.ASYNCIO, capsys)
+
+
+# What a session changed or showed here, where the blocking face would have it over there.
+HERE = [
+    "stock = obj.table\nstock['a'] = 0\nprint(stock, obj.table['a'])",
+    "r = obj.numbers[:2]\nr.append(9)\nprint(r, obj.numbers)",
+    "print({**obj.table}, [obj.numbers, obj.first().tags], (obj.numbers[::2], obj.x))",
+    "import json\nprint(json.dumps(obj.table), json.dumps({'n': obj.numbers}))",
+    "print(isinstance(obj.numbers, list), type(obj.table) is dict, obj.numbers is None)",
+    "r = [i.tags for i in obj.items]\nr[0].append('mine')\nprint(r, len(obj.first().tags))",
+    "obj.word = obj.numbers\nobj.numbers[0] = 7\nprint(obj.word, obj.numbers)",
+    "r = [0]\nr += obj.numbers\nr.append(obj.numbers)\nprint(r)",
+    "async def f():\n    return obj.numbers\nr = await f()\nr.append(4)\nprint(r, obj.numbers)",
+    "def f():\n    return obj.numbers\nr = f()\nr.append(4)\nprint(r, obj.numbers)",
+    "r = getattr(obj, 'numbers')\nr.append(4)\nprint(r, obj.numbers)",
+    "for n in ([1], first):\n    r = obj.numbers if type(n) is list else n.name\n    print(r)",
+    "for i in 'xt':\n    r = {'x': obj.x, 't': obj.numbers}[i]\n    print(r)",
+    "print(f'{first!r:>8}|{obj.numbers!r}|{obj.full!r}', repr(first), repr(obj.numbers), repr(5))",
+    "for i in (first, 5): print(repr(i), f'{i!r}|{i}')",
+    "print(f'{obj.x!r:>3}', len(obj.numbers), sum(obj.numbers), sorted(obj.numbers)[0])",
+    "first", "obj.first()", "obj.full", "obj.numbers", "obj.table, obj.numbers", "'ab'",
+    "obj.numbers\n_.append(3)\nprint(_, obj.numbers)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", HERE)
+def test_what_was_here_is_here_in_the_blocking_form(
+    address: str, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = ["first = obj.first()", *source.split("\n_.")]
+    sources[2:] = ["_." + each for each in sources[2:]]
+    text = asyncio.run(saved({"obj": address}, sources, Form.BLOCKING))
+    typed = capsys.readouterr()
+    assert typed.err == ""
+    run_program(text)
+    shown = typed.out.replace("'ab'", "ab").replace("remote ", "")  # as the prompt shows them
+    assert capsys.readouterr().out == shown, text
+
+
+def test_what_is_only_read_is_not_fetched(address: str) -> None:
+    sources = ["print(len(obj.numbers), sorted(obj.numbers), obj.numbers == [1, 2, 3])",
+               "for n in obj.numbers: print(n)", "obj.numbers[0] += 1", "obj.numbers"]  # fmt: skip
+    text = asyncio.run(saved({"obj": address}, sources, Form.BLOCKING))
+    assert "copy" not in text
+    for source in sources[:3]:
+        assert source in text

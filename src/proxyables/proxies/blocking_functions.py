@@ -37,6 +37,15 @@ def describe(target: object) -> dict[str, Any]:
     return told
 
 
+def perform(target: object, operation: str, *args: object) -> RemoteValue:
+    """Has an operation of the closed table done over there: ``perform(x, "repr")``.
+
+    It is for what Python asks of this side only, or has no syntax for; the names are those that
+    `proxyables.perform` takes.
+    """
+    return _checked(target, "perform")._operate(operation, *args)
+
+
 def release(target: object) -> None:
     """Gives the remote object back now; any later use of it raises `ReferenceNotFound`."""
     reference = _checked(target, "release")._reference
@@ -50,4 +59,4 @@ def _checked(target: object, function: str) -> BlockingProxy:
     return target  # type: ignore[return-value]
 
 
-__all__ = ["copy", "describe", "ref", "release"]
+__all__ = ["copy", "describe", "perform", "ref", "release"]

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 AWAITED = "awaited"
 """The value of a chain was fetched."""
+COPIED = "copied"
+"""What was fetched is a container: changing it here changes nothing over there."""
 KEPT = "kept"
 """A chain stayed one, as an argument."""
 NESTED = "nested"
@@ -62,6 +64,7 @@ def note_nothing(site: FrameType | Site, done: str) -> None:
 
 __all__ = [
     "AWAITED",
+    "COPIED",
     "KEPT",
     "NESTED",
     "REFLECTED",

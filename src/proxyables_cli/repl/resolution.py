@@ -26,6 +26,7 @@ from proxyables_cli.repl.faces import (
 )
 from proxyables_cli.repl.notes import (
     AWAITED,
+    COPIED,
     KEPT,
     NESTED,
     REFLECTED,
@@ -79,7 +80,9 @@ _ARGUMENT, _CHANGED, _CONTAINS = local_to("argument"), local_to("changed"), loca
 _DECIDE, _RESOLVE, _UNPACK = local_to("decide"), local_to("resolve"), local_to("unpack")
 _COMPARED, _HOLD, _TEXT = (local_to(each).given for each in ("compared", "hold", "text"))
 _BUILTIN, _ITERATE, _MANAGE = (local_to(each).given for each in ("builtin", "iterate", "manage"))
-_STORE = local_to("store").given
+_COPIED, _STORE = (local_to(each).given for each in ("copied", "store"))
+_CHANGEABLE = frozenset({list, dict, set, bytearray})
+"""Types of containers that the blocking face leaves where they are when they are read."""
 _OPERATIONS: dict[Callable[..., object], str] = {
     each: each.__name__ for each in (len, str, repr, dir, bool, next, int, float)
 } | {print: "str"}
@@ -113,7 +116,10 @@ class Resolver:
             return value
         if self.is_remote(value) and self._remoting.is_settled(value):
             self._note(site, _RESOLVE.given)
-        return await self._value(value, site)
+            return value
+        found = await self._value(value, site)
+        self._note(site, COPIED if type(found) in _CHANGEABLE else _COPIED)
+        return found
 
     async def _value(self, value: UserValue, site: FrameType | Site | None = None) -> UserValue:
         if isinstance(value, Deferred):
@@ -140,7 +146,16 @@ class Resolver:
         if not isinstance(value, self._waiting):
             self._note(site, _ARGUMENT.given)
             return value
-        return await self._asked(callee, await self._value(value, site), site)
+        found = await self._value(value, site)
+        is_copied = type(found) in _CHANGEABLE and not self._leaves(callee)
+        self._note(site, COPIED if is_copied else _COPIED)
+        return await self._asked(callee, found, site)
+
+    def _leaves(self, callee: object) -> bool:
+        """Whether a function neither keeps nor changes what it is given, nor looks at its type."""
+        if takes_items(callee):
+            return True
+        return callee is not repr and any(callee is each for each in _OPERATIONS)
 
     async def consume(self, callee: object, generation: Generation) -> UserValue:
         """As `argument`, for a generator expression that nobody but `callee` can have."""

@@ -1,20 +1,38 @@
 """Cells for the blocking face, where a remote object is used as a local one: nothing awaits.
 
-The waiting is taken out; what needs a loop beyond that is refused.
+The waiting is taken out; what needs a loop beyond that is refused. What the blocking face would
+leave over there, and a cell had here, is fetched.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping, Set
 
+from proxyables_cli.repl.record import Place
+from proxyables_cli.repl.saving.copying import Copying, of_library
 from proxyables_cli.repl.saving.lowering import Unsaved
 from proxyables_cli.repl.saving.typed import Statement, Typed
 
 _OF_THE_LIBRARY = frozenset({"copy", "ref", "describe", "release"})
 
 
-def blocking(source: str, number: int) -> list[Statement]:
+def blocking(
+    source: str,
+    number: int,
+    places: Mapping[Place, set[str]],
+    remote_names: Set[str],
+    *,
+    keeps_shown: bool,
+) -> list[Statement]:
     """The statements of a cell, without the waiting.
+
+    Args:
+        source: The cell.
+        number: Its number, which its file name has.
+        places: What was done where.
+        remote_names: The names that held something remote when it had ended.
+        keeps_shown: Whether the value that it shows is used later.
 
     Raises:
         Unsaved: It needs a loop.
@@ -22,7 +40,11 @@ def blocking(source: str, number: int) -> list[Statement]:
     found: list[Statement] = []
     typed = Typed(source, number)
     for part in typed.parts:
-        changed = ast.fix_missing_locations(_Blocking().visit(part.statement))
+        is_last = part is typed.parts[-1]
+        copying = Copying(number, places, remote_names)
+        if isinstance(part.statement, ast.Expr) and not (is_last and keeps_shown):
+            copying.leaves(part.statement.value)
+        changed = ast.fix_missing_locations(copying.visit(_Blocking().visit(part.statement)))
         for node in ast.walk(changed):
             if isinstance(node, ast.Name) and node.id in ("asyncio", "px"):
                 raise Unsaved(f"uses {node.id} in a way that the blocking form has not")
@@ -44,8 +66,7 @@ class _Blocking(ast.NodeTransformer):
             case ast.Attribute(value=ast.Name(id="asyncio" | "px"), attr="gather"):
                 return ast.List(node.args, ast.Load())
             case ast.Attribute(value=ast.Name(id="px"), attr=name) if name in _OF_THE_LIBRARY:
-                module = ast.parse("proxyables.sync", mode="eval").body
-                node.func = ast.Attribute(module, name, ast.Load())
+                node.func = of_library(name).func
         return node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.stmt:

@@ -164,6 +164,22 @@ async def managed(manager):
         with manager as value:
             yield value
 ''',
+    "copied": '''
+def copied(value):
+    """Fetches the content of a container that stayed over there; all else stays as it is."""
+    if not isinstance(value, proxyables.sync.BlockingProxy):
+        return value
+    try:
+        return proxyables.sync.copy(value)
+    except proxyables.RemoteError:  # it is no container
+        return value
+''',
+    "told_here": '''
+def told_here(value):
+    """Gives the repr of something, which is asked over there if it is remote."""
+    is_remote = isinstance(value, proxyables.sync.BlockingProxy)
+    return proxyables.sync.perform(value, "repr") if is_remote else repr(value)
+''',
     "each_of": '''
 def each_of(items):
     """Gives items, from here or from over there, to an asynchronous loop."""

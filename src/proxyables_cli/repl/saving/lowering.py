@@ -15,6 +15,7 @@ from collections.abc import Mapping, Set
 from proxyables_cli.repl.compiling import cell_name
 from proxyables_cli.repl.notes import (
     AWAITED,
+    COPIED,
     KEPT,
     NESTED,
     REFLECTED,
@@ -57,7 +58,7 @@ _COMPARISONS: dict[str, tuple[type[ast.cmpop], str]] = {
 LOCAL, HERE = "local", "here"
 """Something local was given; what was given was fetched, and then is local."""
 _NOTHING = frozenset({LOCAL, HERE})
-_WORDS = _NOTHING | {AWAITED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED}
+_WORDS = _NOTHING | {AWAITED, COPIED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED}
 _CHANGED = frozenset({REMOTE, AWAITED})
 """What was done to a target, if it was remote: ``x.n += 1`` is read at the same place."""
 _STORES = frozenset({"set_attribute", "set_item", "delete_attribute", "delete_item"})

@@ -129,7 +129,13 @@ class Program:
 
     def _statements(self, entry: Entry) -> list[Statement]:
         if self._form is Form.BLOCKING:
-            found = blocking(entry.source, entry.number)
+            found = blocking(
+                entry.source,
+                entry.number,
+                self._session.record.places,
+                entry.remote_names,
+                keeps_shown=self._shifts or entry in self._read_later,
+            )
         elif entry.auto_await:
             places = self._session.record.places
             found = lowered(entry.source, entry.number, places, entry.remote_names)
@@ -196,8 +202,10 @@ class Program:
 
     def _checked(self, value: str, entry: Entry) -> list[str]:
         if self._form is not Form.TEST:
-            if entry.is_reference and self._form is Form.ASYNCIO:
-                value = f"await proxyables.perform({value}, 'repr')"
+            if entry.is_reference:
+                is_blocking = self._form is Form.BLOCKING
+                asks = "proxyables.sync.perform" if is_blocking else "await proxyables.perform"
+                value = f"{asks}({value}, 'repr')"
             return [f"print({value})"]
         if entry.shown is None:
             return [] if value == "_" else [value]
