@@ -148,6 +148,34 @@ def test_a_place_that_met_both_asks_what_is_remote(
     same_again(address, [MINE, source], Form.ASYNCIO, capsys)
 
 
+FAILING = [
+    "return 5",
+    "yield 5",
+    "def f():\n    if obj.x: return 1\nf()",
+    "list(zip((i.name for i in obj.items), 'ab'))",
+    "(lambda: f'{obj.x}')()",
+    "(lambda: obj.x in [3])()",
+]
+
+
+@pytest.mark.parametrize("source", FAILING)
+def test_what_only_the_repl_refuses_is_not_expected_to_fail(address: str, source: str) -> None:
+    text = asyncio.run(saved({"obj": address}, ["1", source, "2"], Form.TEST))
+    assert f"# {source.splitlines()[0]}" in text
+    assert "raises" not in text
+    run_program(text)
+
+
+def test_what_fails_by_itself_is_expected_to(address: str) -> None:
+    sources = ["1", "import no_such_module", "compile('return 5', '', 'exec')", "{}['a']",
+               "import math\nmath.no_such_name", "obj.fail()", "[1, 2"]  # fmt: skip
+    text = asyncio.run(saved({"obj": address}, sources, Form.TEST))
+    run_program(text)
+    for kind in ("ModuleNotFoundError", "SyntaxError", "KeyError", "AttributeError", "ValueError"):
+        assert f"with pytest.raises({kind}):" in text
+    assert "[1, 2" not in text
+
+
 # What a session changed or showed here, where the blocking face would have it over there.
 HERE = [
     "stock = obj.table\nstock['a'] = 0\nprint(stock, obj.table['a'])",

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from proxyables_cli.repl.notes import only_here
+
 UserValue: TypeAlias = Any
 """Anything that the user's code holds: a local object, or a cursor."""
 
@@ -60,9 +62,11 @@ class Generation:
             raise StopIteration from None
         # It waits for the other side, and a plain iteration cannot.
         step.throw(
-            TypeError(
-                "this generator expression needs remote values while local code iterates over it: "
-                "write [...] for a list in its place"
+            only_here(
+                TypeError(
+                    "this generator expression needs remote values while local code iterates over "
+                    "it: write [...] for a list in its place"
+                )
             )
         )
         raise RuntimeError("generator expression went on after an error was raised in it")

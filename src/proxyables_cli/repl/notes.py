@@ -48,6 +48,9 @@ def is_local(word: str) -> bool:
     return ": " in word
 
 
+_ONLY_HERE = "_px_only_here"
+
+
 class Site(NamedTuple):
     """Where a frame stood in its code at some time, under a frame's own names."""
 
@@ -56,6 +59,17 @@ class Site(NamedTuple):
 
 
 Note = Callable[[FrameType | Site, str], None]
+
+
+def only_here(error: TypeError) -> TypeError:
+    """Marks an error that the same code does not raise in a program: it says what the REPL cannot
+    wait for."""
+    vars(error)[_ONLY_HERE] = True
+    return error
+
+
+def is_only_here(error: BaseException | None) -> bool:
+    return error is not None and _ONLY_HERE in vars(error)
 
 
 def note_nothing(site: FrameType | Site, done: str) -> None:
@@ -75,6 +89,8 @@ __all__ = [
     "Note",
     "Site",
     "is_local",
+    "is_only_here",
     "local_to",
     "note_nothing",
+    "only_here",
 ]

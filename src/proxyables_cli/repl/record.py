@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 
 from proxyables_cli.repl.evaluation import Ending, Outcome
 from proxyables_cli.repl.faces import UserValue
-from proxyables_cli.repl.notes import Site
+from proxyables_cli.repl.notes import Site, is_only_here
 from proxyables_cli.repl.remoting import is_remote
 
 MOST_ENTRIES = 10_000
@@ -36,6 +36,7 @@ class Entry:
         is_done: Whether it has ended as it should.
         raised: The type of what it raised, if anything. The error itself would keep alive whatever
             its frames hold, remote objects too.
+        only_here: Whether that was an error which the same code does not raise in a program.
         shown: The value that it showed, as Python; None if it has no such form.
         shows: Whether it showed a value that is not None.
         streams: Whether it showed the items of an iterator.
@@ -49,6 +50,7 @@ class Entry:
     auto_await: bool
     is_done: bool = False
     raised: type[BaseException] | None = None
+    only_here: bool = False
     shown: str | None = None
     shows: bool = False
     streams: bool = False
@@ -80,6 +82,7 @@ class Record:
         entry.remote_names = frozenset(name for name in names if is_remote(names[name]))
         entry.is_done = outcome.ending is Ending.DONE
         entry.raised = None if outcome.error is None else type(outcome.error)
+        entry.only_here = is_only_here(outcome.error)
         self._running = None
 
     def show(self, value: UserValue, *, streams: bool, is_reference: bool) -> None:

@@ -36,6 +36,7 @@ from proxyables_cli.repl.notes import (
     Site,
     local_to,
     note_nothing,
+    only_here,
 )
 from proxyables_cli.repl.ordering import Ordering, orders
 from proxyables_cli.repl.reaching import Reaching, reaches
@@ -336,10 +337,9 @@ class Resolver:
     def _refuse_to_wait(self, value: UserValue) -> None:
         is_path = self.is_remote(value) and not self._remoting.is_settled(value)
         if is_path or isinstance(value, Deferred):
-            raise TypeError(
-                f"{value!r} would have to be awaited, which a lambda, a def and a class cannot: "
-                "say it in an async def, or in a comprehension"
-            )
+            why = "would have to be awaited, which a lambda, a def and a class cannot"
+            how = "say it in an async def, or in a comprehension"
+            raise only_here(TypeError(f"{value!r} {why}: {how}"))
 
     async def contains(self, item: UserValue, container: UserValue) -> bool:
         """``item in container``; a remote container is asked, not fetched."""

@@ -127,7 +127,7 @@ class Program:
             lines += [*apart, *each.lead, *_with_tail(told, each.tail), *apart]
         return lines
 
-    def _statements(self, entry: Entry) -> list[Statement]:
+    def _statements(self, entry: Entry, *, hoists: bool = True) -> list[Statement]:
         if self._form is Form.BLOCKING:
             found = blocking(
                 entry.source,
@@ -146,7 +146,7 @@ class Program:
             for tree in each.trees:
                 self._look(tree)
                 self._put_library(tree)
-            if each.trees and isinstance(each.trees[0], (ast.Import, ast.ImportFrom)):
+            if hoists and each.trees and isinstance(each.trees[0], (ast.Import, ast.ImportFrom)):
                 self._imports[ast.unparse(each.trees[0])] = each.tail
                 each = Statement(each.lead, [], "", each.typed)
             kept.append(each)
@@ -218,11 +218,17 @@ class Program:
     def _failed_lines(self, entry: Entry) -> list[str]:
         """What failed is left out, but for a test, where it should fail again."""
         kind = entry.raised
-        if self._form is not Form.TEST or kind is None or not issubclass(kind, Exception):
-            return [] if kind is None else [f"# {line}" for line in entry.source.splitlines()]
+        if kind is None:
+            return []
+        commented = [f"# {line}" for line in entry.source.splitlines()]
+        if self._form is not Form.TEST or not issubclass(kind, Exception) or entry.only_here:
+            return commented
+        Compiler().parse(entry.source, "<saved>")  # what never was Python is no comment either
+        if not _compiles(entry):
+            return commented
         kinds = [each for each in kind.__mro__ if vars(builtins).get(each.__name__) is each]
         lines: list[str] = []
-        for each in self._statements(entry):
+        for each in self._statements(entry, hoists=False):
             told = [each.text()] if each.trees else []
             lines += [*each.lead, *_with_tail(told, each.tail)]
         self._imports["import pytest"] = ""
@@ -303,6 +309,15 @@ class Program:
         if "conns" in self._uses:
             pairs = ", ".join(f"{name!r}: {name}_peer" for name in opened)
             yield f"conns = {{{pairs}}}"
+
+
+def _compiles(entry: Entry) -> bool:
+    """Whether a cell can be run: ``return 5`` is refused as one, but not in a function."""
+    try:
+        Compiler(auto_await=False).compile(entry.source, filename="saved")
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _names_in(entry: Entry) -> set[str]:
