@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,40 @@ def test_a_place_that_met_both_asks_what_is_remote(
     address: str, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     same_again(address, [MINE, source], Form.ASYNCIO, capsys)
+
+
+# What an input uses that is from a script, from one that failed, or from one that is left out.
+LACKING = [
+    (["%run {script}", "1", "root(helper)", "def g(): return root(helper)", "r = g()", "r", "g"],
+     {3: "helper", 4: "helper", 5: "g", 6: "r", 7: "g"}),
+    (["a = 5; 1 / 0", "a + 1", "def f(): return never_made", "f"], {2: "a"}),
+    (["obj.x", "px.help", "_", "5", "_ + 1"], {3: "_"}),
+    (["b = px.help", "b is None", "b = 5", "b + 1"], {2: "b"}),
+    (["obj.rows()", "_", "_ = 4", "_"], {2: "_"}),
+    (["helper = 1", "%run {script}", "helper"], {}),
+    (["from math import *", "floor(2.5)", "globals()['z'] = 1", "z"], {}),
+    (["exec('w = 1')", "w"], {2: "w"}),
+    (["def even(n): return n == 0 or odd(n - 1)\ndef odd(n): return n != 0 and even(n - 1)",
+      "class A:\n  n = 1\n  m = n\n  def f(self): return later", "later = 3", "A().f()",
+      "even(4), [n for n in range(3) if n], (lambda k: k)(1)", "x = y = 2\nx + y", "1", "_, __",
+      "for i in 'ab': pass", "i", "try: {{}}['a']\nexcept KeyError as e: r = e.args", "r"], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [Form.ASYNCIO, Form.BLOCKING], ids=["asyncio", "blocking"])
+@pytest.mark.parametrize(("sources", "left"), LACKING, ids=[each[0][-1] for each in LACKING])
+def test_what_needs_an_input_that_is_not_saved_is_left_out_and_named(
+    address: str, sources: list[str], left: dict[int, str], form: Form, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    script = tmp_path / "script.py"
+    script.write_text("helper = 4\nfrom math import sqrt as root\n")
+    inputs = [*(source.format(script=script) for source in sources), f"%save {tmp_path / 'a.py'}"]
+    text = asyncio.run(saved({"obj": address}, inputs, form))
+    told = capsys.readouterr().out.partition("saved as")[2].splitlines()[1:]
+    wanted = [f"input {n} uses {name}, which comes from no saved input" for n, name in left.items()]
+    assert [each.removesuffix(": left out") for each in told if "px." not in each] == wanted
+    run_program(text)
 
 
 FAILING = [

@@ -6,7 +6,7 @@ import ast
 import builtins
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from proxyables_cli.repl.saving.blocking import blocking
 from proxyables_cli.repl.saving.helpers import helpers_for, modules_of
 from proxyables_cli.repl.saving.layout import Unlike, physical
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
+from proxyables_cli.repl.saving.names import Names, lacking
 from proxyables_cli.repl.saving.typed import Statement, as_typed
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ class Program:
         self._globals: set[str] = set()
         self._uses: set[str] = set()
         self._body: list[str] = []
+        self._names: dict[int, Names] = {}
         self._read_later: list[Entry] = []
+        self._last_shown: dict[int, int | None] = {}
         self._shifts = False
         self.left_out: list[str] = []
         """Inputs that cannot be saved, and why."""
@@ -98,18 +101,48 @@ class Program:
         entries = list(self._session.record)
         if not any(entry.is_done and not entry.is_command for entry in entries):
             raise Failure(Code.USAGE, "there is nothing to save: no input has worked yet")
+        self._names = {number: _names_of(entry) for number, entry in enumerate(entries, 1)}
         self._find_last_values()
+        left: dict[int, str] = {}
+        while found := self._lacking(self._put(entries, left)):
+            left |= found
+        lines = [*self._head(), "", "", *self._main()]
+        return "\n".join(lines) + "\n"
+
+    def _put(self, entries: list[Entry], left: Mapping[int, str]) -> dict[int, Names]:
+        """Puts the inputs into the body, but for some that lack a name; gives the others' names."""
+        self._imports, self._uses, self._body, self.left_out = {}, set(), [], []
+        kept: dict[int, Names] = {}
         for number, entry in enumerate(entries, 1):
             try:
-                self._body.extend(self._lines(entry))
+                if number in left:
+                    raise Unsaved(f"uses {left[number]}, which comes from no saved input")
+                lines = self._lines(entry)
             except SyntaxError:
                 continue  # it never was Python
             except (Unsaved, Unlike) as error:
                 why = str(error) or "has an f-string that cannot be written in another form"
                 self.left_out.append(f"input {number} {why}")
-                self._body.extend(f"# {line}" for line in entry.source.splitlines())
-        lines = [*self._head(), "", "", *self._main()]
-        return "\n".join(lines) + "\n"
+                lines = [f"# {line}" for line in entry.source.splitlines()]
+            else:
+                if not all(line.startswith("#") for line in lines):
+                    kept[number] = self._names[number]
+            self._body.extend(lines)
+        return kept
+
+    def _lacking(self, kept: dict[int, Names]) -> dict[int, str]:
+        """The inputs of some that cannot run without others; each with a name that it lacks."""
+        session = self._session
+        given = {"asyncio", "px", "conn", "conns", "help", "_err", "_", "__", session.name}
+        given |= {*session.connections.opened, *vars(builtins)}
+        is_open = any(names.is_open for names in kept.values())
+        known = set() if is_open else set(session.scope.names)
+        known = known.union(*(names.made for names in self._names.values()))
+        found = lacking(kept, known, given)
+        for number, last in self._last_shown.items():
+            if number in kept and last not in kept:
+                found.setdefault(number, "_")
+        return found
 
     # ---- inputs
 
@@ -191,14 +224,20 @@ class Program:
 
     def _find_last_values(self) -> None:
         """Finds out which values a later input reads as ``_``, and whether any reads ``__``."""
-        last: Entry | None = None
-        for entry in self._session.record:
-            names = _names_in(entry)
-            self._shifts = self._shifts or "__" in names
-            if "_" in names and last is not None:
-                self._read_later.append(last)
+        last: tuple[int, Entry] | None = None
+        has_own = False
+        for number, entry in enumerate(self._session.record, 1):
+            names = self._names[number]
+            read = names.needed | names.needed_later if entry.is_done else set()
+            self._shifts = self._shifts or "__" in read
+            has_own = has_own or "_" in names.made
+            if read & {"_", "__"} and last is not None:
+                self._read_later.append(last[1])
+                if not has_own:
+                    # The items of an iterator are shown, and then it is exhausted.
+                    self._last_shown[number] = None if last[1].streams else last[0]
             if entry.shows:
-                last = entry
+                last = number, entry
 
     def _checked(self, value: str, entry: Entry) -> list[str]:
         if self._form is not Form.TEST:
@@ -320,11 +359,19 @@ def _compiles(entry: Entry) -> bool:
     return True
 
 
-def _names_in(entry: Entry) -> set[str]:
-    if entry.is_command or not entry.is_done:
-        return set()
-    tree = Compiler().parse(entry.source, "<saved>")
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+def _names_of(entry: Entry) -> Names:
+    source = entry.source
+    if entry.is_command:
+        name, _, rest = source.removeprefix("%").partition(" ")
+        if name == "secret":
+            return Names(made={rest.strip()})
+        if name not in _INLINE:
+            return Names()
+        source = rest.strip()
+    try:
+        return Names.of(Compiler().parse(source, "<saved>").body)
+    except (SyntaxError, ValueError):
+        return Names()
 
 
 def _with_tail(texts: list[str], tail: str) -> list[str]:

@@ -1,0 +1,110 @@
+"""Which names a cell makes, and which it needs."""
+
+from __future__ import annotations
+
+import ast
+import dis
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from types import CodeType
+
+_AT_ONCE = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_NAME"})
+_STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
+_OPTIMIZED = 0x1  # inspect.CO_OPTIMIZED; inspect is slow to import
+_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+@dataclass(slots=True)
+class Names:
+    """The names of one cell, among those of the session.
+
+    Attributes:
+        made: What it binds.
+        needed: What it reads before it has bound it.
+        needed_later: What is read by the functions that it defines.
+        imports: What its top-level imports bind, and from where.
+    """
+
+    made: set[str] = field(default_factory=set)
+    needed: set[str] = field(default_factory=set)
+    needed_later: set[str] = field(default_factory=set)
+    imports: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may have bound others, in a way that a program has as well."""
+        return "*" in self.imports or "globals" in self.needed | self.needed_later
+
+    @classmethod
+    def of(cls, body: Sequence[ast.stmt]) -> Names:
+        """The names of some statements; none of what cannot be compiled."""
+        names = cls()
+        for statement in body:
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                names._import(statement)
+        try:
+            code = compile(ast.Module(list(body), []), "<saved>", "exec", _FLAGS, True)
+        except (SyntaxError, ValueError):
+            return names
+        names._read(code, at_once=True)
+        return names
+
+    def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
+        for each in statement.names:
+            name = each.asname or each.name.partition(".")[0]
+            origin = name
+            if isinstance(statement, ast.ImportFrom):
+                origin = ast.unparse(ast.ImportFrom(statement.module, [each], statement.level))
+            elif each.asname is not None:
+                origin = ast.unparse(ast.Import([each]))
+            self.imports.setdefault(name, set()).add(origin)
+
+    def _read(self, code: CodeType, *, at_once: bool, is_class: bool = False) -> None:
+        own: set[str] = set()
+        for loads, name in _used(code):
+            if not loads:
+                (own if is_class else self.made).add(name)
+            elif not at_once:
+                self.needed_later.add(name)
+            elif name not in self.made | own:
+                self.needed.add(name)
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                is_body = not inner.co_flags & _OPTIMIZED
+                runs = is_body or inner.co_name in _AT_ONCE
+                self._read(inner, at_once=at_once and runs, is_class=is_body)
+
+
+def _used(code: CodeType) -> Iterator[tuple[bool, str]]:
+    """The names of the session in the instructions of some code, and whether it reads them."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _LOADS | _STORES:
+            yield instruction.opname in _LOADS, str(instruction.argval)
+
+
+def lacking(kept: Mapping[int, Names], known: Set[str], given: Set[str]) -> dict[int, str]:
+    """The inputs that cannot run without others which are not kept, and a name that each lacks.
+
+    Args:
+        kept: The names of each input that is kept, by its number, in their order.
+        known: The names that the session had.
+        given: Those that every program has.
+    """
+    left: dict[int, str] = {}
+    kept = dict(kept)
+    while True:
+        made = set(given)
+        made_at_all = made.union(*(names.made for names in kept.values()))
+        for number, names in kept.items():
+            missing = (names.needed & known) - made | (names.needed_later & known) - made_at_all
+            if missing:
+                left[number] = min(missing)
+                del kept[number]
+                break
+            made |= names.made
+        else:
+            return left
+
+
+__all__ = ["Names", "lacking"]
