@@ -5,6 +5,7 @@ Each path imports what it needs and no more, so nearly every import stands where
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -45,6 +46,10 @@ def _understand(words: list[str]) -> Invocation | int:
     from proxyables.net.stdio import open_standard_descriptors
 
     open_standard_descriptors()  # before anything could open a file that takes their numbers
+    if getattr(sys.stdout, "write_through", False) or not os.get_blocking(1):
+        from proxyables_cli import stdout
+
+        stdout.make_whole()
     if words and words[0] in ("call", "set"):
         from proxyables_cli import arguments
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -443,6 +445,50 @@ def test_an_output_that_is_full(world: World, words: str, unbuffered: str) -> No
     result = world.cli.shell(f"PYTHONUNBUFFERED={unbuffered} $P {words} >/dev/full")
     assert result.code == 74, result
     assert result.line == "cannot write to standard output: no space left on device"
+
+
+LONG = ("call SHOP add @half @half -o raw", """repl SHOP -c 'print("x" * 200_000)'""")
+"""What prints more than a pipe has room for."""
+
+
+def long(world: World, words: str) -> str:
+    (world.cli.directory / "half").write_text("x" * 100_000)
+    return words.replace("SHOP", world.shop)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", LONG)
+def test_an_output_that_is_cut_is_no_success(world: World, words: str, unbuffered: str) -> None:
+    """A system that takes part of what it is given says so with a count, and no error."""
+    script = f"ulimit -f 50; PYTHONUNBUFFERED={unbuffered} $P {long(world, words)} >cut"
+    result = world.cli.shell(script)
+    assert result.code == (74 if words.startswith("call") else 1), result
+    assert "file too large" in result.err.lower()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", LONG)
+def test_a_reader_who_leaves_in_the_middle(world: World, words: str, unbuffered: str) -> None:
+    script = f"PYTHONUNBUFFERED={unbuffered} $P {long(world, words)}"
+    result = world.cli.shell(f"({script}; echo $? >&2) | head -c1")
+    assert (result.out, result.err) == ("x", "141\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", LONG)
+def test_an_output_that_does_not_block_is_waited_for(
+    world: World, words: str, unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(world.cli.env, "PYTHONUNBUFFERED", unbuffered)
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    process = world.cli.start(*shlex.split(long(world, words)), stdout=write)
+    os.close(write)
+    time.sleep(1.0)  # the pipe has been full for long
+    with open(read, "rb") as pipe:
+        assert pipe.read() == b"x" * 200_000 + b"\n"
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, b"")
 
 
 @pytest.mark.parametrize("words", ["ls -l SHOP", "call SHOP echo 1 2", "repl SHOP -c 'dir(obj)'"])
