@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from proxyables_cli import configuration
 from proxyables_cli.configuration import Alias, nearest
@@ -35,4 +36,23 @@ def resolve(address: str, config: str | None) -> Alias:
     return found
 
 
-__all__ = ["resolve"]
+def listening(written: Sequence[str], config: str | None) -> tuple[list[str], str | None]:
+    """Looks up where a server listens; tells as well which secret the names demand of it.
+
+    Args:
+        written: The addresses, as they were written.
+        config: What ``--config`` said, if anything.
+
+    Raises:
+        Failure: There is no such name, the configuration is wrong, or two names want different
+            secrets, of which a server has one.
+    """
+    found = [resolve(text, config) for text in written]
+    secrets = list(dict.fromkeys(each.token_file for each in found if each.token_file is not None))
+    if len(secrets) > 1:
+        told = f"aliases name two secrets, {secrets[0]} and {secrets[1]}, and a server has one"
+        raise Failure(Code.USAGE, told, "start a server for each")
+    return [each.address for each in found], secrets[0] if secrets else None
+
+
+__all__ = ["listening", "resolve"]

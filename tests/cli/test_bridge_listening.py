@@ -216,6 +216,25 @@ def test_a_connection_for_each(cli: Cli, shop: Server) -> None:
     assert not (cli.directory / "door.sock").exists()
 
 
+@pytest.mark.parametrize("shared", [[], ["--shared"]])
+def test_an_alias_of_where_it_listens(cli: Cli, shop: Server, shared: list[str]) -> None:
+    (cli.directory / "aliases.toml").write_text("[aliases]\ndoor = './door.sock'\n")
+    bridge = Bridge(cli, ["--config", "aliases.toml", "-l", "@door", *shared, shop.address])
+    assert cli("call", "./door.sock", "add", "2", "3").out == "5\n"
+    assert bridge.stop()[0] == 0
+
+
+def test_an_alias_with_a_secret_is_one_for_who_shares(cli: Cli, shop: Server) -> None:
+    (cli.directory / "secret").write_text("open sesame")
+    (cli.directory / "secret").chmod(0o600)
+    text = "[aliases]\ndoor = {address = './door.sock', token-file = 'secret'}\n"
+    (cli.directory / "aliases.toml").write_text(text)
+    bridge = Bridge(cli, ["--config", "aliases.toml", "-l", "@door", "--shared", shop.address])
+    assert cli("call", "./door.sock", "add", "2", "3").code == 77
+    assert cli("--config", "aliases.toml", "call", "@door", "add", "2", "3").out == "5\n"
+    assert bridge.stop()[0] == 0
+
+
 def test_nobody_at_the_other_end_is_a_line(cli: Cli) -> None:
     bridge = Bridge(cli, ["-l", ":0", "./none.sock"])
     with bridge.dial() as sock:
@@ -315,6 +334,7 @@ def test_a_token_is_asked_for(cli: Cli, shop: Server) -> None:
         (["-l", ":0", "./a", "./b"], 2, "takes one address to lead to, got 2"),
         (["-l", ":0", "--"], 2, "-- takes a program"),
         (["-l", "nonsense", "./a"], 2, "'nonsense'"),
+        (["-l", "@nobody", "./a"], 2, "there is no alias '@nobody'"),
         (["-l", "-", "./a"], 2, "does not listen on stdio:"),
         (["-l", ":0", "-"], 2, "connections lead to exec:, ssh:, tls:, tcp:, unix: or ws:, not"),
         (["-l", ":0", "--max-children", "x", "./a"], 2, "--max-children takes a whole number"),

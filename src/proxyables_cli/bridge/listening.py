@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 
 from proxyables.net.addresses import Address, ExecAddress, parse
-from proxyables_cli import collector, logs, loops
+from proxyables_cli import aliases, collector, logs, loops
 from proxyables_cli.bridge.options import BridgeOptions
 from proxyables_cli.connecting import Place, place
 from proxyables_cli.exits import Code, Failure
@@ -28,8 +28,9 @@ def run(options: BridgeOptions) -> int:
         )
     target = place(options.addresses[0], None, options.config)
     address = parse(target.address)
-    listeners = [_listener(text) for text in options.listen]
-    token = read_token(options.token_file)
+    written, secret = aliases.listening(options.listen, options.config)
+    listeners = [_listener(text) for text in written]
+    token = read_token(options.token_file or (secret if options.shared else None))
     if isinstance(address, ExecAddress):
         _check_program(address)
     logs.configure(options)
