@@ -26,13 +26,14 @@ def run(options: ServeOptions) -> int:
     """Serves until a signal comes, or until the peer on standard input ends."""
     target = targets.parse(options.target)
     handed = handover.take()
-    token = read_token(options.token_file)
+    listen, secret = _looked_up(options)
+    token = read_token(options.token_file or secret)
     if handed is not None:
         reopen = logs.configure(options, file=options.log_file)
         exported = _load(target, options)
         with loops.runner(options.loop) as runner:
             return runner.run(_serve_supervised(exported, handed, options, token, reopen))
-    addresses = listeners.addresses(options, target.label)
+    addresses = listeners.addresses(options, listen, target.label)
     check(options, addresses)
     ready = supervision.claim(options.ready_fd)
     reopen = logs.configure(options, file=options.log_file)
@@ -47,6 +48,15 @@ def run(options: ServeOptions) -> int:
     exported = _load(target, options)
     with supervision.pid_file(options.pid_file), loops.runner(options.loop) as runner:
         return runner.run(_serve(exported, addresses, options, ready, token, reopen))
+
+
+def _looked_up(options: ServeOptions) -> tuple[Sequence[str], str | None]:
+    """Returns where ``--listen`` says, with names looked up, and the secret that they demand."""
+    if not any(text.startswith("@") for text in options.listen):
+        return options.listen, None
+    from proxyables_cli import aliases  # seldom needed
+
+    return aliases.listening(options.listen, options.config)
 
 
 def _load(target: targets.Target, options: ServeOptions) -> Any:

@@ -41,6 +41,31 @@ def test_the_ready_lines_can_be_pasted(serve: Starter) -> None:
     ]
 
 
+def test_an_alias_of_where_it_listens(cli: Cli, serve: Starter) -> None:
+    (cli.directory / "secret").write_text("open sesame")
+    (cli.directory / "secret").chmod(0o600)
+    (cli.directory / "other").write_text("abracadabra")
+    text = (
+        "[aliases]\nplain = './plain.sock'\n"
+        "door = {address = './door.sock', token-file = 'secret'}\n"
+        "gate = {address = './gate.sock', token-file = 'other'}\n"
+    )
+    (cli.directory / "aliases.toml").write_text(text)
+    named = ["--config", "aliases.toml"]
+    server = serve(*named, "shop:shop", "-l", "@plain", "-l", "@door")
+    assert server.addresses == [f"unix:{cli.directory}/{name}.sock" for name in ("plain", "door")]
+    assert cli("call", "./plain.sock", "add", "2", "3").code == 77
+    assert cli(*named, "call", "@door", "add", "2", "3").out == "5\n"
+    assert server.stop().code == 0
+    for words, says in (
+        (["-l", "@nobody"], "there is no alias '@nobody'"),
+        (["-l", "@door", "-l", "@gate"], "two secrets, secret and other, and a server has one"),
+    ):
+        result = cli(*named, "serve", "shop:shop", *words)
+        assert (result.code, result.out) == (2, "")
+        assert says in result.line
+
+
 def test_without_a_listener_there_is_a_private_socket(cli: Cli, serve: Starter) -> None:
     server = serve("shop:shop")
     path = cli.directory / "proxyables" / "shop.sock"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from proxyables.net.addresses import parse
 from proxyables_cli.daemon import supervision
@@ -10,8 +11,13 @@ from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure
 
 
-def addresses(options: ServeOptions, label: str) -> list[str]:
+def addresses(options: ServeOptions, listen: Sequence[str], label: str) -> list[str]:
     """Turns the listener options into canonical addresses.
+
+    Args:
+        options: The command line.
+        listen: The addresses of ``--listen``, with names looked up.
+        label: What the object is called.
 
     None given are the sockets that systemd passed, or else a private one, named after the label.
 
@@ -19,7 +25,7 @@ def addresses(options: ServeOptions, label: str) -> list[str]:
         Failure: One makes no sense; the code is for bad usage.
     """
     written = [
-        *options.listen,
+        *listen,
         *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
         *map(_socket, options.unix),
         *(text if text.startswith("fd:") else f"fd:{text}" for text in options.fd),
