@@ -12,7 +12,7 @@ import sys
 import msgpack
 import pytest
 
-from cli.processes import Cli, Starter
+from cli.processes import COMMAND, PATIENCE, Cli, Starter
 from proxyables.wire.hello import PING, Hello, dump_hello
 from proxyables.yamux import Session
 
@@ -77,6 +77,24 @@ def test_without_a_listener_there_is_a_private_socket(cli: Cli, serve: Starter) 
     assert str(path) in again.line
     assert f"a server listens there already, by process {server.process.pid} (" in again.line
     assert cli("call", str(path), "add", "2", "3").out == "5\n"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_peer_on_standard_input_that_is_gone_at_once_ends_it(cli: Cli, loop: str) -> None:
+    for reading, writing in (socket.socketpair(), socket.socketpair()):
+        writing.close()
+        with reading:
+            process = subprocess.run(
+                [*COMMAND, "serve", "shop:shop", "--stdio", "--loop", loop],
+                stdin=reading,
+                stdout=reading,
+                stderr=subprocess.PIPE,
+                cwd=cli.directory,
+                env=cli.env,
+                timeout=PATIENCE,
+                check=False,
+            )
+        assert (process.returncode, process.stderr) == (0, b"importing\n"), process
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

@@ -782,6 +782,7 @@ def test_serving_for_ever_starts_and_ends_with_the_server(run: Run) -> None:
         await asyncio.sleep(0)
         server.close()
         await forever
+        await server.serve_forever()  # as one whose only peer has gone at once
 
     run(main())
 

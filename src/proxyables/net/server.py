@@ -149,7 +149,8 @@ class Server:
 
     async def serve_forever(self) -> None:
         """Serves until the server is closed. Cancelling this alone does not close it."""
-        await self._start()
+        if not self._is_started:  # else its one peer may have been and gone by now
+            await self._start()
         await self._ended.wait()
 
     def close(self) -> None:
