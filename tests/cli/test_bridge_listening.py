@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.processes import COMMAND, PATIENCE, Cli, Server, until
+from cli.processes import COMMAND, PATIENCE, Cli, Server, Starter, until
 from cli.test_usage import imported
 
 BIG = bytes(range(256)) * 4 * 4096  # more than all the buffers on the way
@@ -233,6 +233,32 @@ def test_an_alias_with_a_secret_is_one_for_who_shares(cli: Cli, shop: Server) ->
     assert cli("call", "./door.sock", "add", "2", "3").code == 77
     assert cli("--config", "aliases.toml", "call", "@door", "add", "2", "3").out == "5\n"
     assert bridge.stop()[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("shared", [[], ["--shared"]])
+def test_a_signal_lets_a_call_over_a_connection_end(
+    cli: Cli, serve: Starter, shared: list[str], number: int
+) -> None:
+    """A server takes the end of a socket's input for the end of whoever calls."""
+    server = serve("shop:shop", "--unix", "far.sock")
+    bridge = Bridge(cli, ["-l", "./door.sock", *shared, "./far.sock"])
+    caller = cli.start("call", "./door.sock", "announced", "1")
+    assert server.process.stdout is not None
+    while server.process.stdout.readline() != b"running\n":
+        pass
+    assert bridge.stop(number) == (0, "")
+    out, err = caller.communicate(timeout=PATIENCE)
+    assert (caller.returncode, out, err) == (0, b'"done"\n', b"")
+
+
+def test_a_connection_has_its_grace(cli: Cli, shop: Server) -> None:
+    bridge = Bridge(cli, ["-l", "./door.sock", "--grace", "100ms", shop.address])
+    caller = cli.start("call", "./door.sock", "slow", "3600")
+    with bridge.dial():
+        assert bridge.stop()[0] == 0
+    caller.communicate(timeout=PATIENCE)
+    assert caller.returncode in (69, 74)
 
 
 def test_nobody_at_the_other_end_is_a_line(cli: Cli) -> None:

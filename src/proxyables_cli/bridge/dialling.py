@@ -50,6 +50,9 @@ class Target:
             )
         self.address = address
         self.starts_children = isinstance(address, (ExecAddress, SshAddress))
+        # A program answers what it has read when its input ends; a peer that listens takes the
+        # end of a connection's input for that of the connection, and ssh passes it on to one.
+        self.can_drain = isinstance(address, ExecAddress)
         self._limits = Limits()
         self._context: tls.SSLContext | None = None
         if isinstance(address, WebSocketAddress):

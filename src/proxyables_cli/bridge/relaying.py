@@ -102,8 +102,9 @@ class Relays:
     async def drain(self, grace: float) -> None:
         """Ends them all: each has `grace` seconds for its last answers."""
         self._complaints.close()
-        for pair in self._pairs:
-            pair.drain()
+        if self._target.can_drain:
+            for pair in self._pairs:
+                pair.drain()
         try:
             async with asyncio.timeout(grace):
                 await self._all_ended()
