@@ -167,6 +167,33 @@ def test_a_signal_lets_the_child_finish(bridge: Bridge, number: int) -> None:
         assert read_all(sock) == b"bye"
 
 
+@pytest.mark.parametrize("shared", [[], ["--shared"]])
+def test_a_hang_up_is_the_end_too(cli: Cli, shared: list[str]) -> None:
+    words = [*COMMAND, "serve", "shop:shop", "--stdio", "--pid-file", "child.pid"]
+    bridge = Bridge(cli, ["-l", "./door.sock", *shared, "--", *words])
+    with bridge.dial():
+        until(lambda: (cli.directory / "child.pid").exists())
+        pid = int((cli.directory / "child.pid").read_text())
+        bridge.process.send_signal(signal.SIGHUP)
+        bridge.process.send_signal(signal.SIGHUP)  # a shell and its terminal both send one
+        assert bridge.process.wait(PATIENCE) == 0
+    until(lambda: not _runs(pid))
+    assert not (cli.directory / "door.sock").exists()
+
+
+def test_a_bridge_without_a_terminal_may_outlive_it(cli: Cli, child: list[str]) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        bridge = Bridge(cli, ["-l", ":0", *child])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    bridge.process.send_signal(signal.SIGHUP)
+    with bridge.dial() as sock:
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
+    assert bridge.stop()[0] == 0
+
+
 def test_a_child_that_does_not_end_has_its_grace(cli: Cli) -> None:
     script = "trap '' TERM; echo $$; while :; do sleep 1; done"
     bridge = Bridge(cli, ["-l", ":0", "--grace", "100ms", "--", "sh", "-c", script])

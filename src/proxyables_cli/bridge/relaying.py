@@ -42,6 +42,7 @@ async def relay_each(target: Target, where: Sequence[Address], options: BridgeOp
         Failure: An address cannot be listened on, or must not be.
     """
     signals = StopSignals(asyncio.get_running_loop())
+    signals.end_at_hang_up()
     relays = Relays(target, options)
     bindings = Bindings(where, [()] * len(where), Access(), _greeting(where, options))
     try:

@@ -44,6 +44,7 @@ async def share(
         ProxyError: Nobody is at `target`.
     """
     signals = StopSignals(asyncio.get_running_loop())
+    signals.end_at_hang_up()
     upstream = Upstream(target, options)
     await upstream.open()
     try:

@@ -52,6 +52,12 @@ class StopSignals:
         self._on_hang_up = self.ask if reopen is None and has_terminal else reopen
         signal.signal(signal.SIGHUP, self._on_hang_up_signal)
 
+    def end_at_hang_up(self) -> None:
+        """Has SIGHUP ask for a clean stop, however often it comes, unless it is ignored (nohup)."""
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            self._on_hang_up = self.ask
+            signal.signal(signal.SIGHUP, self._on_hang_up_signal)
+
     def _on_hang_up_signal(self, number: int, frame: FrameType | None) -> None:
         if self._on_hang_up is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._on_hang_up)
