@@ -271,3 +271,39 @@ def test_where_nobody_is_there_those_who_are_elsewhere_are_named(cli: Cli, serve
     result = cli("call", "./none.sock", "add")
     assert result.code == 69
     assert result.line.endswith(f"; running here: {server.address}")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["call", ":9000", "-1"], "'-1'"),
+        (["call", "-5", "x"], "'-5'"),
+        (["call", ":9000", "x", "--timeout", "-5"], "'-5'"),
+        (["set", ":9000", "x", "1", "-5"], "(-5)"),
+        (["set", ":9000", "x", "1", "-5", "--color=neve"], "-5"),
+    ],
+)
+def test_a_message_shows_a_negative_number_as_it_was_written(
+    cli: Cli, words: list[str], says: str
+) -> None:
+    result = cli(*words)
+    assert result.code == 2, result
+    assert says in result.line
+    assert "\0" not in result.err
+    assert ":=" not in result.err
+
+
+@pytest.mark.parametrize("method", ["echo", "announced_block"])
+def test_a_stream_that_has_not_begun_holds_nothing_up(
+    cli: Cli, serve: Starter, method: str
+) -> None:
+    server = serve("shop:shop", "--tcp", ":0", "--threads", "1", "--grace", "0s")
+    busy = cli.start("call", server.address, "announced_block", "8")
+    assert server.process.stdout is not None
+    while server.process.stdout.readline() != b"running\n":
+        pass
+    begun = time.monotonic()
+    result = cli("call", server.address, method, "9", "--stream", "--timeout", "500ms")
+    assert time.monotonic() - begun < 4
+    assert (result.code, result.out) == (75, ""), result
+    busy.kill()

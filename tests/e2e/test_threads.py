@@ -482,6 +482,52 @@ async def test_cancelling_a_call_that_has_not_begun() -> None:
     assert api.log == []
 
 
+class Lister:
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.asked = 0
+
+    def stop(self) -> None:
+        self.gate.stop()
+
+    def items(self) -> Iterator[int]:
+        self.asked += 1
+        yield from range(9)
+
+    async def later(self) -> list[int]:
+        self.gate.reached.set()
+        await asyncio.sleep(3600)
+        return [1]
+
+
+@on_both_loops
+@pytest.mark.parametrize("name", ["items", "later"])
+async def test_leaving_a_stream_that_has_not_begun(name: str) -> None:
+    lister = Lister()
+    async with connected(lister, server=ONE) as (client, server):
+        if name == "items":  # the one place is taken
+            stopped = asyncio.ensure_future(client.root.stop())
+            await lister.gate.reached.wait()
+        items = aiter(getattr(client.root, name)())
+        first = asyncio.ensure_future(anext(items))
+        while server.statistics()["calls_running"] < (2 if name == "items" else 1):
+            await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        failed = server.statistics().get("calls_failed")
+        await items.aclose()
+        begun = time.monotonic()
+        while server.statistics()["calls_running"] > (1 if name == "items" else 0):
+            assert time.monotonic() < begun + 5
+            await asyncio.sleep(0.01)
+        assert server.statistics().get("calls_failed") == failed
+        assert lister.asked == 0
+        lister.gate.opened.set()
+        if name == "items":
+            await stopped
+            assert [item async for item in client.root.items()] == list(range(9))
+
+
 @on_both_loops
 async def test_losing_the_connection_ends_what_a_worker_waits_for() -> None:
     class Forever:

@@ -26,7 +26,7 @@ from proxyables.objects.executor import Executor
 from proxyables.objects.outcomes import Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
 from proxyables.wire.exceptions import safe_text
-from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step
+from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, STREAM, Message, Step
 from proxyables.yamux import Session, Stream
 
 from .cancelling import cancel_begun
@@ -268,7 +268,11 @@ class Service:
         try:
             result = await work
         except BaseException as error:  # the seam to exported code
-            self._end_task(stream, error)
+            if type(error) is asyncio.CancelledError and _is_left(stream, message):
+                self._end_task(stream, None)
+                self._answer(stream, None)
+            else:
+                self._end_task(stream, error)
             return
         steps = message[2][-1:] if self._by_reference else ()
         del message, work  # and with them the arguments, unless the exported code keeps them
@@ -314,7 +318,7 @@ class Service:
     # -- answers --------------------------------------------------------------------------------
 
     def _answer(self, stream: Stream, value: Any, steps: Sequence[Step] = ()) -> None:
-        if self._by_reference and type(value) in self._by_reference and not _is_copy(steps):
+        if self._by_reference and type(value) in self._by_reference and not _is_last(COPY, steps):
             value = ByReference(value)
         try:
             data = self.dialect.encode_return(value)
@@ -408,10 +412,16 @@ class Service:
     def on_finished(self, stream: Stream) -> None:
         """They half-closed a stream of theirs: they have read every answer so far."""
         self._unconfirmed.pop(stream, None)
-        if stream in self._pump.streams:
+        if stream in self._pump.streams or self._comes_to_stream(stream):
             self.cancel(stream)
         elif stream.owner is None and not stream.dead:
             self._session.finish(stream)
+
+    def _comes_to_stream(self, stream: Stream) -> bool:
+        """Whether what is served there is on its way to items, of which they want none any more."""
+        task = self._tasks.get(stream)
+        serving = None if task is None else serving_of(task)
+        return serving is not None and _is_last(STREAM, serving.message[2])
 
     def on_reset(self, stream: Stream) -> None:
         """They gave the call up, or retired the stream."""
@@ -447,10 +457,15 @@ def serving_of(task: asyncio.Task[Any]) -> Serving | None:
     return Serving(given["message"], given["begun"], coroutine) if "message" in given else None
 
 
-def _is_copy(steps: Sequence[Step]) -> bool:
-    """Whether a chain asks for the value itself."""
+def _is_left(stream: Stream, message: Message) -> bool:
+    """Whether somebody has enough of the items that he asked for, and waits for the end only."""
+    return stream.remote_closed and not stream.dead and _is_last(STREAM, message[2])
+
+
+def _is_last(op: int, steps: Sequence[Step]) -> bool:
+    """Whether a chain ends with this: COPY asks for the value itself, STREAM for items."""
     last = steps[-1] if steps else None
-    return type(last) is list and last[0] == COPY
+    return type(last) is list and last[0] == op
 
 
 async def _within(seconds: float, work: Coroutine[Any, Any, Any], told: str) -> Any:
