@@ -14,8 +14,11 @@ def socket_path(label: str) -> str:
     """Tells where the socket of a server with this name goes, and makes its directory.
 
     Raises:
-        Failure: The directory cannot be made, or belongs to somebody else.
+        Failure: The name is that of no file, the directory cannot be made, or it belongs to
+            somebody else.
     """
+    if "/" in label or "\0" in label or label in (".", ".."):
+        raise Failure(Code.USAGE, f"{label!r} is no name for a socket", _HINT)
     return os.path.join(directory(), f"{label}.sock")
 
 

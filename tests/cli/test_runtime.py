@@ -70,3 +70,22 @@ def test_one_that_cannot_be_made_is_explained(
     failure = refusal(tmp_path / "none", monkeypatch)
     assert failure.code is Code.CANNOT_LISTEN
     assert "no such file" in failure.message
+
+
+@pytest.mark.parametrize("name", ["../escape", "/etc/zz", "a/b", "..", ".", "a\n/b", "a/", "x\0y"])
+def test_a_name_leads_nowhere_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(Failure, match="is no name for a socket") as caught:
+        runtime.socket_path(name)
+    assert caught.value.code is Code.USAGE
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["shop", "my shop", "..shop", "shop:v1.2"])
+def test_a_plain_name_is_that_of_a_socket(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert runtime.socket_path(name) == str(tmp_path / "proxyables" / f"{name}.sock")
