@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -170,10 +172,56 @@ def run(work: Coroutine[Any, Any, int], options: Common) -> int:
 
         collector.wake()
         logs.configure(options, logging.ERROR)
+        stop = _Stop()
         with asyncio.Runner() as runner:
-            return runner.run(work)
+            code = runner.run(stop.heeded(work))
     finally:
         work.close()  # Ctrl-C may come before it has begun
+    return stop.obey() or code
+
+
+class _Stop:
+    """SIGTERM and SIGHUP: the first ends a command in order, with its children; then they end it.
+
+    The process ends by the signal itself, so that whoever has started it is told.
+    """
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    async def heeded(self, work: Coroutine[Any, Any, int]) -> int:
+        """Awaits `work` until a signal comes."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        numbers = [
+            number
+            for number in (signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+        ]
+
+        def on_signal(number: int) -> None:
+            self._number = number
+            for each in numbers:
+                loop.remove_signal_handler(each)  # a second one does what it does by itself
+            task.cancel()
+
+        for number in numbers:
+            loop.add_signal_handler(number, on_signal, number)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self._number:
+                raise
+            return 0
+
+    def obey(self) -> int:
+        """Ends this process as the signal would have that has come; 0 if none has."""
+        if not self._number:
+            return 0
+        signal.signal(self._number, signal.SIG_DFL)
+        os.kill(os.getpid(), self._number)
+        return 128 + self._number  # not that it comes to this
 
 
 __all__ = ["CONNECT_SECONDS", "Connecting", "Place", "connected", "identity", "place", "run"]

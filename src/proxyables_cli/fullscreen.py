@@ -7,13 +7,14 @@ stopped by Ctrl-Z.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 import termios
 import tty
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +29,7 @@ class FullScreen:
 
     Args:
         console: What draws.
-        on_keys: Gets what was typed; nothing at the end of the input.
+        on_keys: Gets what was typed.
         on_change: Called when everything is to be drawn anew.
         on_end: Called with the number of a signal that ends the program.
     """
@@ -69,8 +70,14 @@ class FullScreen:
 
     def draw(self, page: RenderableType) -> None:
         """Shows a page in the place of the one before."""
-        if self._live is not None:
+        if self._live is None:
+            return
+        try:
             self._live.update(page, refresh=True)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self._on_end(signal.SIGHUP)  # the terminal has gone
 
     def _handle(self, number: int, act: Callable[..., None], *given: Any) -> None:
         self._loop.add_signal_handler(number, act, *given)
@@ -78,23 +85,41 @@ class FullScreen:
     def _take(self) -> None:
         with ExitStack() as taken:
             if sys.stdin is not None and sys.stdin.isatty():
-                taken.callback(termios.tcsetattr, 0, termios.TCSADRAIN, termios.tcgetattr(0))
+                taken.callback(_give_back, termios.tcgetattr(0))
                 tty.setcbreak(0, termios.TCSANOW)
                 taken.callback(self._loop.remove_reader, 0)
                 self._loop.add_reader(0, self._read)
             self._live = Live(console=self._console, screen=True, auto_refresh=False)
-            taken.callback(self._live.stop)
+            taken.callback(_stop, self._live)
             self._live.start()
             self._held = taken.pop_all()
 
     def _read(self) -> None:
-        self._on_keys(os.read(0, 64))
+        try:
+            keys = os.read(0, 64)
+        except OSError:
+            keys = b""
+        if keys:
+            self._on_keys(keys)
+        else:  # the terminal has gone
+            self._loop.remove_reader(0)
+            self._on_end(signal.SIGHUP)
 
     def _step_aside(self) -> None:
         self._held.close()
         os.kill(os.getpid(), signal.SIGSTOP)  # it goes on here when somebody continues it
         self._take()
         self._on_change()
+
+
+def _give_back(modes: list[Any]) -> None:
+    with suppress(termios.error):  # it has gone
+        termios.tcsetattr(0, termios.TCSADRAIN, modes)
+
+
+def _stop(live: Live) -> None:
+    with suppress(OSError):  # it has gone
+        live.stop()
 
 
 __all__ = ["FullScreen"]

@@ -69,7 +69,7 @@ class View:
             self._watching.cancel()
 
     def _on_keys(self, keys: bytes) -> None:
-        if not keys or b"q" in keys or b"\x04" in keys:
+        if b"q" in keys or b"\x04" in keys:
             self._leave()
             return
         orders = list(report.ORDERS)

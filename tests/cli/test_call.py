@@ -15,6 +15,7 @@ import time
 import pytest
 
 from cli.processes import COMMAND, Cli, Server, Starter
+from cli.processes import PATIENCE, Cli, Server, Starter, until
 
 KEYWORDS = '[["a","2",[1]],{"k":"v","n":{"$bytes":"AP8="}}]\n'
 
@@ -307,3 +308,31 @@ def test_a_stream_that_has_not_begun_holds_nothing_up(
     assert time.monotonic() - begun < 4
     assert (result.code, result.out) == (75, ""), result
     busy.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "words", [["call", "PROGRAM", "x"], ["ping", "PROGRAM"], ["ls", "PROGRAM", "--timeout", "1h"]]
+)
+def test_a_signal_leaves_no_child_behind(cli: Cli, words: list[str], number: int) -> None:
+    program = "exec:sh -c 'echo $$ >child.pid; exec sleep 987'"
+    process = cli.start(*(program if word == "PROGRAM" else word for word in words))
+    told = cli.directory / "child.pid"
+    until(lambda: told.exists() and told.read_text().endswith("\n"))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130 if number == signal.SIGINT else -number, b"")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
+
+
+def test_a_call_that_is_to_outlive_its_terminal_does(cli: Cli, shop: Server) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        process = cli.start("call", shop.address, "slow", "1.5")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, b'"done"\n', b"")

@@ -112,6 +112,17 @@ def test_a_signal_gives_the_terminal_back(shop: Server) -> None:
         assert top.finish() == 143
 
 
+def test_the_terminal_goes(shop: Server) -> None:
+    with Terminal([*WORDS, shop.address, "--interval", "100ms"]) as top:
+        top.wait("q ends", timeout=PATIENCE)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, top._fd)  # which closes the only way to the terminal
+        os.close(nothing)
+        _, status = os.waitpid(top.pid, 0)
+        top.exit_code = os.waitstatus_to_exitcode(status)
+        assert top.exit_code == 128 + signal.SIGHUP
+
+
 def test_ctrl_z_gives_the_terminal_back_for_a_while(shop: Server) -> None:
     with Terminal([*WORDS, shop.address]) as top:
         before = termios.tcgetattr(top._fd)
