@@ -39,6 +39,14 @@ def test_the_ready_descriptor_gets_one_line_and_its_end(cli: Cli) -> None:
         assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.parametrize("number", ["0", "1"])
+@pytest.mark.parametrize("listener", [["--stdio"], ["-l", "-"]])
+def test_a_ready_descriptor_that_is_the_wire(cli: Cli, listener: list[str], number: str) -> None:
+    result = cli("serve", "shop:shop", *listener, "--ready-fd", number)
+    assert (result.code, result.out) == (2, "")
+    assert f"--ready-fd {number}" in result.line
+
+
 def test_a_ready_descriptor_that_is_not_open(cli: Cli) -> None:
     result = cli("serve", "shop:shop", "--ready-fd", "77")
     assert (result.code, result.out) == (Code.USAGE, "")

@@ -251,6 +251,9 @@ def check(options: ServeOptions, addresses: Sequence[str]) -> None:
     """
     if options.reload_dir and not options.reload:
         raise Failure(Code.USAGE, "--reload-dir is for --reload")
+    if options.ready_fd in (0, 1) and "stdio:" in addresses:
+        told = f"--ready-fd {options.ready_fd} would write into what --stdio says to its peer"
+        raise Failure(Code.USAGE, told, "standard error is --ready-fd 2")
     if not (options.reload or options.workers):
         return
     ours = "--reload" if options.reload else "--workers"
