@@ -108,8 +108,9 @@ class Policy:
         introspection: What a peer may ask about this side. ``"full"``: what objects offer, with
             signatures and documentation; of a server also its connections, the calls that run, and
             a trace of them (`Peer.status`, `Peer.trace`), and where an exception was raised.
-            ``"names"``: the names of members and nothing else. ``"off"``: nothing; objects can be
-            used by those who know them.
+            ``"names"``: the names of members, of their kinds, and of the type and its module;
+            `async` says false of everything. ``"off"``: nothing; objects can be used by those who
+            know them.
         show_arguments: Let a peer that may trace this server see the arguments of everybody's
             calls. Those that are named like secrets are left out.
 

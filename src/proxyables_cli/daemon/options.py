@@ -121,8 +121,9 @@ class ServeOptions(Common):
     introspection: Literal["full", "names", "off"] = value(
         "--introspection",
         metavar="WHAT",
-        text="What peers may ask about the object and the server: full (the default), names of"
-        " members only, or off. Where an error was raised is told with full only.",
+        text="What peers may ask about the object and the server: full (the default), names"
+        " (of members and their kinds, of the type and its module), or off."
+        " Where an error was raised is told with full only.",
         convert=Choice("full", "names", "off"),
         default="full",
     )
