@@ -80,7 +80,7 @@ class RemoteError(ProxyError):
         code: str | None = None,
         cause: BaseException | None = None,
     ) -> None:
-        super().__init__(message, cause)
+        ProxyError.__init__(self, message, cause)  # not super(): see there
         self.type_name = type_name
         self.module = module
         self.frames: tuple[RemoteFrame, ...] = tuple(frames)
@@ -113,6 +113,8 @@ class NotSupported(ProxyError):
 
 class LimitExceeded(ProxyError, ValueError):
     """A bound of `proxyables.Limits` was passed.
+
+    Where it is one of the other side's, the error is a `RemoteError` as well.
 
     Attributes:
         limit: The field's name in `Limits`.

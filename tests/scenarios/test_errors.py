@@ -363,6 +363,41 @@ async def test_a_thousand_errors_leave_nothing_and_harm_nothing() -> None:
         assert server.statistics()["calls_failed"] == 1000
 
 
+class Bounded:
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+    async def wait(self) -> None:
+        await self.gate.wait()
+
+    def open(self) -> None:
+        self.gate.set()
+
+    def large(self) -> bytes:
+        return bytes(17 * 1024 * 1024)
+
+
+@on_both_loops
+async def test_a_limit_of_the_other_side_is_a_limit_here() -> None:
+    bounded = Bounded()
+    limits = proxyables.Limits(max_steps=3, max_calls=1)
+    async with connected(bounded, server={"limits": limits}) as (client, _):
+        with pytest.raises(proxyables.LimitExceeded) as large:
+            await client.root.large()
+        with pytest.raises(proxyables.LimitExceeded) as long:
+            await client.root.a.b.c.d
+        waiting = asyncio.ensure_future(client.root.wait())
+        await asyncio.sleep(0.05)
+        with pytest.raises(proxyables.LimitExceeded) as many:
+            await client.root.large()
+        bounded.open()
+        await waiting
+        told = [(each.value.limit, each.value.allowed) for each in (large, long, many)]
+        assert told == [("max_message", 16 * 1024 * 1024), ("max_steps", 3), ("max_calls", 1)]
+        assert long.value.got == 4
+        assert all(isinstance(each.value, proxyables.RemoteError) for each in (large, long, many))
+
+
 @on_both_loops
 async def test_whose_fault_it_was_is_in_the_type() -> None:
     async with connected(Shop()) as (client, _):

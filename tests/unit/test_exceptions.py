@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import proxyables
-from proxyables.errors import AccessDenied, ReferenceNotFound, RemoteError
+from proxyables.errors import AccessDenied, LimitExceeded, ReferenceNotFound, RemoteError
 from proxyables.limits import Limits
 from proxyables.wire import exceptions
 from proxyables.wire.exceptions import dump_exception, load_exception
@@ -94,6 +94,38 @@ def test_refusals_arrive_as_refusals() -> None:
     assert type(cross(AccessDenied("no"))) is AccessDenied
     assert type(cross(ReferenceNotFound("gone"))) is ReferenceNotFound
     assert isinstance(cross(AccessDenied("no")), PermissionError)
+
+
+def test_limits_arrive_as_limits_with_their_fields() -> None:
+    loaded: Any = cross(raised(LimitExceeded("max_calls", 1, 2, "calls")))
+    for error in (loaded, cross(loaded), pickle.loads(pickle.dumps(loaded))):
+        assert isinstance(error, LimitExceeded)
+        assert isinstance(error, RemoteError)
+        assert isinstance(error, ValueError)
+        assert (error.limit, error.allowed, error.got) == ("max_calls", 1, 2)
+        assert str(error) == "calls: 2 is over the limit max_calls=1"
+        assert error.type_name == "LimitExceeded"
+
+
+@pytest.mark.parametrize(
+    "state", [None, 5, {}, {"limit": 5, "allowed": "x", "got": [], "message": "no", "args": 1}]
+)
+def test_a_limit_that_lies_has_fields_of_the_right_types(state: object) -> None:
+    told = {"type": "LimitExceeded", "module": "proxyables", "message": "m", "state": state}
+    loaded: Any = load_exception(told, LIMITS)
+    assert isinstance(loaded, LimitExceeded)
+    assert (loaded.limit, str(loaded.allowed), str(loaded.got)) == ("", "nan", "nan")
+    assert (loaded.message, loaded.args) == ("m", ("m",))
+
+
+def test_a_limit_with_what_cannot_be_told_is_told_without_it() -> None:
+    told = dump_exception(LimitExceeded("x", 1, object()), LIMITS)  # type: ignore[arg-type]
+    assert told["state"] == {"limit": "x", "allowed": 1}
+
+
+def test_a_limit_is_one_of_ours_by_its_module_alone() -> None:
+    told = {"type": "LimitExceeded", "module": "elsewhere", "message": "m"}
+    assert type(load_exception(told, LIMITS)) is RemoteError
 
 
 def test_cause_context_notes_and_frames_are_kept() -> None:

@@ -3,23 +3,25 @@
 The map (px dialect): ``type``, ``module``, ``message``, and where there is something to tell
 ``args`` (plain values only), ``notes``, ``frames`` (lists of file, line, function, text),
 ``cause``, ``context``, ``suppress``, ``group`` (maps like this one), ``filename`` of an OSError,
-and ``state``, the plain attributes of a registered exception.
+and ``state``, the plain attributes of a registered exception, or the fields of a `LimitExceeded`.
 
-What is loaded is a `RemoteError`; if its type is a builtin exception here, an instance of a class
-that is both. No class is ever looked up by a name that is not in the closed table of builtins.
-Types of what came are compared exactly, as in `values`.
+What is loaded is a `RemoteError`; if its type is a builtin exception here, or a limit, an instance
+of a class that is both. No class is ever looked up by a name that is not in the closed table of
+builtins. Types of what came are compared exactly, as in `values`.
 """
 
 from __future__ import annotations
 
 import builtins
 import functools
+import math
 import traceback
 from collections.abc import Sequence
 from typing import Any, cast
 
 from proxyables.errors import (
     AccessDenied,
+    LimitExceeded,
     ReferenceNotFound,
     RemoteError,
     RemoteFrame,
@@ -52,6 +54,7 @@ _OURS: dict[str, type[RemoteError]] = {
     "ReferenceNotFound": ReferenceNotFound,
 }
 _MODULE = "proxyables"
+_LIMIT_FIELDS = ("limit", "allowed", "got")
 
 
 # -- out ------------------------------------------------------------------------------------------
@@ -90,6 +93,9 @@ def dump_exception(
         told["notes"] = [safe_text(note, limits.max_text) for note in own]
     if (told["module"], told["type"]) in REGISTRATION.exceptions:
         told["state"] = _dump_state(error, limits)
+    elif type(error) in (LimitExceeded, _limit_class()):
+        held = {name: vars(error).get(name) for name in _LIMIT_FIELDS}
+        told["state"] = {name: value for name, value in held.items() if _is_plain(value, limits)}
     if frames and (shown := _dump_frames(error)):
         told["frames"] = shown
     seen = seen | {id(error)}
@@ -116,7 +122,7 @@ def _dump_type(error: BaseException, limits: Limits) -> dict[str, Any]:
     else:
         kind = type(error)
         module = kind.__module__ if isinstance(kind.__module__, str) else ""
-        if isinstance(error, tuple(_OURS.values())):
+        if kind is LimitExceeded or isinstance(error, tuple(_OURS.values())):
             module = _MODULE
         name, message = kind.__qualname__, safe_text(error, limits.max_text)
     told: dict[str, Any] = {"type": name, "module": module, "message": message}
@@ -180,11 +186,18 @@ def _mixed(base: Any) -> type[RemoteError]:
 
     def reduce(self: RemoteError) -> tuple[Any, ...]:
         told = {"type": self.type_name, "module": self.module, "message": self.message}
-        return (load_exception, (told | {"args": list(self.args)}, Limits()))
+        fields = {name: self.__dict__.get(name) for name in _LIMIT_FIELDS}
+        more = {"state": fields} if base is LimitExceeded else {}
+        return (load_exception, (told | {"args": list(self.args)} | more, Limits()))
 
     # `message` hides the read-only one of exception groups.
     namespace = {"__module__": __name__, "__reduce__": reduce, "message": ""}
     return type(base.__name__, (RemoteError, base), namespace)
+
+
+def _limit_class() -> type[RemoteError]:
+    """Returns the class of a limit of the other side's: theirs, and known by its own type."""
+    return _mixed(LimitExceeded)
 
 
 def load_exception(told: object, limits: Limits, *, depth: int = 0) -> RemoteError:
@@ -232,6 +245,8 @@ def _make(
 ) -> RemoteError:
     if module == _MODULE and name in _OURS:
         return _OURS[name](message, type_name=name, module=module)
+    if module == _MODULE and name == LimitExceeded.__name__:
+        return _make_limit(message, fields.get("state"), limits)
     base: Any = REGISTRATION.exceptions.get((module, name))
     is_ours = base is not None
     if base is None and module in ("builtins", ""):
@@ -255,6 +270,21 @@ def _make(
         _set_state(error, fields.get("state"), limits)
     elif not members:
         _set_fields(error, base, given, fields, message)
+    return error
+
+
+def _make_limit(message: str, state: object, limits: Limits) -> RemoteError:
+    """Returns the error of a limit; what was not told of it is an empty text, or no number."""
+    kind = _limit_class()
+    error = ValueError.__new__(kind, message)
+    RemoteError.__init__(error, message)
+    given = state if type(state) is dict else {}
+    limit, allowed, got = (given.get(name) for name in _LIMIT_FIELDS)
+    error.__dict__ |= {
+        "limit": _text(limit, limits),
+        "allowed": allowed if type(allowed) in (int, float) else math.nan,
+        "got": got if type(got) in (int, float) else math.nan,
+    }
     return error
 
 
