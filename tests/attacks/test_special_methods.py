@@ -232,6 +232,14 @@ async def test_what_is_hashed_is_held_to_the_policy(kind: str) -> None:
         path = chain(None, [GET, "things"], [ITEM, kind])
         for it in (loud, ext(5, [1, loud]), ext(20, ["Point", {"x": loud, "y": 1}])):
             await _is_refused(attack, it, f"reference {attack.lent[kind]}" if it is loud else "")
+        stand_ins = [
+            ext(20, ["Far", {"x": [{"y": loud}]}]),
+            ext(21, ["Far", ["a"], [loud]]),
+            ext(99, [ext(99, [loud])]),
+            ext(99, [own(await attack.borrow("lend_pair", kind))]),
+        ]
+        for it in stand_ins:
+            await _is_refused(attack, it, "")
         for it in (ext(21, ["Pair", ["a", "b"], [loud, 1]]), ext(7, [loud]), ext(5, [path])):
             await _is_refused(attack, it, "")
         await _is_refused(attack, own(await attack.borrow("lend_pair", kind)), "")
@@ -298,6 +306,7 @@ async def test_values_are_elements_and_keys_whatever_the_policy(policy: Policy) 
         *(ext(15, "1.5"), ext(16, [1, 2]), ext(17, b"1" * 16), ext(18, ["posix", "/x"])),
         *(ext(23, [2, "<f8", [], b"12345678"]), ext(24, "Ellipsis"), ext(1, [5, 1])),
         *(ext(20, ["Point", {"x": 1, "y": 2}]), ext(21, ["Pair", ["a", "b"], [1, 2]])),
+        *(ext(19, ["Far", "RED", 1]), ext(21, ["Far", ["a"], [1]]), ext(20, ["Far", {"x": [1]}])),
     ]
     api = proxyables.expose(API)()
     async with (

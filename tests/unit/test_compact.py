@@ -452,6 +452,34 @@ def test_a_side_without_the_class_gets_an_opaque() -> None:
     assert codec.decode(ext(21, ["far.Point", ["x"], [1]]))[1].fields == {"x": 1}
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        [19, ["far.Colour", "RED", 1]],
+        [21, ["far.Point", ["x"], [1]]],
+        [20, ["far.Order", {"name": "o", "rows": [[1], {"a": 2}]}]],
+        [99, [1, [2, {"a": [3]}]]],
+    ],
+    ids=repr,
+)
+def test_an_opaque_is_a_key_and_an_element_and_found_again(payload: list[Any]) -> None:
+    codec, _ = make()
+    inner = msgpack.packb(payload[1])
+    key = msgpack.ExtType(payload[0], inner)
+    for held in ({key: 1}, msgpack.ExtType(6, msgpack.packb([key, key])), [key]):
+        loaded = codec.decode(msgpack.packb([4, held], strict_types=True))[1]
+        same = codec.decode(msgpack.packb([4, key]))[1]
+        assert len(loaded) == 1
+        assert same in loaded
+        assert type(next(iter(loaded))) is Opaque
+    assert hash(same) != hash(Opaque(same.type_name, "other"))
+
+
+def test_an_opaque_with_what_cannot_be_hashed_cannot_be_a_key() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Opaque("far.Order", {"name": bytearray(b"x")}))
+
+
 def test_unregistered_classes_stay_here() -> None:
     @dataclasses.dataclass
     class Local:

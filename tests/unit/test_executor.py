@@ -34,6 +34,7 @@ from proxyables.wire.instructions import (
     STREAM,
     Step,
 )
+from proxyables.wire.payloads import Opaque
 
 
 class Later:
@@ -582,6 +583,7 @@ def operand(*, is_hidden: bool) -> Any:
         lambda x: ["items", [OPERATE, "mul", [x]]],
         lambda x: ["pair", [OPERATE, "lt", [(1, x)]]],
         lambda x: ["table", [OPERATE, "contains", [x]]],
+        lambda x: ["table", [OPERATE, "contains", [Opaque("Far", {"x": [x]})]]],
     ],
 )
 def test_operands_are_held_to_the_policy(make: Any) -> None:

@@ -27,7 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "muid": set(),
     "yamux": set(),
     "wire": GROUND,
-    "objects": GROUND | {"wire.instructions", "wire.dialect", "wire.nesting", "wire.hashes"},
+    "objects": GROUND
+    | {"wire.instructions", "wire.dialect", "wire.nesting", "wire.hashes", "wire.payloads"},
     "proxies": GROUND | {"wire", "objects.imports"},
     "peer": BELOW_PEER,
     "watch": BELOW_PEER | {"peer"},

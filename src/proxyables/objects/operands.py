@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
 
+from proxyables.wire.payloads import Opaque
+
 from .inspection import find
 from .policy import Policy
 
@@ -97,6 +99,8 @@ def check_operands(policy: Policy, name: str, operands: Iterable[object]) -> Non
                 waiting += each.values()  # type: ignore[attr-defined]
         elif kind is slice:
             waiting += (each.start, each.stop, each.step)  # type: ignore[attr-defined]
+        elif kind is Opaque:
+            waiting.append(each.fields)  # type: ignore[attr-defined]  # hashed and compared with it
         else:
             _check_methods(policy, methods, each)
 

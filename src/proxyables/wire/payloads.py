@@ -40,7 +40,19 @@ class Opaque:
             return NotImplemented
         return self.type_name == other.type_name and self.fields == other.fields
 
-    __hash__ = None  # type: ignore[assignment]  # equal by fields, which may be unhashable
+    def __hash__(self) -> int:
+        # It may have come as a key, which what it stands for can be.
+        return hash((self.type_name, _hashable(self.fields)))
+
+
+def _hashable(value: Any) -> Any:
+    """Returns what is equal for equal values, and can be hashed if all inside of it can."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return (kind, *map(_hashable, value))
+    if kind is dict:
+        return frozenset((key, _hashable(each)) for key, each in value.items())
+    return frozenset(value) if kind is set else value
 
 
 class Malformed(ValueError):
