@@ -31,6 +31,7 @@ from proxyables.wire.compact import Compact
 from proxyables.wire.dialect import ByReference, Chain
 from proxyables.wire.instructions import CALL, EXECUTE, ITEMS, RELEASE, RETURN, THROW
 from proxyables.wire.payloads import Opaque
+from proxyables.wire.registration import REGISTRATION
 
 UTC = datetime.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -423,9 +424,66 @@ class Order:
         self.total = len(self.lines)
 
 
+@proxyables.by_value
+@dataclasses.dataclass
+class Price:
+    cents: int
+    notes: list[str]
+
+    def __post_init__(self) -> None:
+        if self.cents < 0:
+            raise ValueError("a negative price")
+        self.cents *= 100
+        self.notes.append("made")
+        self.is_checked = True
+
+
+@proxyables.by_value
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Firm:
+    name: str
+    since: int = dataclasses.field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name + "!")
+
+
+@proxyables.by_value
+@dataclasses.dataclass
+class Sum:
+    total: int
+
+    def __init__(self, a: int, b: int) -> None:
+        self.total = a + b
+
+
+@proxyables.by_value
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    size: int
+    factor: dataclasses.InitVar[int]
+
+    def __post_init__(self, factor: int) -> None:
+        object.__setattr__(self, "size", self.size * factor)
+
+
+@proxyables.by_value
+@dataclasses.dataclass
+class Fault(Exception):
+    code: int
+
+    def __init__(self, *args: Any, error: int) -> None:
+        self.code = error
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        Price(5, ["new"]),
+        Firm(name="a"),
+        Sum(1, 2),
+        Scaled(2, 3),
+        Fault(error=5),
         Colour.RED,
         Colour.BLUE,
         Rights.READ,
@@ -441,6 +499,26 @@ def test_registered_classes_travel_by_value(value: Any) -> None:
     assert loaded == value
     if isinstance(value, enum.Enum):
         assert loaded is value
+    assert cross([loaded])[0] == value
+
+
+def test_what_a_constructor_checks_holds_for_what_comes() -> None:
+    codec, _ = make()
+    told = [REGISTRATION.names[Price], {"cents": -1, "notes": []}]
+    with pytest.raises(ValueError, match="a negative price"):
+        codec.decode(ext(20, told))
+    assert cross(Price(1, [])).is_checked
+
+
+def test_a_field_without_a_value_is_named() -> None:
+    @proxyables.by_value(name="tests.Unset")
+    @dataclasses.dataclass
+    class Unset:
+        x: int = dataclasses.field(init=False)
+
+    codec, _ = make()
+    with pytest.raises(EncodingError, match=r"Unset\.x has no value"):
+        codec.encode_return([object(), Unset()])
 
 
 def test_a_side_without_the_class_gets_an_opaque() -> None:

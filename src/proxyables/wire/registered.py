@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Iterable
 from typing import Any
 
+from proxyables.errors import EncodingError
+
 from .payloads import Opaque, fields, want
 from .registration import REGISTRATION, is_named_tuple
+
+_HEAP_TYPE = 1 << 9
+"""Of a class that was made by a class statement."""
 
 
 def dump_enum(value: enum.Enum) -> Any:
@@ -54,13 +60,29 @@ def load_named_tuple(value: Any) -> object:
 
 
 def dump_dataclass(value: Any) -> Any:
-    """Returns ``[name, {field: value}]``."""
-    told = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    """Returns ``[name, {field: value}]``.
+
+    Raises:
+        EncodingError: A field has no value.
+    """
+    told = {}
+    for each in dataclasses.fields(value):
+        try:
+            told[each.name] = getattr(value, each.name)
+        except AttributeError as error:
+            kind = type(value).__qualname__
+            message = f"{kind}.{each.name} has no value, and a {kind} travels whole"
+            raise EncodingError(message, error) from error
     return [REGISTRATION.names[type(value)], told]
 
 
 def load_dataclass(value: Any) -> object:
-    """Returns an instance, made by the class's own constructor."""
+    """Returns an instance whose fields are what came.
+
+    The class's constructor is run first, as what it checks has to hold for what a peer sends. What
+    it makes of the fields was made of them over there already. One that takes something else than
+    the fields cannot be run.
+    """
     name, told = fields(value, 2, "dataclass")
     want(type(name) is str and type(told) is dict and _are_names(told), "dataclass")
     cls: Any = REGISTRATION.values.get(name)
@@ -68,11 +90,37 @@ def load_dataclass(value: Any) -> object:
         return Opaque(name, told)
     known = dataclasses.fields(cls)
     want({each.name for each in known} == set(told), f"dataclass {name}: other fields")
-    made: object = cls(**{each.name: told[each.name] for each in known if each.init})
+    if _takes_fields(cls):
+        made = cls(**{each.name: _lent(told[each.name]) for each in known if each.init})
+    else:
+        made = _layout(cls).__new__(cls)
     for each in known:
-        if not each.init:
-            object.__setattr__(made, each.name, told[each.name])
-    return made
+        object.__setattr__(made, each.name, told[each.name])
+    built: object = made
+    return built
+
+
+@functools.cache
+def _takes_fields(cls: Any) -> bool:
+    """Whether the constructor can be run with the fields that are its arguments."""
+    import inspect  # dear
+
+    given = {each.name: None for each in dataclasses.fields(cls) if each.init}
+    try:
+        inspect.signature(cls.__init__).bind(None, **given)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _lent(value: Any) -> Any:
+    """Returns what a constructor may change without changing the field."""
+    return value.copy() if type(value) in (list, dict, set) else value
+
+
+def _layout(cls: type) -> Any:
+    """Returns the builtin class that lays out the instances: no other's ``__new__`` is taken."""
+    return next(each for each in cls.__mro__ if not each.__flags__ & _HEAP_TYPE)
 
 
 def _are_names(given: Iterable[object]) -> bool:
