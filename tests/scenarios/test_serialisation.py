@@ -350,6 +350,44 @@ async def test_numpy_arrays_keep_dtype_shape_and_content() -> None:
 
 
 @on_both_loops
+async def test_subclasses_of_numpy_arrays_stay_where_they_are() -> None:
+    numpy = pytest.importorskip("numpy")
+
+    class Own(numpy.ndarray):  # type: ignore[misc, name-defined]
+        pass
+
+    class Number(numpy.float64):  # type: ignore[misc, name-defined]
+        pass
+
+    masked = numpy.ma.array([1, 2, 3], mask=[False, True, False])
+    values = [masked, numpy.ma.masked, numpy.array([1]).view(numpy.recarray)]
+    values += [numpy.array([1, 2]).view(Own), Number(5)]
+    with pytest.warns(PendingDeprecationWarning):
+        values.append(numpy.matrix([[1, 2], [3, 4]]))
+    for value in values:
+        async with connected(Mirror(value)) as (client, _):
+            there = await client.root.expected
+            assert type(there) is proxyables.ProxyCursor
+            assert await client.root.echo(there) == there
+            assert await client.root.echo(value) is value
+    async with connected(Mirror(masked)) as (client, _):
+        there = await client.root.expected
+        assert await there.sum() == 4
+        assert await (there * 2).sum() == 8
+
+
+@on_both_loops
+async def test_an_array_whose_memory_is_a_file_travels_as_an_array(tmp_path: pathlib.Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    mapped = numpy.memmap(tmp_path / "numbers", dtype="<i4", mode="w+", shape=(2, 2))
+    mapped[1, 1] = 5
+    async with connected(Mirror()) as (client, _):
+        back = await client.root.echo(mapped)
+        assert type(back) is numpy.ndarray
+        assert back.tolist() == [[0, 0], [0, 5]]
+
+
+@on_both_loops
 async def test_numpy_objects_never_travel_whole() -> None:
     numpy = pytest.importorskip("numpy")
     async with connected(Mirror(numpy.array([object()]))) as (client, _):

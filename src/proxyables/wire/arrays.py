@@ -7,6 +7,7 @@ scalar of numpy. numpy is never imported to send, and only if it is there to rec
 from __future__ import annotations
 
 import array
+import functools
 import math
 import sys
 from typing import Any
@@ -17,10 +18,19 @@ _TYPECODES = frozenset("bBhHiIlLqQfd")
 
 
 def is_numpy(value: object) -> bool:
-    """Whether `value` is an array or a scalar of numpy. Never imports numpy."""
+    """Whether `value` is a plain array or scalar of numpy. Never imports numpy."""
     numpy = sys.modules.get("numpy")
-    # Not isinstance, which would ask the object itself.
-    return numpy is not None and issubclass(type(value), (numpy.ndarray, numpy.generic))
+    return numpy is not None and type(value) in _plain_types(numpy)
+
+
+@functools.cache
+def _plain_types(numpy: Any) -> frozenset[type]:
+    """Returns the types that are no more than their numbers.
+
+    A subclass is: a masked array has a mask, a matrix multiplies as one. An array whose memory is
+    a file is not.
+    """
+    return frozenset({numpy.ndarray, numpy.memmap, *numpy.sctypeDict.values()})
 
 
 def dump_numpy(value: Any) -> Any:
