@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import builtins
+import datetime
+import decimal
 import itertools
 import math
+import pathlib
 import pickle
 import traceback
+import uuid
 from typing import Any
 
 import pytest
@@ -181,6 +186,105 @@ def test_groups_keep_their_members() -> None:
     assert [str(each) for each in caught] == ["'b'", "a"]
 
 
+def test_a_group_has_its_own_text_however_often_it_is_passed_on() -> None:
+    group: Any = ExceptionGroup("jobs", [ValueError("a"), ExceptionGroup("more", [KeyError("b")])])
+    for _ in range(3):
+        group = cross(group)
+        assert group.message == "jobs"
+        assert str(group) == "jobs (2 sub-exceptions)"
+        assert group.args[0] == "jobs"
+        inner = group.exceptions[1]
+        assert (inner.message, str(inner)) == ("more", "more (1 sub-exception)")
+        matching, rest = group.split(KeyError)
+        assert str(matching) == str(rest) == "jobs (1 sub-exception)"
+    again = pickle.loads(pickle.dumps(group))
+    assert [type(member).__name__ for member in again.exceptions] == [
+        "ValueError",
+        "ExceptionGroup",
+    ]
+
+
+@pytest.mark.parametrize("members", [None, [], 5])
+def test_a_group_without_members_is_none(members: object) -> None:
+    for module, name in (("builtins", "ExceptionGroup"), (__name__, "Jobs")):
+        told = {"type": name, "module": module, "message": "m", "args": ["m"], "group": members}
+        assert type(load_exception(told, LIMITS)) is RemoteError
+
+
+@proxyables.register_exception
+class Jobs(ExceptionGroup[Exception]):
+    pass
+
+
+def test_a_registered_group_is_itself() -> None:
+    loaded: Any = cross(Jobs("jobs", [ValueError("a")]))
+    assert isinstance(loaded, Jobs)
+    assert (loaded.message, str(loaded.exceptions[0])) == ("jobs", "a")
+
+
+def test_what_builtin_exceptions_hold_besides_their_arguments_arrives() -> None:
+    missing: Any = cross(cross(AttributeError("a", name="n")))
+    assert (missing.name, missing.args) == ("n", ("a",))
+    module: Any = cross(ModuleNotFoundError("m", name="n", path="p"))
+    assert (module.name, module.path) == ("n", "p")
+    assert cross(NameError("m", name="n")).name == "n"  # type: ignore[attr-defined]
+    link: Any = cross(cross(OSError(2, "no", "/f", None, "/g")))
+    assert (link.filename, link.filename2, link.errno) == ("/f", "/g", 2)
+    nothing: Any = cross(ImportError("m"))
+    assert (nothing.name, nothing.path) == (None, None)
+    lying = {"type": "ImportError", "module": "builtins", "state": {"name": 5, "args": 7}}
+    told: Any = load_exception(lying, LIMITS)
+    assert (told.name, told.args) == (None, ("",))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"code": 1, "where": ["a", ("b", None)]},
+        [1, [2.5, b"x"]],
+        {1, frozenset({2})},
+        datetime.date(2024, 1, 2),
+        datetime.datetime(2024, 1, 2, 3, tzinfo=datetime.UTC),
+        datetime.timedelta(1, 2),
+        decimal.Decimal("1.50"),
+        uuid.UUID(int=5),
+        pathlib.PurePosixPath("/a"),
+        1 + 2j,
+        1 << 70,
+    ],
+    ids=repr,
+)
+def test_arguments_that_are_small_values_arrive_as_themselves(value: Any) -> None:
+    (arrived,) = cross(KeyError(value)).args
+    assert arrived == value
+    assert type(arrived) is type(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        object(),
+        [object()],
+        {"x": ValueError},
+        [0] * 1000,
+        [[[[[[[[1]]]]]]]],
+        ["x" * 20_000],
+        datetime.datetime(2024, 1, 2, tzinfo=type("Zone", (datetime.tzinfo,), {})()),
+        array.array("i", [1]),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_arguments_that_are_anything_else_arrive_as_text(value: Any) -> None:
+    loaded = cross(ValueError(value))
+    assert loaded.args == (loaded.message,)
+
+
+def test_a_list_that_holds_itself_is_no_argument() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert cross(ValueError(endless)).args == ("[[...]]",)
+
+
 def test_cyclic_and_endless_causes_end() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
@@ -321,6 +425,7 @@ def test_a_remote_error_can_be_pickled() -> None:
 HOSTILE: list[Any] = [
     *(None, True, -1, 1 << 70, "x", b"x", math.nan, "\ud800", (), ("a",), "x" * 20_000),
     *(("a", 1, 2, "t"), ("a", 1 << 70, 2, "t", 1, 1), [], {}, [1]),
+    *(("a", 1, 2, 5), ("a", 1, 2, ["t"]), ({}, 1, 2, "t"), ("a", "1", [], "t"), {"a": [1]}),
 ]
 
 

@@ -1,9 +1,10 @@
 """Exceptions as plain maps, and back: with their type where both sides know it.
 
 The map (px dialect): ``type``, ``module``, ``message``, and where there is something to tell
-``args`` (plain values only), ``notes``, ``frames`` (lists of file, line, function, text),
-``cause``, ``context``, ``suppress``, ``group`` (maps like this one), ``filename`` of an OSError,
-and ``state``, the plain attributes of a registered exception, or the fields of a `LimitExceeded`.
+``args`` (small values only; of a group its text alone), ``notes``, ``frames`` (lists of file, line,
+function, text), ``cause``, ``context``, ``suppress``, ``group`` (maps like this one), ``filename``
+of an OSError, and ``state``: the plain attributes of a registered exception, the fields of a
+`LimitExceeded`, and what builtin exceptions hold besides their arguments.
 
 What is loaded is a `RemoteError`; if its type is a builtin exception here, or a limit, an instance
 of a class that is both. No class is ever looked up by a name that is not in the closed table of
@@ -29,14 +30,13 @@ from proxyables.errors import (
 from proxyables.limits import Limits
 
 from .payloads import visible
+from .plain import is_plain
 from .registration import REGISTRATION
 
 _MAX_CHAIN = 8
 _MAX_GROUP = 64
 _MAX_FRAMES = 64
 _MAX_NOTES = 32
-_MAX_ARGS = 16
-_MAX_NESTING = 4
 
 _BUILTINS: dict[str, type[BaseException]] = {
     name: value
@@ -48,6 +48,13 @@ _BUILTINS: dict[str, type[BaseException]] = {
     and name == value.__name__
 }
 _GROUPS: dict[str, type[BaseException]] = {"ExceptionGroup": ExceptionGroup}
+_FIELDS: tuple[tuple[type[BaseException], tuple[str, ...]], ...] = (
+    (AttributeError, ("name",)),
+    (ImportError, ("name", "path")),
+    (NameError, ("name",)),
+    (OSError, ("filename2",)),
+)
+"""What builtin exceptions hold that is not among their arguments: texts."""
 _OWN_FIELDS = frozenset(vars(RemoteError())) - {"code"} | {"__notes__"}
 _OURS: dict[str, type[RemoteError]] = {
     "AccessDenied": AccessDenied,
@@ -91,11 +98,9 @@ def dump_exception(
     if isinstance(notes, list):
         own = [note for note in notes[:_MAX_NOTES] if not isinstance(note, RemoteTraceback)]
         told["notes"] = [safe_text(note, limits.max_text) for note in own]
-    if (told["module"], told["type"]) in REGISTRATION.exceptions:
-        told["state"] = _dump_state(error, limits)
-    elif type(error) in (LimitExceeded, _limit_class()):
-        held = {name: vars(error).get(name) for name in _LIMIT_FIELDS}
-        told["state"] = {name: value for name, value in held.items() if _is_plain(value, limits)}
+    state = _dump_state(error, (told["module"], told["type"]), limits)
+    if state:
+        told["state"] = state
     if frames and (shown := _dump_frames(error)):
         told["frames"] = shown
     seen = seen | {id(error)}
@@ -127,32 +132,42 @@ def _dump_type(error: BaseException, limits: Limits) -> dict[str, Any]:
         name, message = kind.__qualname__, safe_text(error, limits.max_text)
     told: dict[str, Any] = {"type": name, "module": module, "message": message}
     args = error.args
-    if type(args) is tuple and _is_plain(args, limits):
+    if isinstance(error, BaseExceptionGroup):
+        told["message"] = safe_text(error, limits.max_text)
+        args = args[:1]  # its members are told as what they are
+    if type(args) is tuple and is_plain(args, limits):
         told["args"] = list(args)
     if isinstance(error, OSError) and isinstance(error.filename, str):
         told["filename"] = error.filename[: limits.max_text]  # not among its args
     return told
 
 
-def _is_plain(value: Any, limits: Limits, depth: int = 0) -> bool:
-    kind = type(value)
-    if kind is tuple:
-        few = len(value) <= _MAX_ARGS and depth < _MAX_NESTING
-        return few and all(_is_plain(each, limits, depth + 1) for each in value)
-    if kind is str or kind is bytes:
-        return len(value) <= limits.max_text
-    if kind is int:
-        return bool(value.bit_length() <= limits.max_integer_bits)
-    return value is None or kind is bool or kind is float
+def _dump_state(
+    error: BaseException, place: tuple[str, str], limits: Limits
+) -> dict[str, Any] | None:
+    """Returns the plain ones of an exception's own attributes, as far as the other side sets them.
+
+    Args:
+        error: The exception.
+        place: The module and the name that tell its class.
+        limits: Bounds.
+    """
+    held: dict[str, Any] = {}
+    if type(error) in (LimitExceeded, _limit_class()):
+        held = {name: vars(error).get(name) for name in _LIMIT_FIELDS}
+    elif place in REGISTRATION.exceptions:
+        own = vars(error).items()
+        held = {name: each for name, each in own if name.isidentifier() and name not in _OWN_FIELDS}
+    told = {name: value for name, value in held.items() if is_plain(value, limits)}
+    for base, names in _FIELDS:
+        if isinstance(error, base):
+            texts = {name: getattr(base, name).__get__(error) for name in names}
+            told |= {name: text for name, text in texts.items() if _is_text(text, limits)}
+    return told
 
 
-def _dump_state(error: BaseException, limits: Limits) -> dict[str, Any]:
-    """Returns the plain ones of an exception's own attributes."""
-    return {
-        name: value
-        for name, value in vars(error).items()
-        if name.isidentifier() and name not in _OWN_FIELDS and _is_plain(value, limits)
-    }
+def _is_text(value: object, limits: Limits) -> bool:
+    return type(value) is str and len(value) <= limits.max_text
 
 
 def _dump_frames(error: BaseException) -> list[list[Any]]:
@@ -185,13 +200,12 @@ def _mixed(base: Any) -> type[RemoteError]:
     """Returns the class that is a `RemoteError` and an exception known here at once."""
 
     def reduce(self: RemoteError) -> tuple[Any, ...]:
-        told = {"type": self.type_name, "module": self.module, "message": self.message}
-        fields = {name: self.__dict__.get(name) for name in _LIMIT_FIELDS}
-        more = {"state": fields} if base is LimitExceeded else {}
-        return (load_exception, (told | {"args": list(self.args)} | more, Limits()))
+        return (load_exception, (dump_exception(self, Limits()), Limits()))
 
     # `message` hides the read-only one of exception groups.
     namespace = {"__module__": __name__, "__reduce__": reduce, "message": ""}
+    if issubclass(base, BaseExceptionGroup):
+        namespace["__str__"] = base.__str__  # which counts its members
     return type(base.__name__, (RemoteError, base), namespace)
 
 
@@ -208,7 +222,8 @@ def load_exception(told: object, limits: Limits, *, depth: int = 0) -> RemoteErr
     message = _text(fields.get("message"), limits)
     members = _load_members(fields.get("group"), limits, depth)
     error = _make(name, module, message, fields, members, limits)
-    error.type_name, error.module, error.message = name, module, message
+    error.type_name, error.module = name, module
+    error.message = error.args[0] if isinstance(error, ExceptionGroup) else message
     error.frames = _load_frames(fields.get("frames"), limits)
     notes = fields.get("notes")
     for note in notes[:_MAX_NOTES] if type(notes) is list else ():
@@ -251,13 +266,16 @@ def _make(
     is_ours = base is not None
     if base is None and module in ("builtins", ""):
         base = _GROUPS.get(name) if members else _BUILTINS.get(name)
-    if base is None:
+    is_group = base is not None and issubclass(base, BaseExceptionGroup)
+    if base is None or (is_group and not members):
         error = RemoteError(message, type_name=name, module=module)
         if members:
             error.extra["exceptions"] = members
         return error
     kind = _mixed(base)
-    given = (message, members) if members else _load_args(fields.get("args"), message, limits)
+    given = _load_args(fields.get("args"), message, limits)
+    if is_group:
+        given = (given[0] if given and type(given[0]) is str else message, members)
     # Constructors check their arguments (UnicodeDecodeError wants five), or run code of their
     # own; a builtin __new__ does neither, so a map that lies about them still gives the right type.
     # Python takes that of the base which lays the instance out, and no other.
@@ -266,10 +284,12 @@ def _make(
     error = cast(RemoteError, maker.__new__(kind, *given))
     RemoteError.__init__(error, message, type_name=name, module=module)
     error.args = given
+    state = fields.get("state")
     if is_ours:
-        _set_state(error, fields.get("state"), limits)
-    elif not members:
+        _set_state(error, state, limits)
+    elif not is_group:
         _set_fields(error, base, given, fields, message)
+    _set_texts(error, state, limits)
     return error
 
 
@@ -291,15 +311,25 @@ def _make_limit(message: str, state: object, limits: Limits) -> RemoteError:
 def _load_args(args: object, message: str, limits: Limits) -> tuple[Any, ...]:
     """Returns the arguments that came; if they are none, or not plain, the text of the error."""
     given = tuple(args) if type(args) is list else None
-    return (message,) if given is None or not _is_plain(given, limits) else given
+    return (message,) if given is None or not is_plain(given, limits) else given
 
 
 def _set_state(error: RemoteError, state: object, limits: Limits) -> None:
     """Sets the attributes that a registered exception brought: plain values, public names."""
     for name, value in state.items() if type(state) is dict else ():
         is_name = type(name) is str and name.isidentifier() and name not in _OWN_FIELDS
-        if is_name and _is_plain(value, limits):
+        if is_name and is_plain(value, limits):
             error.__dict__[name] = value
+
+
+def _set_texts(error: RemoteError, state: object, limits: Limits) -> None:
+    """Sets what a builtin exception holds besides its arguments."""
+    given = state if type(state) is dict else {}
+    for base, names in _FIELDS:
+        if isinstance(error, base):
+            for name in names:
+                if _is_text(given.get(name), limits):
+                    setattr(error, name, given[name])
 
 
 def _set_fields(
@@ -312,10 +342,22 @@ def _set_fields(
         if type(fields.get("filename")) is str:
             error.filename = fields["filename"]
         return
+    if isinstance(error, SyntaxError) and len(given) > 1 and not _is_place(given[1]):
+        return  # who shows it takes the fields for what they should be
     try:
         base.__init__(error, *given)
     except (TypeError, ValueError, ArithmeticError, LookupError):
         pass  # arguments that its constructor would not take: the type and the text remain
+
+
+def _is_place(place: object) -> bool:
+    """Whether these are a file, a line, a column and a text, and perhaps an end."""
+    kinds = (str, int, int, str, int, int)
+    return (
+        type(place) is tuple
+        and len(place) in (4, 6)
+        and all(map(lambda each, kind: each is None or type(each) is kind, place, kinds))
+    )
 
 
 def _load_members(group: object, limits: Limits, depth: int) -> list[RemoteError]:
