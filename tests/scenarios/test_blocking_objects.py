@@ -235,6 +235,38 @@ def test_methods_of_base_classes_are_found(shop: Any) -> None:
     assert shop.PowerTool.default().lift(by="robot") == "hammer x1 by robot"
 
 
+def test_an_attribute_of_its_own_goes_before_a_method_of_its_class() -> None:
+    class Page:
+        def title(self) -> str:
+            return "of the class"
+
+        def other(self) -> str:
+            return "other"
+
+    class Book:
+        def __init__(self) -> None:
+            self.pages = [Page(), Page(), Page()]
+            self.pages[1].title = "its own"  # type: ignore[method-assign, assignment]
+
+        def page(self, number: int) -> Page:
+            return self.pages[number]
+
+    book = Book()
+    with (
+        proxyables.sync.serve(book, "tcp://127.0.0.1:0") as server,
+        proxyables.sync.connect(server.addresses[0]) as peer,
+    ):
+        first, second, third = (peer.root.page(number) for number in range(3))
+        assert first.title() == third.title() == "of the class"
+        assert second.title == "its own"
+        assert (first.other(), second.other()) == ("other", "other")
+        del book.pages[1].title
+        assert second.title() == "of the class"
+        book.pages[2].title = "later"  # type: ignore[method-assign, assignment]
+        again = peer.root.page(2)
+        assert (again.title, third.title) == ("later", "later")
+
+
 def test_class_checks_look_at_this_side_only(shop: Any) -> None:
     assert isinstance(shop.tool, proxyables.sync.BlockingProxy)
     assert not isinstance(shop.tool, Tool)

@@ -16,7 +16,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from proxyables.objects.description import describe, describe_type
+from proxyables.objects.description import describe, describe_type, shadows_of
 from proxyables.objects.inspection import is_async
 from proxyables.objects.markers import expose, hidden
 from proxyables.objects.policy import Policy
@@ -154,6 +154,24 @@ def test_a_type_is_told_as_the_policy_lets_it() -> None:
     bound = Policy(allow=["add"]).for_root(Shop())
     assert describe_type(Shop, bound)["methods"] == ["add"]
     assert "append" in describe_type(list, bound)["methods"]  # type: ignore[operator]
+
+
+def test_shadows_are_found_without_running_anything() -> None:
+    class Page:
+        def title(self) -> None:
+            pass
+
+        def __getattribute__(self, name: str) -> object:
+            raise AssertionError("asked")
+
+    page = Page()
+    find_shadows: Any = shadows_of(Page, describe_type(Page, Policy()))
+    assert find_shadows(page) == set()
+    object.__setattr__(page, "title", 1)
+    object.__setattr__(page, "other", 1)
+    assert find_shadows(page) == {"title"}
+    for cls in (Slotted, list, type(len), types.FunctionType):
+        assert shadows_of(cls, describe_type(cls, Policy())) is None
 
 
 def test_slots_are_told_by_the_object_only() -> None:

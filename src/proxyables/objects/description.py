@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from proxyables.wire.instructions import ITEM, Step
@@ -40,6 +40,7 @@ _MAX_MEMBERS = 512
 _MAX_TYPE_NAMES = 256
 _MAX_LINE = 200
 _MAX_DOC = 4096
+_NONE: frozenset[str] = frozenset()
 
 # What the type's description says an instance can do, by the special methods behind it.
 _ABILITIES = {
@@ -71,7 +72,8 @@ def describe_type(cls: type, policy: Policy) -> dict[str, object]:
         ``{"name", "module", "doc", "methods": [names], "attributes": [names]}`` and one flag per
         ability: ``callable, iterable, async_iterable, awaitable, sized, indexable, context,
         async_context``. At most 256 names of each sort; `doc` is the first line. What each
-        instance holds for itself is not there: `describe` tells it.
+        instance holds for itself is not there: `describe` tells it, and `shadows_of` what of this
+        does not hold for it.
     """
     methods: list[str] = []
     attributes: list[str] = []
@@ -89,6 +91,27 @@ def describe_type(cls: type, policy: Policy) -> dict[str, object]:
     if policy.introspection == "names":
         description["doc"] = ""
     return description
+
+
+def shadows_of(cls: type, description: dict[str, Any]) -> Callable[[object], frozenset[str]] | None:
+    """Returns what tells which methods in its type's description an instance hides by its own.
+
+    None where instances hold nothing of their own.
+    """
+    found = find(cls, "__dict__")
+    names = frozenset(description["methods"])
+    if not names or found is None or type(found.raw) not in _SLOTS:
+        return None
+    read = found.raw.__get__  # type: ignore[attr-defined]  # one of two C descriptors
+
+    def find_shadows(obj: object) -> frozenset[str]:
+        held = read(obj)
+        # Run for each object that is lent, so the shorter of the two is gone through.
+        if type(held) is not dict or held.keys().isdisjoint(names):
+            return _NONE
+        return names.intersection(held)
+
+    return find_shadows
 
 
 def describe(obj: object, policy: Policy) -> dict[str, object]:
@@ -277,4 +300,4 @@ def _by_name(member: tuple[str, object]) -> str:
     return member[0]
 
 
-__all__ = ["describe", "describe_type", "peek"]
+__all__ = ["describe", "describe_type", "peek", "shadows_of"]

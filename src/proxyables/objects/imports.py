@@ -95,6 +95,8 @@ class Imports:
             if len(self._by_id) >= self._limit:
                 raise LimitExceeded("max_references", self._limit, self._limit + 1, "imports")
             reference = self._by_id[id_] = Reference(self, id_, self.types.get(kind))
+        elif kind in self.types:
+            reference.type = self.types[kind]  # it may hide other methods by now
         reference.count += 1
         return reference
 

@@ -22,6 +22,7 @@ from proxyables.wire.registration import REGISTRATION
 from proxyables.wire.values import has_form, row_of
 
 _MAX_TYPES = 4096
+_NONE: frozenset[str] = frozenset()
 
 
 class Tables:
@@ -62,7 +63,9 @@ class Tables:
         """Returns what the other side may ask about this one, if there is such a thing."""
         self.untold: set[int] = set()
         """Types whose description is in a message that has not left yet."""
-        self._type_numbers: dict[type, int] = {}
+        self._type_numbers: dict[type | tuple[type, frozenset[str]], int] = {}
+        self._shadows: dict[type, Callable[[object], frozenset[str]] | None] = {}
+        """By type, what finds the methods that an instance hides."""
         self._told: set[int] = set()
 
     # -- what we lend (see `wire.dialect.References`) -------------------------------------------
@@ -82,23 +85,40 @@ class Tables:
     def tell_type(self, value: object) -> list[Any]:
         """Returns ``[type number]``, and the type's description behind it until it was sent.
 
-        The number is 0 for types that are not described.
+        The number is 0 for types that are not described. Instances that hide some of its methods
+        by attributes of their own have a type to themselves, without these.
         """
         if self._policy.introspection == "off":
             return [0]
         kind = type(value)
-        number = self._type_numbers.get(kind)
+        told: dict[str, Any] | None = None
+        if kind not in self._shadows:
+            if len(self._shadows) >= _MAX_TYPES:
+                return [0]
+            self.on_lent(kind)
+            told = self._describe(kind)
+        find_shadows = self._shadows[kind]
+        hidden = _NONE if find_shadows is None else find_shadows(value)
+        key = (kind, hidden) if hidden else kind
+        number = self._type_numbers.get(key)
         if number is None:
             if len(self._type_numbers) >= _MAX_TYPES:
                 return [0]
-            number = self._type_numbers[kind] = len(self._type_numbers) + 1
-            self.on_lent(kind)
+            number = self._type_numbers[key] = len(self._type_numbers) + 1
         if number in self._told or number in self.untold:
             return [number]
-        from proxyables.objects.description import describe_type  # once for each type
-
         self.untold.add(number)
-        return [number, describe_type(kind, self._policy)]
+        told = told or self._describe(kind)
+        if hidden:
+            told["methods"] = [name for name in told["methods"] if name not in hidden]
+        return [number, told]
+
+    def _describe(self, kind: type) -> dict[str, Any]:
+        from proxyables.objects.description import describe_type, shadows_of  # once for each type
+
+        told = describe_type(kind, self._policy)
+        self._shadows[kind] = shadows_of(kind, told)
+        return told
 
     def confirm_types(self, *, sent: bool) -> None:
         """Notes whether the message that told the untold types has left before all later ones."""
