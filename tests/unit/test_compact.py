@@ -558,6 +558,22 @@ def test_an_opaque_with_what_cannot_be_hashed_cannot_be_a_key() -> None:
         hash(Opaque("far.Order", {"name": bytearray(b"x")}))
 
 
+def test_what_would_be_refused_over_there_is_refused_here_and_named() -> None:
+    codec, _ = make()
+    gaps = memoryview(bytes(10))[::2]
+    for value in (gaps, [{"x": gaps}], (1, gaps), ["\ud800", (gaps,)]):
+        with pytest.raises(EncodingError, match="memoryview with gaps"):
+            codec.encode_return(value)
+        with pytest.raises(EncodingError, match="memoryview with gaps"):
+            codec.encode_request(None, ["f", [CALL, [value]]])
+    for text in ("1E+2000000", "1E-2000000", "1" * 100_001):
+        with pytest.raises(EncodingError, match="Decimal"):
+            codec.encode_return([decimal.Decimal(text)])
+        assert type(cross(ValueError(decimal.Decimal(text))).args[0]) is str
+    for value in (decimal.Decimal("1E+1000000"), decimal.Decimal("NaN123"), memoryview(b"abc")):
+        assert str(cross(value)) == str(bytes(value) if isinstance(value, memoryview) else value)
+
+
 def test_unregistered_classes_stay_here() -> None:
     @dataclasses.dataclass
     class Local:

@@ -139,7 +139,7 @@ class Compact:
         pack = self.pack
         try:  # as in `_encode`: requests and results are worth a call less
             data: bytes = pack(message)
-        except ValueError as error:
+        except (ValueError, BufferError) as error:
             data = self._encode_again(message, error)
         if len(data) > self._usual:
             self._check_size(len(data))
@@ -150,7 +150,7 @@ class Compact:
         pack = self.pack
         try:
             data: bytes = pack([RETURN, value])
-        except ValueError as error:
+        except (ValueError, BufferError) as error:
             data = self._encode_again([RETURN, value], error)
         if len(data) > self._usual:
             self._check_size(len(data))
@@ -187,7 +187,7 @@ class Compact:
     def _encode(self, message: Message) -> bytes:
         try:
             data: bytes = self.pack(message)
-        except ValueError as error:
+        except (ValueError, BufferError) as error:
             data = self._encode_again(message, error)
         if len(data) > self._usual:
             self._check_size(len(data))
@@ -200,7 +200,7 @@ class Compact:
         if size > self._largest:
             raise LimitExceeded("max_message", self._largest, size, "message")
 
-    def _encode_again(self, message: Message, error: ValueError) -> bytes:
+    def _encode_again(self, message: Message, error: Exception) -> bytes:
         """Packs a message that has a lone surrogate in a string, as Python's file names may.
 
         msgpack's fast path for strings is the strict one, so only the message that needs the
@@ -211,18 +211,21 @@ class Compact:
         strict, self._packers, self._lenient = self._packers, [], True
         try:
             data: bytes = self._packer().pack(message)
-        except ValueError as error:
+        except (ValueError, BufferError) as error:
             self._refuse(error)
         finally:
             self._packers, self._lenient = strict, False
         return data
 
     @staticmethod
-    def _refuse(error: ValueError) -> NoReturn:
+    def _refuse(error: Exception) -> NoReturn:
         if isinstance(error, (LimitExceeded, EncodingError)):
             raise error
         if "recursion limit" in str(error):
             message = "the value contains itself or is nested too deep; pass it with ref()"
+            raise EncodingError(message, error) from error
+        if isinstance(error, BufferError):
+            message = f"a memoryview with gaps cannot be sent ({error}); give bytes(view)"
             raise EncodingError(message, error) from error
         raise EncodingError(f"cannot encode: {error}", error) from error
 

@@ -6,6 +6,7 @@ import datetime
 import enum
 from typing import Any
 
+from proxyables.errors import EncodingError
 from proxyables.limits import Limits
 
 from .registration import REGISTRATION
@@ -52,4 +53,10 @@ def _is_leaf(value: Any, kind: type, limits: Limits) -> bool:
     if kind in REGISTRATION.names:
         return issubclass(kind, enum.Enum) and kind not in REGISTRATION.references
     row = row_of(kind)
-    return row is not None and row[0] in _SMALL and len(str(value)) <= limits.max_text
+    if row is None or row[0] not in _SMALL or len(str(value)) > limits.max_text:
+        return False
+    try:
+        row[1](value)
+    except EncodingError:  # a Decimal may be out of all bounds
+        return False
+    return True

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from proxyables.errors import LimitExceeded
+from proxyables.errors import EncodingError, LimitExceeded
 
 from .arrays import dump_array, dump_numpy, is_numpy, load_array
 from .payloads import Malformed, Opaque, fields, want, whole
@@ -79,6 +79,7 @@ _read_module: Any = type.__dict__["__module__"].__get__  # asks no metaclass
 _COMPLEX = struct.Struct("!dd")
 _SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
 _MAX_EXPONENT = 1_000_000
+_MAX_DIGITS = 100_000
 # What a payload of valid MessagePack but of the wrong content raises while it is loaded.
 _BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
 
@@ -174,10 +175,20 @@ def _all_whole(values: list[Any], what: str) -> list[int]:
 # -- numbers --------------------------------------------------------------------------------------
 
 
+def _dump_decimal(value: decimal.Decimal) -> str:
+    text = str(value)
+    if len(text) > _MAX_DIGITS or (value.is_finite() and abs(value.adjusted()) > _MAX_EXPONENT):
+        raise EncodingError(
+            f"a Decimal of {len(text)} characters, or with an exponent as in {text[-20:]}: at most "
+            f"{_MAX_DIGITS} and {_MAX_EXPONENT} travel"
+        )
+    return text
+
+
 def _load_decimal(value: Any) -> decimal.Decimal:
     import decimal
 
-    want(type(value) is str and len(value) <= 100_000, "decimal")
+    want(type(value) is str and len(value) <= _MAX_DIGITS, "decimal")
     try:
         number = decimal.Decimal(value)
     except decimal.InvalidOperation:
@@ -264,7 +275,7 @@ _PATH_DUMPERS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = {
     "WindowsPath": (PATH, lambda value: ["windows", str(value)]),
 }
 _SELDOM: Final[dict[str, dict[str, tuple[int, Callable[[Any], Any]]]]] = {
-    "decimal": {"Decimal": (DECIMAL, str)},
+    "decimal": {"Decimal": (DECIMAL, _dump_decimal)},
     "fractions": {"Fraction": (FRACTION, lambda value: [value.numerator, value.denominator])},
     "uuid": {"UUID": (UUID, lambda value: value.bytes)},
     "pathlib": _PATH_DUMPERS,
