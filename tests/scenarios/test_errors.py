@@ -398,6 +398,40 @@ async def test_a_limit_of_the_other_side_is_a_limit_here() -> None:
         assert all(isinstance(each.value, proxyables.RemoteError) for each in (large, long, many))
 
 
+class Named:
+    short = 1
+
+    def __init__(self) -> None:
+        setattr(self, "a" * 300, "long")
+
+    def take(self, **names: int) -> int:
+        return len(names)
+
+
+@on_both_loops
+async def test_names_are_as_long_as_the_limit_says() -> None:
+    named = Named()
+    for most in (5, 256, 300):
+        server = {"limits": proxyables.Limits(max_name=most)}
+        async with connected(named, server=server) as (client, _):
+            root = client.root
+            assert await root.short == 1
+            within, over = "b" * most, "b" * (most + 1)
+            assert await root.take(**{within: 1}) == 1
+            await proxyables.assign(getattr(root, within), 5)
+            assert await getattr(root, within) == 5
+            for refused in (
+                root.take(**{over: 1}),
+                getattr(root, over),
+                proxyables.assign(getattr(root, over), 5),
+                proxyables.delete(getattr(root, over)),
+            ):
+                with pytest.raises(proxyables.AccessDenied):
+                    await refused
+            if most == 300:
+                assert await getattr(root, "a" * 300) == "long"
+
+
 @on_both_loops
 async def test_whose_fault_it_was_is_in_the_type() -> None:
     async with connected(Shop()) as (client, _):

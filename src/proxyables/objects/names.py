@@ -7,19 +7,23 @@ from collections.abc import Iterable, Iterator
 
 from proxyables.limits import Limits
 
-_MAX_NAME = Limits().max_name
+MAX_NAME = Limits().max_name
 
 
-def name_reason(name: object) -> str | None:
+def name_reason(name: object, most: int = MAX_NAME) -> str | None:
     """Judges a name by its form alone: nothing is looked up before it is known to be public.
+
+    Args:
+        name: What the other side gave for one.
+        most: Characters that it may have.
 
     Returns:
         A reason to refuse it, for this side's log, or None.
     """
     if type(name) is not str:
         return f"a name is text, not {type(name).__name__}"
-    if len(name) > _MAX_NAME:
-        return f"the name has {len(name)} characters, {_MAX_NAME} are allowed"
+    if len(name) > most:
+        return f"the name has {len(name)} characters, {most} are allowed"
     if name.startswith("_"):
         return "the name is private"
     if not name.isidentifier():
@@ -75,4 +79,4 @@ def _compiled(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(fnmatch.translate, patterns)))
 
 
-__all__ = ["Patterns", "name_reason"]
+__all__ = ["MAX_NAME", "Patterns", "name_reason"]

@@ -51,7 +51,7 @@ from .inspection import (
     wrapped_function,
 )
 from .markers import Mark, class_mark, mark_of, name_mark
-from .names import Patterns, name_reason
+from .names import MAX_NAME, Patterns, name_reason
 from .rules import Kind
 
 _MAX_REMEMBERED = 4096
@@ -123,6 +123,7 @@ class Policy:
         "_allow",
         "_deny",
         "_kinds",
+        "_max_name",
         "_offered",
         "_passed_methods",
         "_read_only",
@@ -156,6 +157,7 @@ class Policy:
         self._read_only = read_only
         self._strict = strict
         self._root: object = _UNBOUND
+        self._max_name = MAX_NAME
         self._offered: frozenset[str] = frozenset()
         self.passed: set[tuple[type, str]] = set()
         self.harmless: set[type] = set(_PLAIN)
@@ -174,12 +176,12 @@ class Policy:
         }
         return f"Policy({', '.join(f'{name}={value!r}' for name, value in given.items() if value)})"
 
-    def for_root(self, root: object) -> Policy:
-        """Returns this policy for a connection whose root is `root`.
+    def for_root(self, root: object, max_name: int = MAX_NAME) -> Policy:
+        """Returns this policy for a connection with a root, and names of at most so many letters.
 
         The root was chosen by the author, so it is lent whatever it is. If it is a module, what
         it offers is settled here: the names of its ``__all__``, else its own public functions
-        and classes. The caches are shared where no decision depends on the root.
+        and classes. The caches are shared where no decision depends on either.
         """
         bound = Policy(
             allow=self._allow,
@@ -190,9 +192,10 @@ class Policy:
             show_arguments=self.show_arguments,
         )
         bound._root = root
+        bound._max_name = max_name
         bound._kinds = self._kinds
         bound.harmless = self.harmless
-        if not self._allow:
+        if not self._allow and max_name == MAX_NAME:
             bound.passed = self.passed
             bound.trusted = self.trusted
             bound._passed_methods = self._passed_methods
@@ -246,7 +249,7 @@ class Policy:
             AccessDenied: One of them is not a public name.
         """
         for name in names:
-            reason = name_reason(name)
+            reason = name_reason(name, self._max_name)
             if reason is not None:
                 raise denied(name, reason)
 
@@ -429,7 +432,7 @@ class Policy:
 
     def _get_reason(self, target: object, name: str) -> str | None:
         cls = type(target)
-        reason = name_reason(name) or self._patterns_reason(target, name)
+        reason = name_reason(name, self._max_name) or self._patterns_reason(target, name)
         if reason is not None:
             return reason
         kind = self._kind(cls)
@@ -458,7 +461,7 @@ class Policy:
     def _type_reason(self, cls: type, name: str) -> str | None:
         """As `_get_reason`, for all instances of a class."""
         return (
-            name_reason(name)
+            name_reason(name, self._max_name)
             or self._type_patterns_reason(cls, name)
             or self._member_reason(cls, name)
         )

@@ -217,7 +217,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
     def _make_tables(self, policy: Policy, *, on_workers: bool) -> None:
         """Makes what holds, and what runs, the objects of the two sides."""
         export, limits = self._export, self.limits
-        policy = policy.for_root(None if export is NOTHING else export)
+        policy = policy.for_root(None if export is NOTHING else export, limits.max_name)
         # Gives it each time, and runs no code of Python's.
         find_root = no_root if export is NOTHING else itertools.repeat(export).__next__
         registry = ObjectRegistry(itertools.count(1).__next__, limit=limits.max_references)
