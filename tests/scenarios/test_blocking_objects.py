@@ -267,6 +267,37 @@ def test_an_attribute_of_its_own_goes_before_a_method_of_its_class() -> None:
         assert (again.title, third.title) == ("later", "later")
 
 
+def test_what_is_reversed_and_what_is_not_iterable_is_as_locally() -> None:
+    class Row:
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, place: int) -> int:
+            return place * 10
+
+    class Shelf:
+        def __init__(self) -> None:
+            self.table = {"a": 1, "b": 2}
+            self.items = [1, 2, 3]
+            self.row = Row()
+            self.nothing = object()
+            self.elements = {1}
+
+    with (
+        proxyables.sync.serve(Shelf(), "tcp://127.0.0.1:0") as server,
+        proxyables.sync.connect(server.addresses[0]) as peer,
+    ):
+        root = peer.root
+        assert list(reversed(root.table)) == ["b", "a"]
+        assert list(reversed(root.items)) == [3, 2, 1]
+        assert list(reversed(root.row)) == [20, 10, 0]
+        with pytest.raises(TypeError, match="'object' object is not iterable"):
+            iter(root.nothing)
+        for value in (root.elements, root.nothing):
+            with pytest.raises(TypeError, match="not reversible"):
+                reversed(value)
+
+
 def test_class_checks_look_at_this_side_only(shop: Any) -> None:
     assert isinstance(shop.tool, proxyables.sync.BlockingProxy)
     assert not isinstance(shop.tool, Tool)

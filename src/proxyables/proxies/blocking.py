@@ -172,8 +172,8 @@ class BlockingProxy(BlockingOperators):
     # -- containers, iterators, context managers --------------------------------------------------
 
     def __len__(self) -> int:
-        told = None if self._steps or self._reference is None else self._reference.type
-        if isinstance(told, dict) and told.get("sized") is False:
+        told = self._told()
+        if told.get("sized") is False:
             # `list(proxy)` asks for it as well, and must not fail where the policy would refuse.
             raise TypeError(f"object of type {_name_in(told)!r} has no len()")
         size: int = self._operate("len")
@@ -183,8 +183,20 @@ class BlockingProxy(BlockingOperators):
         return bool(self._operate("contains", item))
 
     def __iter__(self) -> Iterator[Any]:
+        told = self._told()
+        if told.get("iterable") is False and told.get("async_iterable") is False:
+            raise TypeError(f"{_name_in(told)!r} object is not iterable")
         steps = [*self._steps, [STREAM, CHUNK]]
         return self._desk.iterate(self._reference, steps, self)
+
+    def __reversed__(self) -> Iterator[Any]:
+        told = self._told()
+        if "keys" in self._desk.methods_of(told):  # a mapping, whose items have no numbers
+            keys: list[Any] = list(self)
+            return reversed(keys)
+        if told.get("sized") is False or told.get("indexable") is False:
+            raise TypeError(f"{_name_in(told)!r} object is not reversible")
+        return (self[place] for place in range(len(self) - 1, -1, -1))
 
     def __next__(self) -> Any:
         try:
@@ -223,6 +235,11 @@ class BlockingProxy(BlockingOperators):
         return known
 
     # -- asking -----------------------------------------------------------------------------------
+
+    def _told(self) -> dict[Any, Any]:
+        """Returns the description of the object's type; nothing where it is not known yet."""
+        told = None if self._steps or self._reference is None else self._reference.type
+        return told if isinstance(told, dict) else {}
 
     def _request(self, step: Step) -> Any:
         return self._desk.request(self._reference, [*self._steps, step])
