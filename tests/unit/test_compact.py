@@ -558,6 +558,21 @@ def test_an_opaque_with_what_cannot_be_hashed_cannot_be_a_key() -> None:
         hash(Opaque("far.Order", {"name": bytearray(b"x")}))
 
 
+def test_an_offset_keeps_the_name_that_it_was_given() -> None:
+    hour = datetime.timedelta(hours=1)
+    for zone in (datetime.timezone(hour, "CET"), datetime.timezone(hour), datetime.UTC):
+        for value in (datetime.datetime(2024, 7, 2, tzinfo=zone), datetime.time(1, tzinfo=zone)):
+            loaded = cross(value)
+            assert loaded == value
+            assert repr(loaded.tzinfo) == repr(zone)
+    nameless = cross(datetime.time(1, tzinfo=datetime.timezone(hour, "x" * 65)))
+    assert nameless.tzname() == "UTC+01:00"
+    codec, _ = make()
+    for zone in ([1, "x" * 65], ["x", "x"], [90_000, "x"], [[], "x"], [math.nan, "x"]):
+        with pytest.raises(ValueError, match="time zone"):
+            codec.decode(ext(12, [1, 2, 3, 4, 0, zone]))
+
+
 def test_what_would_be_refused_over_there_is_refused_here_and_named() -> None:
     codec, _ = make()
     gaps = memoryview(bytes(10))[::2]

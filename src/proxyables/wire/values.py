@@ -80,6 +80,7 @@ _COMPLEX = struct.Struct("!dd")
 _SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
 _MAX_EXPONENT = 1_000_000
 _MAX_DIGITS = 100_000
+_MAX_ZONE = 64
 # What a payload of valid MessagePack but of the wrong content raises while it is loaded.
 _BAD_PAYLOAD = (ValueError, TypeError, OverflowError, ArithmeticError)
 
@@ -106,9 +107,16 @@ def load_bigint(data: bytes, max_bits: int) -> int:
 
 
 def _dump_zone(zone: datetime.tzinfo | None, moment: Any) -> Any:
-    """Returns None, an offset in seconds, or ``[key, offset]`` for a zone of the IANA database."""
+    """Returns None, or an offset in seconds.
+
+    Or ``[key, offset]`` for a zone of the IANA database, ``[offset, name]`` for one that was named.
+    """
     if zone is None:
         return None
+    if type(zone) is datetime.timezone:
+        fixed, *names = zone.__getinitargs__()  # type: ignore[attr-defined]  # for pickle
+        has_name = names and len(names[0]) <= _MAX_ZONE
+        return [fixed.total_seconds(), names[0]] if has_name else fixed.total_seconds()
     offset = moment.utcoffset()
     seconds = None if offset is None else offset.total_seconds()
     # Dear to import; where nobody has, nobody has made one.
@@ -122,7 +130,10 @@ def _load_zone(value: Any) -> datetime.tzinfo | None:
     key = None
     if type(value) is list:
         key, value = fields(value, 2, "time zone")
-        want(type(key) is str and len(key) <= 64, "time zone")
+        if type(value) is str:
+            want(len(value) <= _MAX_ZONE, "time zone")
+            return datetime.timezone(_load_offset(key), value)
+        want(type(key) is str and len(key) <= _MAX_ZONE, "time zone")
     if key is not None:
         from .zones import find_zone  # dear, and seldom needed
 
@@ -132,8 +143,12 @@ def _load_zone(value: Any) -> datetime.tzinfo | None:
         # This machine has no such zone: the offset that came with it keeps the moment.
     if value is None:
         return None
+    return datetime.timezone(_load_offset(value))
+
+
+def _load_offset(value: Any) -> datetime.timedelta:
     want(type(value) in (int, float) and abs(value) < 86_400, "time zone")
-    return datetime.timezone(datetime.timedelta(seconds=value))
+    return datetime.timedelta(seconds=value)
 
 
 def _dump_time(value: datetime.time) -> Any:
