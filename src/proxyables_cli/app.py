@@ -130,6 +130,8 @@ def _usage(error: Any, name: str) -> Failure:
         name = context.command_path.removeprefix("proxyables").strip()
     command = f"proxyables {name}".strip()
     message = " ".join(error.format_message().split()).removesuffix(".")
+    for mark in (commands.PROTECTED, r"\x00"):  # as it is, and as some releases of typer show it
+        message = message.replace(f"{mark}-", "-")
     told = f"{name}: {message}" if name else message[:1].lower() + message[1:]
     return Failure(Code.USAGE, told, "" if told.endswith("?") else f"see '{command} --help'")
 

@@ -20,18 +20,17 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from proxyables.proxies.signatures import parse_signature
 from proxyables_cli import forms
+from proxyables_cli.commands import PROTECTED
 from proxyables_cli.exits import Code, Failure
 
 _KEYWORD = re.compile(r"(?P<name>[^\W\d]\w*)(?P<sign>:?=)(?P<word>.*)", re.DOTALL)
 _NEGATIVE = re.compile(r"-\.?[0-9].*", re.DOTALL)
-_MARK = "\0"
-"""No word of a command line has one."""
 
 _TEXT = ("str", "str | None", "None | str", "Optional[str]", "typing.Optional[str]")
 
@@ -198,27 +197,13 @@ def protect_negative(argv: list[str]) -> list[str]:
     """Lets a negative number be an argument instead of an unknown option.
 
     Option parsers take every word with a leading dash for an option. Up to ``--`` those that begin
-    like numbers are marked, so that they do not look like one; see `unprotected`.
+    like numbers get a mark before them, which `commands.unprotected` takes away again.
     """
     end = argv.index("--") if "--" in argv else len(argv)
     return [
-        f"{_MARK}{word}" if at < end and _NEGATIVE.fullmatch(word) else word
+        f"{PROTECTED}{word}" if at < end and _NEGATIVE.fullmatch(word) else word
         for at, word in enumerate(argv)
     ]
-
-
-def unprotected(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a parser read, by field, with the words as they were before they were marked."""
-    return {
-        name: [_unmarked(each) for each in given]
-        if isinstance(given, (list, tuple))
-        else _unmarked(given)
-        for name, given in typed.items()
-    }
-
-
-def _unmarked(given: object) -> object:
-    return given.removeprefix(_MARK) if isinstance(given, str) else given
 
 
 def _text(read: bytes, path: str) -> str:
@@ -250,4 +235,4 @@ def _refuse(constant: str) -> NoReturn:
     raise _NoConstant(f"{constant} is not a JSON value")
 
 
-__all__ = ["Argument", "Words", "protect_negative", "settle", "unprotected"]
+__all__ = ["Argument", "Words", "protect_negative", "settle"]

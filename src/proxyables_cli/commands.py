@@ -36,6 +36,10 @@ _MODULES = {
 }
 
 
+PROTECTED = "\0"
+"""Stands before a word that parsers must not take for an option; no word of a shell holds it."""
+
+
 @frozen
 class Invocation:
     """What a command line asks for.
@@ -59,10 +63,7 @@ def understand(command: Command, typed: Mapping[str, Any]) -> Invocation:
     Raises:
         Failure: An option's value is wrong.
     """
-    if command.name in ("call", "set"):
-        from proxyables_cli.arguments import unprotected
-
-        typed = unprotected(typed)
+    typed = unprotected(typed)
     file = configuration.find(typed.get("config"), os.environ)
     keys = [row.key for row in configurable(command.options)]
     settings = Settings(command.name, keys, os.environ, file)
@@ -72,6 +73,17 @@ def understand(command: Command, typed: Mapping[str, Any]) -> Invocation:
         if command.needs_settings or failure.code != Code.CONFIGURATION:
             raise
     return Invocation(command, build(command.options, typed))
+
+
+def unprotected(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was typed, as it was written."""
+    return {name: _unprotected(content) for name, content in typed.items()}
+
+
+def _unprotected(content: Any) -> Any:
+    if isinstance(content, str):
+        return content.removeprefix(PROTECTED)
+    return [_unprotected(each) for each in content] if isinstance(content, list) else content
 
 
 def find(name: str) -> Command | None:
@@ -93,4 +105,4 @@ def every() -> list[Command]:
     return [command for name in _MODULES if (command := find(name)) is not None]
 
 
-__all__ = ["Invocation", "every", "find", "first", "understand"]
+__all__ = ["PROTECTED", "Invocation", "every", "find", "first", "understand", "unprotected"]

@@ -167,16 +167,18 @@ def run(work: Coroutine[Any, Any, int], options: Common) -> int:
     On asyncio's own loop: such a command makes a handful of calls, and importing uvloop would
     take longer than it saves.
     """
+    stop = _Stop()
+    heeded = stop.heeded(work)
     try:
         import proxyables.net.dialing  # noqa: F401 - while the collector rests
 
         collector.wake()
         logs.configure(options, logging.ERROR)
-        stop = _Stop()
         with asyncio.Runner() as runner:
-            code = runner.run(stop.heeded(work))
+            code = runner.run(heeded)
     finally:
-        work.close()  # Ctrl-C may come before it has begun
+        heeded.close()  # Ctrl-C may come before they have begun
+        work.close()
     return stop.obey() or code
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxyables_cli.arguments import Words, protect_negative, settle, unprotected
+from proxyables_cli.arguments import Words, protect_negative, settle
+from proxyables_cli.commands import PROTECTED, unprotected
 from proxyables_cli.exits import Code, Failure
 
 
@@ -101,7 +102,7 @@ def test_a_json_file_that_is_not_text_is_explained(tmp_path: Path) -> None:
 def test_negative_numbers_are_no_options() -> None:
     words = ["call", ":9000", "add", "-5", "-2.5e3", "-x", "--", "-5"]
     assert protect_negative(words) == [
-        *("call", ":9000", "add", "\0-5", "\0-2.5e3", "-x", "--", "-5")
+        *("call", ":9000", "add", f"{PROTECTED}-5", f"{PROTECTED}-2.5e3", "-x", "--", "-5")
     ]
 
 

@@ -14,8 +14,7 @@ import time
 
 import pytest
 
-from cli.processes import COMMAND, Cli, Server, Starter
-from cli.processes import PATIENCE, Cli, Server, Starter, until
+from cli.processes import COMMAND, PATIENCE, Cli, Server, Starter, until
 
 KEYWORDS = '[["a","2",[1]],{"k":"v","n":{"$bytes":"AP8="}}]\n'
 
@@ -336,3 +335,32 @@ def test_a_call_that_is_to_outlive_its_terminal_does(cli: Cli, shop: Server) -> 
     process.send_signal(signal.SIGHUP)
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, b'"done"\n', b"")
+
+
+NEGATIVE = """
+class Notes:
+    def text(self, text: str) -> list:
+        return [type(text).__name__, text]
+    def __call__(self, text: str) -> list:
+        return self.text(text)
+notes = Notes()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (["text", "-5"], '["str","-5"]\n'),
+        (["text", "-1e3"], '["str","-1e3"]\n'),
+        (["text", "--", "-5"], '["str","-5"]\n'),
+        (["text", ":=-5"], '["int",-5]\n'),
+        ([".", "-5"], '["str","-5"]\n'),
+        (["text", "-5", "-o", "json", "--timeout=9s"], '["str","-5"]\n'),
+    ],
+)
+def test_a_negative_number_is_text_where_text_is_wanted(
+    cli: Cli, serve: Starter, words: list[str], out: str
+) -> None:
+    (cli.directory / "notes.py").write_text(NEGATIVE)
+    server = serve("notes:notes", "--tcp", ":0")
+    assert cli("call", server.address, *words).out == out

@@ -36,7 +36,6 @@ from proxyables.wire.instructions import (
 )
 
 from .arguments import Arguments
-from .costs import check_call_cost, check_cost, check_filling
 from .costs import check_call_cost, check_cost, check_filling, check_growth
 from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find

@@ -193,7 +193,7 @@ class BlockingProxy(BlockingOperators):
         told = self._told()
         if "keys" in self._desk.methods_of(told):  # a mapping, whose items have no numbers
             keys: list[Any] = list(self)
-            return reversed(keys)
+            return iter(keys[::-1])
         if told.get("sized") is False or told.get("indexable") is False:
             raise TypeError(f"{_name_in(told)!r} object is not reversible")
         return (self[place] for place in range(len(self) - 1, -1, -1))

@@ -14,12 +14,12 @@ from typing import Any
 
 from proxyables.errors import ConnectionClosed
 from proxyables_cli.connecting import Place
-from proxyables_cli.exits import Code, Failure, OutputClosed, explain, talk
+from proxyables_cli.exits import Code, Failure, OutputClosed, escaped, explain, talk
 from proxyables_cli.repl import failures, scripts
 from proxyables_cli.repl.compiling import Cell, Compiler, Shows, command_of, dedented, parts_of
 from proxyables_cli.repl.completion.remote import Descriptions
 from proxyables_cli.repl.connections import Connection, Connections
-from proxyables_cli.repl.display import Display, escaped
+from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.jobs import Job, Jobs
