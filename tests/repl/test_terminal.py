@@ -172,6 +172,34 @@ def test_jobs_run_in_the_background(terminal: Terminal) -> None:
     assert "job 4 cancelled" not in terminal.text
 
 
+STAYS = """stays = True
+soon = asyncio.get_running_loop().call_soon  # when the cell waits
+async def stay():
+    soon(print, 'here')
+    while stays:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            soon(print, 'again')
+"""
+
+
+def test_a_cell_that_was_left_alone_is_a_job(terminal: Terminal) -> None:
+    terminal.type(f"\x1b[200~{STAYS}\x1b[201~")
+    terminal.enter("", ">>>")
+    terminal.type("await stay()\r")
+    terminal.wait("\nhere")
+    for count in range(1, 4):
+        terminal.type("\x03")
+        terminal.until(lambda count=count: terminal.text.count("again") == count + 1, 10)
+    terminal.wait("it does not end; it goes on in the background as job 1")
+    terminal.wait_prompt()
+    assert "s  await stay()" in terminal.enter("%jobs", "\n1  ")
+    terminal.enter("stays = False", ">>>")
+    terminal.enter("%cancel 1", "job 1 done after")
+    leave(terminal)
+
+
 def test_completion_menu(terminal: Terminal) -> None:
     terminal.type("obj.acc")
     terminal.until(lambda: "accounts" in terminal.below, 10)

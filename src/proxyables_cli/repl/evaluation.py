@@ -37,11 +37,13 @@ class Outcome:
         ending: How it ended.
         seconds: How long it ran.
         error: What it raised, for RAISED and EXITED.
+        task: What goes on, for ABANDONED.
     """
 
     ending: Ending
     seconds: float = 0.0
     error: BaseException | None = None
+    task: asyncio.Task[Outcome] | None = None
 
 
 class Evaluator:
@@ -66,7 +68,6 @@ class Evaluator:
         self.compiler = compiler
         self._scope = scope
         self._context = contextvars.copy_context()
-        self._abandoned: set[asyncio.Task[Outcome]] = set()
         scope.names[DISPLAY] = show
         scope.names[COMMAND] = command
 
@@ -121,9 +122,7 @@ class Evaluator:
             await asyncio.wait({task})
             raise
         if not task.done():
-            self._abandoned.add(task)
-            task.add_done_callback(self._abandoned.discard)
-            return Outcome(Ending.ABANDONED)
+            return Outcome(Ending.ABANDONED, task=task)
         if task.cancelled():  # before its first step
             return Outcome(Ending.CANCELLED)
         stop = task.exception()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from proxyables_cli.exits import Code, Failure
-from proxyables_cli.repl.evaluation import Outcome
+from proxyables_cli.repl.evaluation import Ending, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,14 @@ class Job:
         source: Its code.
         started: When, on `time.monotonic`'s clock.
         task: Ends with what became of it.
+        resists: Whether it has been cancelled, and went on.
     """
 
     number: int
     source: str
     started: float
     task: asyncio.Task[Outcome]
+    resists: bool = False
 
     @property
     def seconds(self) -> float:
@@ -48,10 +50,10 @@ class Jobs:
     def __iter__(self) -> Iterator[Job]:
         return iter(self._running.values())
 
-    def add(self, source: str, task: asyncio.Task[Outcome]) -> Job:
+    def add(self, source: str, task: asyncio.Task[Outcome], *, resists: bool = False) -> Job:
         """Takes a cell that has been started."""
         self._last += 1
-        job = Job(self._last, source, time.monotonic(), task)
+        job = Job(self._last, source, time.monotonic(), task, resists)
         self._running[job.number] = job
         task.add_done_callback(lambda _: self._on_end(job))
         return job
@@ -71,16 +73,18 @@ class Jobs:
 
     async def close(self) -> None:
         """Cancels all that are left, without telling of them."""
-        tasks = [job.task for job in self]
+        jobs = list(self)
         self._running.clear()
-        for task in tasks:
-            task.cancel()
+        for job in jobs:
+            job.task.cancel()
+        tasks = [job.task for job in jobs if not job.resists]
         if tasks:
             await asyncio.wait(tasks)
 
     def _on_end(self, job: Job) -> None:
         if self._running.pop(job.number, None) is not None and not job.task.cancelled():
-            self._report(job, job.task.result())
+            error = job.task.exception()  # an interrupt around the cell; it has no outcome then
+            self._report(job, Outcome(Ending.CANCELLED) if error else job.task.result())
 
 
 __all__ = ["Job", "Jobs"]

@@ -214,7 +214,7 @@ class Session:
         entry = self._entry(text, is_command=True)
         outcome = await self.evaluator.supervise(lambda: self.command(line))
         self.record.end(entry, outcome, self.scope.names)
-        self.report(outcome)
+        self.report(outcome, text)
         following, self._following = self._following, None
         if following is not None:
             return await self._enter_cell(following)
@@ -356,8 +356,9 @@ class Session:
                 talk(f"cancelled after {outcome.seconds:.1f}s", name="")
             case Ending.TIMED_OUT:
                 talk(f"timed out after {outcome.seconds:.1f}s", name="")
-            case Ending.ABANDONED:
-                talk("it does not end; it goes on in the background", name="")
+            case Ending.ABANDONED if outcome.task is not None:
+                job = self.jobs.add(source.strip("\n"), outcome.task, resists=True)
+                talk(f"it does not end; it goes on in the background as job {job.number}", name="")
             case Ending.EXITED:
                 self.leave(scripts.code_of_exit(outcome.error))
             case Ending.RAISED if isinstance(outcome.error, Failure):
