@@ -290,6 +290,12 @@ def test_what_was_pasted_together_is_several_inputs(type_: Type) -> None:
     assert type_("7\n%quit\n8") == "7\n"
 
 
+def test_refs_are_of_connections_that_stand(type_: Type) -> None:
+    held = "ada = obj.accounts[0]"
+    assert "\n  ada  <" in type_(held, "%refs")
+    assert type_(held, "%reconnect", "bob = obj.accounts[1]", "%refs").count("\n  ") == 1
+
+
 def test_history(type_: Type) -> None:
     assert type_("x = 1", "x", "%history 2") == "x\n%history 2\n"
     assert type_("x = 1", "%history 9") == "x = 1\n%history 9\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import proxyables
 from proxyables_cli.exits import Code, Failure, escaped
@@ -64,7 +64,8 @@ async def _refs(session: Session, rest: str) -> None:
         )
     for name in session.scope.mine():
         value = session.scope.names[name]
-        if is_remote(value):
+        # What a connection gave that is gone holds nothing any more.
+        if is_remote(value) and not cast(proxyables.Peer, proxyables.peer_of(value)).closed:
             session.write(f"  {name}  {escaped(repr(value), characters=200)}")
 
 
