@@ -23,34 +23,27 @@ from connections import connected, on_both_loops
 from nests import Nest
 from proxyables import Policy, expose, hidden, restrict
 from proxyables.errors import AccessDenied, ProxyError, RemoteError
-from proxyables.wire.instructions import CALL, COPY, ITEM, OPERATE, SETITEM, Step
+from proxyables.objects.tables import RUN_BY_BUILTINS
+from proxyables.wire.instructions import (
+    CALL,
+    COPY,
+    ITEM,
+    OPERATE,
+    SETITEM,
+    Step,
+)
 from proxyables.wire.registration import REGISTRATION
+from vaults import RAN, vault, watched
 
-RAN: list[str] = []
-METHODS = (
-    *("iter", "getitem", "len", "index", "int", "float", "hash", "eq", "lt", "le", "repr", "str"),
-    *("format", "bytes", "add", "radd", "contains", "call", "keys", "items", "fspath"),
-    *("length_hint", "complex", "bool", "next", "trunc", "round", "reversed"),
-)
-
-
-DENYING = Policy(
-    deny=["keys", "items", *(f"__{name}__" for name in METHODS if name not in ("call", "add"))]
-)
+IN_PLACE = {
+    name for name in RUN_BY_BUILTINS if name[:3] == "__i" and f"__{name[3:]}" in RUN_BY_BUILTINS
+}
+DENYING = Policy(deny=sorted(RUN_BY_BUILTINS - {"__call__", "__add__", "__setitem__", *IN_PLACE}))
 
 
-def _watched(name: str, mark: Any) -> Any:
-    def method(self: Any, *args: Any) -> Any:
-        RAN.append(name)
-        raise TypeError(name)
-
-    return mark(method)
-
-
-def vault(mark: Any = hidden) -> Any:
-    """Returns an object whose special methods are marked."""
-    dunder = {name: f"__{name}__" for name in METHODS} | {"keys": "keys", "items": "items"}
-    return type("Vault", (), {dunder[name]: _watched(name, mark) for name in METHODS})()
+@pytest.fixture(autouse=True)
+def _nothing_ran() -> None:
+    RAN.clear()
 
 
 class Shelf:
@@ -132,7 +125,6 @@ def test_a_builtin_runs_nothing_that_is_refused(way: str) -> None:
         (Policy(strict=True), lambda method: method),
         (DENYING, lambda method: method),
     ):
-        RAN.clear()
         refused = vault(mark)
         with pytest.raises(AccessDenied):
             Nest(expose(Shelf)(), policy=policy).run(*ways(refused)[way])
@@ -152,7 +144,7 @@ def allowed(policy: Policy, chains: dict[str, list[Step]]) -> None:
 def test_what_the_policy_lets_pass_goes_on_as_in_python() -> None:
     lent = vault(lambda method: method)
     allowed(Policy(), ways(lent))
-    assert set(RAN) >= {"iter", "keys", "index", "hash", "eq"}
+    assert set(RAN) >= {"__iter__", "keys", "__index__", "__hash__", "__eq__"}
     without = {way: chain for way, chain in ways(vault(expose)).items() if way != "itemgetter"}
     allowed(Policy(strict=True), without)
 
@@ -205,7 +197,7 @@ def test_the_methods_of_authors_are_given_what_they_are_given() -> None:
 
 
 def test_the_refusal_tells_which() -> None:
-    rows = type("Rows", (), {"__iter__": _watched("iter", hidden)})()
+    rows = type("Rows", (), {"__iter__": watched("__iter__", hidden)})()
     for chain, which in (
         (call("list", "insert", 0, vault()), "argument 2"),
         (call("list", "sort", key=vault()), "argument 'key'"),
@@ -218,12 +210,12 @@ def test_the_refusal_tells_which() -> None:
 
 def test_under_an_allow_list_the_root_itself_is_no_argument() -> None:
     root = Shelf()
-    type(root).__iter__ = _watched("iter", lambda method: method)  # type: ignore[attr-defined]
+    type(root).__iter__ = watched("__iter__", lambda method: method)  # type: ignore[attr-defined]
     try:
         for _ in range(2):
             with pytest.raises(AccessDenied):
                 Nest(root, policy=Policy(allow=["set"])).run(*call("set", "union", root))
-            with pytest.raises(TypeError, match="iter"):
+            with pytest.raises(TypeError, match="__iter__"):
                 Nest(root, policy=Policy(allow=["set"])).run(*call("set", "union", Shelf()))
     finally:
         del type(root).__iter__  # type: ignore[attr-defined]
@@ -245,7 +237,6 @@ class Number(int):
 
 @pytest.mark.parametrize("value", [Copied(a=1), Number(5)])
 def test_a_copy_runs_nothing_that_is_refused(value: Any) -> None:
-    RAN.clear()
     with pytest.raises(AccessDenied):
         Nest(Shelf()).executor.run(value, [[COPY]])
     assert RAN == []

@@ -12,7 +12,7 @@ import enum
 import functools
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -55,6 +55,15 @@ _KNOWN = frozenset(
 )
 _CACHED = type(functools.lru_cache(maxsize=1)(len))
 _FORWARDS = "proxyables.objects.wrappers"
+_HASHED = frozenset({set, frozenset, dict})
+_ORDER = ("__lt__", "__gt__", "__le__", "__ge__", "__eq__")
+# What operators and methods of a container run of its items.
+_RUN_OF_ITEMS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("repr", "str", "format"), ("__repr__",)),
+    **dict.fromkeys(("eq", "ne", "contains", "index", "count", "remove"), ("__eq__", "__ne__")),
+    **dict.fromkeys(("lt", "le", "gt", "ge", "sort"), _ORDER),
+    "hash": ("__hash__",),
+}
 _MAX_WRAPPERS = 8
 _MAX_REMEMBERED = 4096
 
@@ -78,6 +87,10 @@ class Arguments:
         Raises:
             AccessDenied: It is a builtin, and one of them has a method that is not for this peer.
         """
+        if not self._policy.may_refuse_methods():
+            return
+        if type(function) is BuiltinFunctionType and function.__name__ in _RUN_OF_ITEMS:
+            self._check_items(function.__name__, function.__self__)
         if self._are_plain(args) and self._are_plain(keywords.values()):
             return
         if is_cached(function):
@@ -94,6 +107,10 @@ class Arguments:
         Raises:
             AccessDenied: As `check_call` does.
         """
+        if not self._policy.may_refuse_methods():
+            return
+        if name in _RUN_OF_ITEMS:
+            self._check_items(name, target)
         if self._are_plain(args) or not _is_builtin_method(target, _methods(name)):
             return
         kind = type(_unwrapped(target))
@@ -108,7 +125,7 @@ class Arguments:
         Raises:
             AccessDenied: As `check_call` does.
         """
-        if self._are_plain((key, *new)):
+        if self._are_plain((key, *new)) or not self._policy.may_refuse_methods():
             return
         if not _is_builtin_method(target, ("__setitem__" if new else "__getitem__",)):
             return
@@ -120,7 +137,26 @@ class Arguments:
     def _are_plain(self, values: Iterable[object]) -> bool:
         return self._trusted.issuperset(map(type, values))
 
+    def _check_items(self, name: str, target: object) -> None:
+        """Refuses what would run a method of the items of a builtin container."""
+        target = _unwrapped(target)
+        if type(target) in _HASHED and name == "contains":
+            return  # only what was put there under the very same hash is compared
+        if type(target) in self._trusted or not _is_builtin_method(target, _methods(name)):
+            return
+        for each in self._objects_in(target):
+            for method in _RUN_OF_ITEMS[name] if each is not target else ():
+                found = find(type(each), method)
+                if found is not None and type(found.raw) is FunctionType:
+                    self._policy.check_method(method, each)
+
     def _check(self, value: object, which: str) -> None:
+        for each in self._objects_in(value):
+            if type(each) not in _CONTAINERS:
+                self._check_methods(each, which)
+
+    def _objects_in(self, value: object) -> Iterator[object]:
+        """Yields what is no plain value: `value`, and what is inside of it."""
         waiting = [value]
         seen: set[int] = set()  # containers may hold themselves
         while waiting:
@@ -137,8 +173,8 @@ class Arguments:
             if self._is_value(kind):
                 if not rules.is_standard_value(kind) and enum.Enum not in mro_of(kind):
                     waiting += held_members(each).values()
-            elif kind not in _CONTAINERS:
-                self._check_methods(each, which)
+            else:
+                yield each
 
     def _check_methods(self, value: object, which: str) -> None:
         kind = type(value)

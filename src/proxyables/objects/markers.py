@@ -18,6 +18,7 @@ from proxyables.frozen import frozen
 from .inspection import find, instance_dict, mro_of, namespace_of, wrapped_function
 
 MARK = "__proxyables_mark__"
+_is_anything_hidden = False
 
 Where = Literal["loop", "thread"]
 T = TypeVar("T")
@@ -72,7 +73,15 @@ def hidden(obj: T) -> T:
     Raises:
         TypeError: `obj` cannot carry a mark.
     """
-    return _put(obj, Mark(exposed=False))
+    global _is_anything_hidden
+    marked = _put(obj, Mark(exposed=False))
+    _is_anything_hidden = True
+    return marked
+
+
+def is_anything_hidden() -> bool:
+    """Whether `hidden` was ever used in this process."""
+    return _is_anything_hidden
 
 
 def mark_of(raw: object) -> Mark | None:
@@ -176,6 +185,7 @@ __all__ = [
     "class_mark",
     "expose",
     "hidden",
+    "is_anything_hidden",
     "mark_of",
     "name_mark",
     "run_of",

@@ -50,8 +50,10 @@ from .inspection import (
     qualname_of,
     wrapped_function,
 )
+from .markers import Mark, class_mark, is_anything_hidden, mark_of, name_mark
 from .markers import Mark, class_mark, mark_of, name_mark
 from .names import MAX_NAME, Patterns, name_reason
+from .names import Patterns, name_reason
 from .rules import Kind
 
 _MAX_REMEMBERED = 4096
@@ -308,6 +310,10 @@ class Policy:
         reason = self._method_reason(target, method)
         if reason is not None:
             raise denied(method, reason)
+
+    def may_refuse_methods(self) -> bool:
+        """Whether there may be special methods that this policy refuses."""
+        return bool(self._strict or self._deny or self._allow) or is_anything_hidden()
 
     def check_handing(self, target: object) -> bool:
         """Refuses, or lets a builtin have an object, of which it may run any special method.
