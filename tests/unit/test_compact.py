@@ -32,6 +32,7 @@ from proxyables.wire.dialect import ByReference, Chain
 from proxyables.wire.instructions import CALL, EXECUTE, ITEMS, RELEASE, RETURN, THROW
 from proxyables.wire.payloads import Opaque
 from proxyables.wire.registration import REGISTRATION
+from proxyables.wire.values import ENUM, load_value
 
 UTC = datetime.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -792,3 +793,25 @@ def test_timestamps_are_no_keys_with_a_hash_of_the_senders_choice() -> None:
     stamps = {msgpack.Timestamp(place, 5): place for place in range(1000)}
     found = codec.decode(msgpack.packb([RETURN, stamps]))[1]
     assert {type(each) for each in found} == {float}
+
+
+@pytest.mark.parametrize("kind", [enum.Flag, enum.IntFlag])
+def test_combinations_of_flags_are_not_kept_without_end(kind: type[enum.Flag]) -> None:
+    told = {f"BIT_{place}": 1 << place for place in range(20)}
+    made: Any = proxyables.by_value(kind("Many", told), name=f"tests.Many{kind.__name__}")
+
+    def load(value: int) -> Any:
+        return load_value(ENUM, [f"tests.Many{kind.__name__}", None, value])
+
+    assert load(3) == made(3)
+    refused = 0
+    for value in range(1, 10_000):
+        try:
+            assert load(value).value == value
+        except ValueError:
+            refused += 1
+    assert refused > 5000
+    assert len(made._value2member_map_) <= 4096
+    assert load(3) == made(3)
+    with pytest.raises(ValueError, match="malformed member"):
+        load(1 << 60_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import time
 from array import array
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
+from proxyables.objects import text_encodings
 from proxyables.objects.costs import check_call_cost, check_cost
 
 LIMITS = Limits()
@@ -353,3 +355,39 @@ def test_sets_that_have_one_hash_are_not_merged() -> None:
     with pytest.raises(ValueError, match="the same hash"):
         check_cost("or", set(), [values], LIMITS)
     check_cost("or", set(), [{1, 2}], LIMITS)
+
+
+@pytest.fixture
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_encodings, "_unknown", set())
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_names_that_are_no_encodings_are_not_looked_up_without_end() -> None:
+    for name in ("x" * 1000, "ü", "utf-8" + "-" * 100):
+        with pytest.raises(LookupError, match="unknown encoding"):
+            check_call_cost("x".encode, [name], {}, LIMITS)
+    check_call_cost(b"x".decode, ["my-own"], {}, LIMITS)  # may be the application's
+    for place in range(100):
+        with contextlib.suppress(LookupError):
+            check_call_cost("x".encode, [], {"encoding": f"none-{place}"}, LIMITS)
+    assert len(text_encodings._unknown) == 64
+    for function, args in (("x".encode, ["x" * 9]), (bytes, ["x", "no"]), (str, [b"x", "no"])):
+        with pytest.raises(LookupError):
+            check_call_cost(function, args, {}, LIMITS)
+    check_call_cost(b"x".decode, ["my-own"], {}, LIMITS)
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("name", ["utf-8", "UTF8", "latin-1", "ISO-8859-15", "cp1252", "utf_16"])
+def test_encodings_are_found(name: str) -> None:
+    check_call_cost("x".encode, [name, "replace"], {}, LIMITS)
+    check_call_cost(str, [b"x", name], {}, LIMITS)
+    assert not text_encodings._unknown
+
+
+def test_encodings_that_take_the_square_take_short_texts() -> None:
+    check_call_cost("münchen".encode, ["idna"], {}, LIMITS)
+    for function, name in ((("ü" * 5000).encode, "punycode"), ((b"x" * 5000).decode, "IDNA")):
+        with pytest.raises(ValueError, match="4096"):
+            check_call_cost(function, [name], {}, LIMITS)

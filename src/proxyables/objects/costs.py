@@ -19,10 +19,22 @@ from proxyables.wire.nesting import HASHED, SHOWN, Nesting
 from . import arithmetic
 from .estimates import ESTIMATES, FILLED, GROWN, estimate_path
 from .inspection import find
-from .sizes import SEQUENCES, base_of, count_of, is_array, is_bounded, is_path, items_of, size_of
+from .sizes import (
+    SEQUENCES,
+    TEXTS,
+    base_of,
+    count_of,
+    is_array,
+    is_bounded,
+    is_path,
+    items_of,
+    length_of,
+    size_of,
+)
 from .spreading import check_spread
 
-_MAKERS = frozenset({bytes, bytearray, list, tuple, set, frozenset, dict, int})
+_MAKERS = frozenset({bytes, bytearray, str, list, tuple, set, frozenset, dict, int})
+_CODING = frozenset({"encode", "decode"})
 _OWNERS = (*SEQUENCES, set, frozenset, dict, int, range)
 _TABLES = (set, frozenset, dict)
 _SMALL_PART = 65_536
@@ -53,6 +65,7 @@ def check_call_cost(
     Raises:
         LimitExceeded: Its outcome would be over ``max_message`` or ``max_integer_bits``.
         ValueError: It would put many values that have one hash into a table.
+        LookupError: It names an encoding that there is not.
     """
     kind = type(function)
     if kind is FunctionType or kind is MethodType:  # an author's own
@@ -72,6 +85,10 @@ def check_call_cost(
     elif function is int:
         arithmetic.check_text(args, limits)
         return
+    elif function in TEXTS and (len(args) > 1 or keywords):  # bytes("x", "utf-8")
+        _check_encoding(args[0] if args else None, args[1:], keywords)
+    elif function is str:
+        return
     elif args and count_of(args[0]) is not None:  # bytes(10**12)
         _check_size(count_of(args[0]) or 0, limits)
     elif function in _TABLES:
@@ -83,6 +100,8 @@ def check_call_cost(
 def _check_method(
     owner: Any, name: str, args: Sequence[Any], keywords: Mapping[str, Any], limits: Limits
 ) -> None:
+    if name in _CODING and base_of(owner, TEXTS) is not None:
+        _check_encoding(owner, args, keywords)
     estimate = ESTIMATES.get(name)
     if estimate is not None:
         _check_size(estimate(owner, *args, *keywords.values()), limits)
@@ -95,6 +114,13 @@ def _check_method(
             _check_tables(args, limits)
     elif type(owner) is range:  # index and count
         _check_search(owner, args, limits)
+
+
+def _check_encoding(text: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+    from .text_encodings import check_encoding  # hardly any connection needs it
+
+    for name in (*args[:1], keywords.get("encoding")):
+        check_encoding(name, length_of(text))
 
 
 def check_filling(items: object, limits: Limits) -> None:

@@ -19,6 +19,8 @@ from .registration import REGISTRATION, is_named_tuple
 
 _HEAP_TYPE = 1 << 9
 """Of a class that was made by a class statement."""
+_MOST_BITS = 128
+_MOST_COMBINATIONS = 4096
 
 
 def dump_enum(value: enum.Enum) -> Any:
@@ -39,6 +41,12 @@ def load_enum(value: Any) -> object:
     if member in cls.__members__:
         return cls.__members__[member]
     want(issubclass(cls, enum.Flag) and type(plain) is int, f"member of {name}")
+    # The class keeps every combination that it was ever asked for, of unknown bits as well.
+    known = cls._value2member_map_
+    if plain not in known:
+        most = max(_MOST_BITS, cls._flag_mask_.bit_length())
+        want(plain.bit_length() <= most, f"member of {name}")
+        want(len(known) < _MOST_COMBINATIONS, f"member of {name}: too many combinations")
     return cls(plain)
 
 
