@@ -350,6 +350,15 @@ def test_values_that_all_have_one_hash_make_no_table(function: Any) -> None:
     assert time.process_time() - started < 1
 
 
+@pytest.mark.parametrize("function", [{}.update, dict])
+@pytest.mark.parametrize("pair", [list, tuple])
+def test_pairs_whose_keys_have_one_hash_make_no_table(function: Any, pair: Any) -> None:
+    pairs = [pair(((2**61 - 1) * place, place)) for place in range(1000)]
+    with pytest.raises(ValueError, match="the same hash"):
+        check_call_cost(function, [pairs], {}, LIMITS)
+    check_call_cost(function, [[(place, 1) for place in range(1000)]], {}, LIMITS)
+
+
 def test_sets_that_have_one_hash_are_not_merged() -> None:
     values = {(2**61 - 1) * place for place in range(200)}
     with pytest.raises(ValueError, match="the same hash"):

@@ -175,8 +175,9 @@ def _check_tables(args: Sequence[Any], limits: Limits) -> None:
     for arg in args:
         check_spread(arg)
         if type(arg) in (list, tuple):
-            for each in arg:  # each is to be a key and its value, and is made a list for it
+            for each in arg:  # each may be a key and its value, and is made a list for it
                 check_filling(each, limits)
+            check_spread([each[0] for each in arg if type(each) in (list, tuple) and each])
 
 
 def _check_hashed(value: Any, _args: Sequence[Any], limits: Limits) -> None:
