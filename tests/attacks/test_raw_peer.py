@@ -442,6 +442,23 @@ WALKS: dict[str, list[Any]] = {
         [CALL, [[]]],
         [SETITEM, 0, ext(9, [0, 10**12, 1])],
     ],
+    "a decimal of a million digits": [
+        [GET, "same"],
+        [CALL, [ext(15, "1E+1000000")]],
+        [OPERATE, "int"],
+    ],
+    "a boolean shifted": [[GET, "same"], [CALL, [True]], [OPERATE, "lshift", [20_000_000_000]]],
+    "the power of a fraction": [[GET, "count"], [OPERATE, "pow", [ext(16, [10**9, 1])]]],
+    "a search through a range": [
+        [GET, "same"],
+        [CALL, [ext(9, [0, 10**18, 1])]],
+        [OPERATE, "contains", [0.5]],
+    ],
+    "an array as long as all memory": [
+        [GET, "same"],
+        [CALL, [ext(23, [0, "<b", [1], b"a"])]],
+        [OPERATE, "mul", [3_000_000_000]],
+    ],
     "a stream inside an argument": [
         [GET, "same"],
         [CALL, [chain(None, [GET, "rows"], [STREAM, 1])]],
