@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import operator
 import time
 from array import array
@@ -400,3 +401,10 @@ def test_encodings_that_take_the_square_take_short_texts() -> None:
     for function, name in ((("ü" * 5000).encode, "punycode"), ((b"x" * 5000).decode, "IDNA")):
         with pytest.raises(ValueError, match="4096"):
             check_call_cost(function, [name], {}, LIMITS)
+
+
+def test_formats_of_times_are_short() -> None:
+    function = datetime.datetime(2024, 1, 1).strptime
+    check_call_cost(function, ["2024", "%Y"], {}, LIMITS)
+    with pytest.raises(ValueError, match="4096"):
+        check_call_cost(function, ["2024", "%Y" + "x" * 10_000], {}, LIMITS)

@@ -34,6 +34,7 @@ from .sizes import (
 from .spreading import check_spread
 
 _MAKERS = frozenset({bytes, bytearray, str, list, tuple, set, frozenset, dict, int})
+_LONGEST_PATTERN = 4096
 _CODING = frozenset({"encode", "decode"})
 _OWNERS = (*SEQUENCES, set, frozenset, dict, int, range)
 _TABLES = (set, frozenset, dict)
@@ -64,7 +65,7 @@ def check_call_cost(
 
     Raises:
         LimitExceeded: Its outcome would be over ``max_message`` or ``max_integer_bits``.
-        ValueError: It would put many values that have one hash into a table.
+        ValueError: It would put many values that have one hash into a table, or takes long formats.
         LookupError: It names an encoding that there is not.
     """
     kind = type(function)
@@ -74,6 +75,8 @@ def check_call_cost(
         owner, name = function.__self__, function.__name__
         if name in arithmetic.METHODS:
             arithmetic.check_method(owner, name, args, limits)
+        elif name == "strptime":
+            _check_pattern(args)
         elif owner is dict:  # dict.fromkeys
             _check_tables(args, limits)
         elif issubclass(type(owner), _OWNERS) or is_array(owner):
@@ -121,6 +124,13 @@ def _check_encoding(text: Any, args: Sequence[Any], keywords: Mapping[str, Any])
 
     for name in (*args[:1], keywords.get("encoding")):
         check_encoding(name, length_of(text))
+
+
+def _check_pattern(args: Sequence[Any]) -> None:
+    """A format of times becomes a regular expression, which the interpreter keeps for a while."""
+    for text in args:
+        if length_of(text) > _LONGEST_PATTERN:
+            raise ValueError(f"strptime takes at most {_LONGEST_PATTERN} characters here")
 
 
 def check_filling(items: object, limits: Limits) -> None:
