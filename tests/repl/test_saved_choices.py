@@ -39,6 +39,7 @@ def same_again(
     except Exception as error:
         raise AssertionError(f"{error!r} in\n{text}") from error
     assert capsys.readouterr().out == typed.out, text
+    assert "    # " not in text
     return text
 
 
@@ -181,6 +182,29 @@ def test_what_needs_an_input_that_is_not_saved_is_left_out_and_named(
     wanted = [f"input {n} uses {name}, which comes from no saved input" for n, name in left.items()]
     assert [each.removesuffix(": left out") for each in told if "px." not in each] == wanted
     run_program(text)
+
+
+REBOUND = [
+    ["print(sum(obj.numbers))", "sum = 3", "print(sum)"],
+    ["def total(): return sum([1, 2])", "print(total())", "sum = 3", "print(sum)"],
+    ["import time as t0; t0.sleep(0)", "t0 = obj.x", "print(t0)"],
+    ["json = 5", "print(json)", "import json", "print(json.dumps(1))"],
+    ["from math import floor as f\nprint(f(2.5))", "from math import ceil as f", "print(f(2.5))"],
+    ["x: int = 5", "def more():\n    global x\n    x += 1", "more()", "print(x)"],
+    ["if obj.x:\n    x: int = obj.x  # three\n    y: int", "global x", "x += 1\nprint(x)",
+     "def more():\n    global x\n    y: int = 2\n    x += y", "more()", "print(x)"],
+    ["class A:\n    len: int = 1\nprint(A.len, len('ab'))", "for len in 'ab': print(len)"],
+    ["from __future__ import annotations", "import os, os.path", "import os.path",
+     "print(os.path.sep)"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [Form.ASYNCIO, Form.BLOCKING], ids=["asyncio", "blocking"])
+@pytest.mark.parametrize("sources", REBOUND, ids=[each[0] for each in REBOUND])
+def test_names_that_are_bound_again(
+    address: str, sources: list[str], form: Form, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same_again(address, sources, form, capsys)
 
 
 FAILING = [

@@ -24,12 +24,16 @@ class Names:
         needed: What it reads before it has bound it.
         needed_later: What is read by the functions that it defines.
         imports: What its top-level imports bind, and from where.
+        made_otherwise: What all else in it binds.
+        declared: What it declares as global.
     """
 
     made: set[str] = field(default_factory=set)
     needed: set[str] = field(default_factory=set)
     needed_later: set[str] = field(default_factory=set)
     imports: dict[str, set[str]] = field(default_factory=dict)
+    made_otherwise: set[str] = field(default_factory=set)
+    declared: set[str] = field(default_factory=set)
 
     @property
     def is_open(self) -> bool:
@@ -40,14 +44,20 @@ class Names:
     def of(cls, body: Sequence[ast.stmt]) -> Names:
         """The names of some statements; none of what cannot be compiled."""
         names = cls()
-        for statement in body:
-            if isinstance(statement, (ast.Import, ast.ImportFrom)):
-                names._import(statement)
+        imports = [each for each in body if isinstance(each, (ast.Import, ast.ImportFrom))]
+        for statement in imports:
+            names._import(statement)
         try:
-            code = compile(ast.Module(list(body), []), "<saved>", "exec", _FLAGS, True)
+            code_tree = ast.Module(list(body), [])
+            code = compile(code_tree, "<saved>", "exec", _FLAGS, dont_inherit=True)
         except (SyntaxError, ValueError):
             return names
         names._read(code, at_once=True)
+        rest = [each for each in body if each not in imports]
+        names.made_otherwise = cls.of(rest).made if imports else names.made
+        for node in ast.walk(code_tree):
+            if isinstance(node, ast.Global):
+                names.declared.update(node.names)
         return names
 
     def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
@@ -79,8 +89,39 @@ class Names:
 def _used(code: CodeType) -> Iterator[tuple[bool, str]]:
     """The names of the session in the instructions of some code, and whether it reads them."""
     for instruction in dis.get_instructions(code):
-        if instruction.opname in _LOADS | _STORES:
-            yield instruction.opname in _LOADS, str(instruction.argval)
+        name = str(instruction.argval)
+        is_own = name.startswith("__") and name.strip("_")  # Python's, as `__annotations__`
+        if instruction.opname in _LOADS | _STORES and not is_own:
+            yield instruction.opname in _LOADS, name
+
+
+def rebound(names: Sequence[Names], given: Set[str]) -> set[str]:
+    """The names of some given ones, builtins and the like, that are read, and bound later.
+
+    In a function they would be local, and nothing before that.
+
+    Args:
+        names: Those of the inputs, in their order.
+        given: The names.
+    """
+    found: set[str] = set()
+    read: set[str] = set()
+    made: set[str] = set()
+    for each in names:
+        read |= each.needed | each.needed_later
+        found |= (each.made - made) & read & given
+        made |= each.made
+    return found
+
+
+def movable(names: Sequence[Names]) -> set[str]:
+    """What is bound by imports, always from the same place, and by nothing else."""
+    origins: dict[str, set[str]] = {}
+    for each in names:
+        for name, found in each.imports.items():
+            origins.setdefault(name, set()).update(found)
+    once = {name for name, found in origins.items() if len(found) == 1 or name == "*"}
+    return once.difference(*(each.made_otherwise for each in names))
 
 
 def lacking(kept: Mapping[int, Names], known: Set[str], given: Set[str]) -> dict[int, str]:
@@ -107,4 +148,4 @@ def lacking(kept: Mapping[int, Names], known: Set[str], given: Set[str]) -> dict
             return left
 
 
-__all__ = ["Names", "lacking"]
+__all__ = ["Names", "lacking", "movable", "rebound"]

@@ -15,10 +15,11 @@ from proxyables_cli.exits import Code, Failure
 from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.saving.blocking import blocking
+from proxyables_cli.repl.saving.declarations import undeclared
 from proxyables_cli.repl.saving.helpers import helpers_for, modules_of
 from proxyables_cli.repl.saving.layout import Unlike, physical
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
-from proxyables_cli.repl.saving.names import Names, lacking
+from proxyables_cli.repl.saving.names import Names, lacking, movable, rebound
 from proxyables_cli.repl.saving.typed import Statement, as_typed
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Program:
         self._form = form
         self._imports: dict[str, str] = {}  # and the comments behind them
         self._globals: set[str] = set()
+        self._movable: set[str] = set()
         self._uses: set[str] = set()
         self._body: list[str] = []
         self._names: dict[int, Names] = {}
@@ -102,6 +104,10 @@ class Program:
         if not any(entry.is_done and not entry.is_command for entry in entries):
             raise Failure(Code.USAGE, "there is nothing to save: no input has worked yet")
         self._names = {number: _names_of(entry) for number, entry in enumerate(entries, 1)}
+        every = list(self._names.values())
+        self._movable = movable(every)
+        self._globals = rebound(every, vars(builtins).keys())
+        self._globals = self._globals.union(*(names.declared for names in every))
         self._find_last_values()
         left: dict[int, str] = {}
         while found := self._lacking(self._put(entries, left)):
@@ -125,7 +131,8 @@ class Program:
                 self.left_out.append(f"input {number} {why}")
                 lines = [f"# {line}" for line in entry.source.splitlines()]
             else:
-                if not all(line.startswith("#") for line in lines):
+                fails = any(not line.startswith("#") for line in lines)  # again, in a test
+                if entry.is_done or fails:
                     kept[number] = self._names[number]
             self._body.extend(lines)
         return kept
@@ -174,16 +181,27 @@ class Program:
             found = lowered(entry.source, entry.number, places, entry.remote_names)
         else:
             found = as_typed(entry.source, entry.number)
+        declared = frozenset[str]() if self._form is Form.BLOCKING else self._globals
+        found = [undeclared(each, declared) for each in found]
         kept: list[Statement] = []
         for each in found:
             for tree in each.trees:
                 self._look(tree)
                 self._put_library(tree)
-            if hoists and each.trees and isinstance(each.trees[0], (ast.Import, ast.ImportFrom)):
+            if hoists and each.trees and self._is_movable(each.trees[0]):
                 self._imports[ast.unparse(each.trees[0])] = each.tail
                 each = Statement(each.lead, [], "", each.typed)
             kept.append(each)
         return kept
+
+    def _is_movable(self, tree: ast.stmt) -> bool:
+        """Whether a statement is an import that can stand at the beginning of the program."""
+        if not isinstance(tree, (ast.Import, ast.ImportFrom)):
+            return False
+        if isinstance(tree, ast.ImportFrom) and tree.module == "__future__":
+            return True
+        bound = {each.asname or each.name.partition(".")[0] for each in tree.names}
+        return bound <= self._movable
 
     def _look(self, tree: ast.stmt) -> None:
         for node in ast.walk(tree):
@@ -191,8 +209,6 @@ class Program:
                 if node.id in ("_err", "help"):
                     raise Unsaved(f"uses {node.id}, which only the REPL has")
                 self._uses.add(node.id)
-            elif isinstance(node, ast.Global):
-                self._globals.update(node.names)
 
     def _put_library(self, tree: ast.stmt) -> None:
         """Puts the library's functions in place of those of ``px``."""
