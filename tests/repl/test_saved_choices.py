@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,3 +280,36 @@ def test_what_is_only_read_is_not_fetched(address: str) -> None:
     assert "copy" not in text
     for source in sources[:3]:
         assert source in text
+
+
+def test_what_is_no_text_is_saved_as_a_comment(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a locale that is not UTF-8, a terminal gives such characters."""
+    path = tmp_path / "a.py"
+    sources = ["'\u00e4'", "'\udce4'", "1 / 0  # \udce4", f"%save {path}"]
+    asyncio.run(saved({"obj": address}, sources, Form.ASYNCIO))
+    assert "saved as" in capsys.readouterr().out
+    text = path.read_text("utf-8")
+    assert "print('\u00e4')" in text
+    run_program(text)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+def test_a_program_that_cannot_be_written_leaves_no_file(
+    address: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "a.py"
+    real = open
+
+    def full(name: str, mode: str) -> Any:
+        real(name, mode).close()
+        return real("/dev/full", "wb")
+
+    monkeypatch.setattr("builtins.open", full)
+    asyncio.run(saved({"obj": address}, ["1", f"%save {path}"], Form.ASYNCIO))
+    assert "cannot write" in capsys.readouterr().err
+    assert not path.exists()

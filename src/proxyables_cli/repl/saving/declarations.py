@@ -9,7 +9,7 @@ from proxyables_cli.repl.saving.typed import Statement
 
 
 def undeclared(statement: Statement, names: Set[str]) -> Statement:
-    """A statement without annotations of some names, and without declaring any outside functions."""
+    """A statement without annotations of some names, and without declaring any by itself."""
     changing = _Undeclared(names)
     trees = [ast.fix_missing_locations(changing.visit(tree)) for tree in statement.trees]
     return Statement(statement.lead, trees, statement.tail, statement.typed)

@@ -63,16 +63,27 @@ def save(session: Session, path: str, form: Form) -> list[str]:
         Failure: Nothing worked so far, or the file exists or cannot be written.
     """
     program = Program(session, form)
-    text = program.text()
+    # What a terminal of another encoding gave has no form in UTF-8, but is in comments only.
+    data = program.text().encode("utf-8", "backslashreplace")
     try:
-        with open(os.path.expanduser(path), "x", encoding="utf-8") as file:
-            file.write(text)
+        _write(os.path.expanduser(path), data)
     except FileExistsError:
         raise Failure(Code.USAGE, f"{path!r} exists", "choose another name") from None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise Failure(Code.USAGE, f"cannot write {path!r}: {why}") from None
     return program.left_out
+
+
+def _write(path: str, data: bytes) -> None:
+    """Writes a new file, whole or not at all."""
+    with open(path, "xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+        except OSError:
+            os.unlink(path)
+            raise
 
 
 class Program:
