@@ -333,6 +333,21 @@ async def test_comparisons() -> None:
 
 
 @on_both_loops
+async def test_a_power_may_have_a_modulus() -> None:
+    class Count:
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def __pow__(self, exponent: int, modulus: int | None = None) -> int:
+            return pow(self.value, exponent, modulus)
+
+    async with connected(Count(7)) as (client, _):
+        assert await pow(client.root, 2) == 49
+        assert await pow(client.root, 2, 5) == 4
+        assert await pow(client.root.value, 2, 5) == 4
+
+
+@on_both_loops
 async def test_operators_of_an_objects_own() -> None:
     async with connected(Store()) as (client, _):
         vector = await client.root.vector
@@ -430,6 +445,9 @@ async def test_equality_over_there_is_asked_for_and_equality_here_is_not() -> No
         before = client.statistics()["calls_made"]
         assert vector == await client.root.vector
         assert client.statistics()["calls_made"] == before + 1
+        root = await proxyables.ref(client.root)
+        assert root == await proxyables.ref(client.root)
+        assert root != client.root
 
 
 @on_both_loops

@@ -627,6 +627,9 @@ def test_a_name_is_taken_once() -> None:
         proxyables.by_value(name="tests.Point")(collections.namedtuple("Other", "z"))
     with pytest.raises(TypeError, match="builtin"):
         proxyables.by_reference(list)
+    for wrong in (5, Point(1), "list"):
+        with pytest.raises(TypeError, match="by_reference takes a class"):
+            proxyables.by_reference(wrong)
 
 
 MODULE = __name__

@@ -68,8 +68,8 @@ class Operators:
     def __rdivmod__(self, other: object) -> ProxyCursor:
         return self._operate("rdivmod", other)
 
-    def __pow__(self, other: object) -> ProxyCursor:
-        return self._operate("pow", other)
+    def __pow__(self, other: object, modulus: object = None) -> ProxyCursor:
+        return self._operate("pow", *((other,) if modulus is None else (other, modulus)))
 
     def __rpow__(self, other: object) -> ProxyCursor:
         return self._operate("rpow", other)

@@ -105,9 +105,11 @@ def by_reference(cls: T) -> T:
     """Marks a class whose instances always stay where they are, `by_value` or not.
 
     Raises:
-        TypeError: It is a builtin container or value: those are for ``by_reference=`` of
-            `serve`, `connect` and `Proxyable.Export`.
+        TypeError: It is no class, or a builtin container or value: those are for
+            ``by_reference=`` of `serve`, `connect` and `Proxyable.Export`.
     """
+    if not isinstance(cls, type):
+        raise TypeError(f"by_reference takes a class, got {cls!r}; for one object, there is ref()")
     if cls.__module__ == "builtins":
         raise TypeError(
             f"by_reference: {cls.__name__} is builtin; use serve(…, by_reference=({cls.__name__},))"
