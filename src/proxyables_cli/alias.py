@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from proxyables.net.addresses import parse
-from proxyables_cli import configuration, stdout
+from proxyables_cli import configuration, stdout, targets
 from proxyables_cli.configuration import ALIASES, Alias, Configuration, nearest
 from proxyables_cli.exits import Code, Failure, printable, talk
 from proxyables_cli.options import Command, value, word, words
@@ -101,7 +101,7 @@ def _address(text: str) -> str:
     scheme = "unix:" if text.startswith("unix:") else ""
     path = text.removeprefix(scheme)
     if path.startswith(("./", "../")):  # the name is used in other directories too
-        return scheme + os.path.abspath(path)
+        return scheme + targets.absolute(path)
     return text
 
 
@@ -116,7 +116,7 @@ def _add(file: Configuration, alias: Alias, options: AliasOptions) -> None:
         if alias.token_file is not None:
             written = tomlkit.inline_table()
             written["address"] = alias.address
-            written["token-file"] = os.path.abspath(os.path.expanduser(alias.token_file))
+            written["token-file"] = targets.absolute(os.path.expanduser(alias.token_file))
         document[ALIASES][alias.name] = written
     if before is not None and not options.quiet:
         talk(printable(f"@{alias.name} stood for {before.address}"))

@@ -101,6 +101,19 @@ def load(target: Target, app_dir: str = ".") -> object:
     return found
 
 
+def absolute(path: str) -> str:
+    """Returns what a path means here.
+
+    Raises:
+        Failure: It is relative, and to a directory that has been removed.
+    """
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        told = "the working directory does not exist any more"
+        raise Failure(Code.USAGE, told, "cd to one that does") from None
+
+
 async def make(factory: Callable[[], Any], text: str) -> object:
     """Calls a factory, which may be a coroutine function, and returns what it made.
 
@@ -118,7 +131,7 @@ async def make(factory: Callable[[], Any], text: str) -> object:
 
 
 def _from_name(name: str, app_dir: str) -> ModuleType:
-    directory = os.path.abspath(app_dir)
+    directory = absolute(app_dir)
     if not os.path.isdir(directory):
         raise Failure(Code.NO_TARGET, f"--app-dir {app_dir!r} is not a directory")
     _search_first(directory)
@@ -136,26 +149,26 @@ def _from_name(name: str, app_dir: str) -> ModuleType:
 
 
 def _from_file(path: str) -> ModuleType:
-    absolute = os.path.abspath(path)
-    if not os.path.isfile(absolute):
-        directory, file = os.path.split(absolute)
+    place = absolute(path)
+    if not os.path.isfile(place):
+        directory, file = os.path.split(place)
         files = os.listdir(directory) if os.path.isdir(directory) else []
         hint = _did_you_mean(file, [name for name in files if name.endswith(".py")], None)
         raise Failure(Code.NO_TARGET, f"no file {path!r}", hint)
-    package, directory = _package_of(os.path.dirname(absolute))
-    name = os.path.splitext(os.path.basename(absolute))[0]
+    package, directory = _package_of(os.path.dirname(place))
+    name = os.path.splitext(os.path.basename(place))[0]
     if package and name.isidentifier():
-        _search_first(os.path.dirname(absolute))  # as for a file that stands alone
+        _search_first(os.path.dirname(place))  # as for a file that stands alone
         _search_first(directory)
         whole = package if name == "__init__" else f"{package}.{name}"
         try:
             return importlib.import_module(whole)
         except (Exception, SystemExit) as error:
             raise _raised(f"cannot import {path!r} as {whole}", error) from error
-    spec = importlib.util.spec_from_file_location(name, absolute)
+    spec = importlib.util.spec_from_file_location(name, place)
     if spec is None or spec.loader is None:
         raise Failure(Code.NO_TARGET, f"{path!r} is not a Python file", "its name must end in .py")
-    _search_first(os.path.dirname(absolute))
+    _search_first(os.path.dirname(place))
     module = importlib.util.module_from_spec(spec)
     # Registered before it runs, as the import system does: dataclasses and by-value classes look
     # their module up by name.
@@ -247,4 +260,4 @@ def _did_you_mean(name: str, candidates: Iterable[str], owner: object) -> str:
     return f"it has {', '.join(own[:6])}" if own else ""
 
 
-__all__ = ["Target", "load", "make", "parse"]
+__all__ = ["Target", "absolute", "load", "make", "parse"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.processes import Cli
 from proxyables_cli import targets
 from proxyables_cli.exits import Code, Failure
 
@@ -168,3 +169,23 @@ def test_factories_are_called_and_awaited() -> None:
     assert asyncio.run(targets.make(slowly, "m:f")) == 2
     with pytest.raises(Failure, match=r"factory 'm:f' failed: ZeroDivisionError.*test_targets"):
         asyncio.run(targets.make(lambda: 1 / 0, "m:f"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "serve shop:shop",
+        "serve ./shop.py:shop",
+        "serve --app-dir / shop:shop --unix x.sock",
+        "serve shop:shop --reload",
+        "alias --config ../aliases.toml add here ./x.sock",
+        "alias --config ../aliases.toml add here :9000 --token-file secret",
+    ],
+)
+def test_a_working_directory_that_is_gone(cli: Cli, words: str) -> None:
+    (cli.directory / "gone").mkdir()
+    (cli.directory / "aliases.toml").touch()
+    words = words.replace("../aliases", f"{cli.directory}/aliases")
+    result = cli.shell(f"cd gone && rmdir ../gone && $P {words}")
+    assert (result.code, result.out) == (2, ""), result
+    assert result.line == "the working directory does not exist any more; cd to one that does"

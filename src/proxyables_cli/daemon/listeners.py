@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from proxyables.net.addresses import parse
+from proxyables_cli import targets
 from proxyables_cli.daemon import supervision
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure
@@ -63,7 +64,7 @@ def _socket(text: str) -> str:
     from proxyables.net.address_kinds import MAX_SOCKET_PATH
 
     path = text.removeprefix("unix:")
-    absolute = os.path.abspath(path)
+    absolute = targets.absolute(path)
     if path.startswith(("@", "~")) or len(os.fsencode(absolute)) > MAX_SOCKET_PATH:
         return f"unix:{path}"
     return f"unix:{absolute}"

@@ -42,13 +42,15 @@ class Edits:
             raise Failure(Code.CONFIGURATION, "--reload needs watchfiles", hint) from None
         logging.getLogger("watchfiles").setLevel(logging.ERROR)
         target = targets.parse(options.target)
-        own = os.path.dirname(os.path.abspath(target.module)) if target.is_file else options.app_dir
-        self.directories = [os.path.abspath(each) for each in options.reload_dir or [own]]
+        own = (
+            os.path.dirname(targets.absolute(target.module)) if target.is_file else options.app_dir
+        )
+        self.directories = [targets.absolute(each) for each in options.reload_dir or [own]]
         for directory in self.directories:
             if not os.path.isdir(directory):
                 raise Failure(Code.USAGE, f"--reload-dir {directory!r} is not a directory")
         also = [options.env_file] if options.env_file else []
-        self._also = [os.path.abspath(os.path.expanduser(each)) for each in also]
+        self._also = [targets.absolute(os.path.expanduser(each)) for each in also]
         self._watched = [*self.directories, *filter(os.path.isfile, self._also)]
         self._is_python = watchfiles.PythonFilter()
         self._watch = watchfiles.awatch
