@@ -13,7 +13,7 @@ from proxyables_cli.daemon import handover, listeners, supervision
 from proxyables_cli.daemon.handover import Handover
 from proxyables_cli.daemon.opening import make_server, opened
 from proxyables_cli.daemon.options import ServeOptions, check
-from proxyables_cli.daemon.signals import StopSignals, first
+from proxyables_cli.daemon.signals import Stopped, StopSignals, first
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command
 from proxyables_cli.tokens import read_token
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 def run(options: ServeOptions) -> int:
     """Serves until a signal comes, or until the peer on standard input ends."""
+    try:
+        return _run(options)
+    except Stopped:
+        return Code.OK
+
+
+def _run(options: ServeOptions) -> int:
     target = targets.parse(options.target)
     handed = handover.take()
     listen, secret = _looked_up(options)
@@ -93,7 +100,7 @@ async def _serve(
     """Serves in this very process."""
     signals = StopSignals(asyncio.get_running_loop())
     signals.heed_hang_up(reopen)
-    exported = await _made(exported, options)
+    exported = await _made(exported, options, signals)
     server = await opened(make_server(exported, addresses, options, token))
     try:
         supervision.announce(options, server.addresses)
@@ -121,7 +128,7 @@ async def _serve_supervised(
     signals.heed_hang_up(reopen)
     line = await open_line(handed, signals.ask)
     try:
-        exported = await _made(exported, options)
+        exported = await _made(exported, options, signals)
         sockets = handed.open_sockets()
         server = make_server(exported, handed.addresses, options, token, sockets)
         if handed.count > 1:
@@ -134,9 +141,10 @@ async def _serve_supervised(
     return Code.OK
 
 
-async def _made(exported: Any, options: ServeOptions) -> Any:
+async def _made(exported: Any, options: ServeOptions, signals: StopSignals) -> Any:
     if options.factory and options.instance == "shared":
-        return await targets.make(exported, options.target)
+        with signals.ending_at_once():
+            return await targets.make(exported, options.target)
     return exported
 
 

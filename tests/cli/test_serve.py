@@ -137,6 +137,36 @@ def test_the_second_signal_ends_it_at_once(
     assert err.count(b"\n") == 1
 
 
+SLOW_FACTORY = """
+import asyncio, sys, time
+def say():
+    print("making", file=sys.stderr, flush=True)
+def make():
+    say()
+    time.sleep(60)
+async def make_async():
+    say()
+    await asyncio.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("factory", ["make", "make_async"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_factory_that_takes_long_is_ended_by_the_first_signal(
+    cli: Cli, loop: str, factory: str, number: int
+) -> None:
+    (cli.directory / "maker.py").write_text(SLOW_FACTORY)
+    words = ["--factory", "--tcp", ":0", "--loop", loop, "--pid-file", "it.pid"]
+    process = cli.start("serve", f"maker:{factory}", *words)
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"making\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, b"", b"")
+    assert not (cli.directory / "it.pid").exists()
+
+
 def test_the_grace_has_an_end(cli: Cli, serve: Starter) -> None:
     server = serve("shop:shop", "--tcp", ":0", "--grace", "100ms")
     caller = cli.start("call", server.address, "announced", "3600")

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has come while there was nothing yet that could end in order."""
 
 
 class StopSignals:
@@ -35,6 +40,7 @@ class StopSignals:
         self._on_end = on_end
         self._asked = asyncio.Event()
         self._count = 0
+        self._ends_at_once = False
         self._on_hang_up: Callable[[], None] | None = None
         signal.signal(signal.SIGTERM, self._on_signal)
         # Not SIG_IGN, which the children of the exported program would inherit.
@@ -62,6 +68,15 @@ class StopSignals:
         if self._on_hang_up is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._on_hang_up)
 
+    @contextmanager
+    def ending_at_once(self) -> Iterator[None]:
+        """Has the first signal raise `Stopped` in the block, whatever is done in there."""
+        self._ends_at_once = True
+        try:
+            yield
+        finally:
+            self._ends_at_once = False
+
     async def wait(self) -> None:
         """Waits until a clean stop is asked for."""
         await self._asked.wait()
@@ -76,6 +91,8 @@ class StopSignals:
             if self._on_end is not None:
                 self._on_end()
             os._exit(128 + number)
+        if self._ends_at_once:
+            raise Stopped
         self._loop.call_soon_threadsafe(self._asked.set)
 
 
@@ -95,4 +112,4 @@ async def first(*work: Coroutine[Any, Any, Any]) -> Any:
     return next(task.result() for task in tasks if task in done)
 
 
-__all__ = ["StopSignals", "first"]
+__all__ = ["StopSignals", "Stopped", "first"]
