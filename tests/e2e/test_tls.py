@@ -203,6 +203,22 @@ def test_who_cannot_be_trusted_is_refused(run: Run, files: Certificates) -> None
     run(main())
 
 
+@pytest.mark.parametrize("scheme", ["tls", "wss"])
+def test_a_server_that_closes_when_it_hears_tls(run: Run, scheme: str) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10_000)
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            told = "the server closed the connection in the middle of the TLS handshake"
+            with pytest.raises(HandshakeFailed, match=told):
+                await connect(f"{scheme}://127.0.0.1:{port}")
+
+    run(main())
+
+
 def test_a_server_without_tls(run: Run) -> None:
     async def main() -> None:
         async with serve(Api(), "localhost:0") as server:

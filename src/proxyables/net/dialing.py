@@ -336,9 +336,19 @@ def explain(error: OSError, address: Address) -> str:
     if error.errno and not isinstance(error, socket.gaierror):
         reason = os.strerror(error.errno)
     else:
-        reason = error.strerror or str(error) or type(error).__name__
+        reason = error.strerror or str(error) or _unsaid(error, address)
     reason = reason.removeprefix(f"{address}: ")  # what an inherited descriptor is says so itself
     return reason[:1].lower() + reason[1:]
+
+
+def _unsaid(error: OSError, address: Address) -> str:
+    """Says in words what an error tells by its type alone, as the loops raise it."""
+    if not isinstance(error, ConnectionError):
+        return type(error).__name__
+    if isinstance(address, (TlsAddress, SecureWebSocketAddress)):
+        hint = "perhaps it does not speak TLS there"
+        return f"the server closed the connection in the middle of the TLS handshake; {hint}"
+    return "the connection was closed"
 
 
 __all__ = ["Connecting", "DialledPeer", "connect", "dial_tcp", "dial_unix", "explain"]
