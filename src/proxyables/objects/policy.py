@@ -51,9 +51,7 @@ from .inspection import (
     wrapped_function,
 )
 from .markers import Mark, class_mark, is_anything_hidden, mark_of, name_mark
-from .markers import Mark, class_mark, mark_of, name_mark
 from .names import MAX_NAME, Patterns, name_reason
-from .names import Patterns, name_reason
 from .rules import Kind
 
 _MAX_REMEMBERED = 4096
