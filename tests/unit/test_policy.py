@@ -35,6 +35,7 @@ import pathlib
 import pickle
 import queue
 import random
+import ssl
 import string
 import subprocess
 import sys
@@ -672,7 +673,6 @@ TOOLS: list[tuple[str, list[str], list[str]]] = [
     ("rlcompleter.Completer", [], []),
     ("shelve.Shelf", ["dict"], words("get keys sync")),
     ("sqlite3.Connection", ["enable_load_extension"], words("execute commit")),
-    ("ssl.SSLContext", words("load_cert_chain keylog_filename"), ["cert_store_stats"]),
     (
         "tarfile.TarFile",
         words("add extract extractall open makelink"),
@@ -719,6 +719,9 @@ def test_what_the_tools_give_otherwise_is_refused_by_name_too(policy: Policy) ->
     ffi = pytest.importorskip("cffi").FFI()
     refused(policy.check_value, ffi)
     refused(policy.check_value, ffi.dlopen(None))
+    for name in words("load_cert_chain load_verify_locations keylog_filename"):
+        refused(policy.check_get, ssl.create_default_context(), name)
+    policy.check_get(ssl.create_default_context(), "cert_store_stats")
     refused(policy.check_get, zoneinfo.ZoneInfo("UTC"), "from_file")
     policy.check_get(zoneinfo.ZoneInfo("UTC"), "key")
     with tempfile.TemporaryDirectory() as path:
