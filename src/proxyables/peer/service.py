@@ -26,7 +26,9 @@ from proxyables.objects.executor import Executor
 from proxyables.objects.outcomes import Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
 from proxyables.wire.exceptions import safe_text
+from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step
 from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, STREAM, Message, Step
+from proxyables.wire.pending import lengthen_calls
 from proxyables.yamux import Session, Stream
 
 from .cancelling import cancel_begun
@@ -174,6 +176,9 @@ class Service:
                 work = self._serve_chains(stream, message, chains)
                 self._start_task(stream, message, work, context, seconds)
                 return
+            if self.dialect.holds_own:
+                self.dialect.holds_own = False
+                lengthen_calls(message)
             source = executor.root() if target is None else executor.find(target)
             result = context.run(executor.run, source, steps)
             if type(result) in _UNFINISHED:

@@ -73,11 +73,12 @@ class Classic:
         limits: This side's bounds.
     """
 
-    __slots__ = ("_limits", "_references", "chains", "largest")
+    __slots__ = ("_limits", "_references", "chains", "holds_own", "largest")
 
     def __init__(self, references: References, limits: Limits) -> None:
         self._references = references
         self._limits = limits
+        self.holds_own = False  # there is no classic form for an object of ours
         self.chains: list[Chain] = []  # there is no classic form for a chain to run here first
         self.largest = limits.max_message
 

@@ -24,7 +24,7 @@ from .hashes import Hashes
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
 from .nesting import Nesting
 from .payloads import Malformed
-from .pending import Own, Pending, Settlement, is_unsettled, lengthen_calls
+from .pending import Own, Pending, Settlement, is_unsettled
 from .values import (
     BIGINT,
     CHAIN,
@@ -84,6 +84,7 @@ class Compact:
         "_unwatched",
         "_usual",
         "chains",
+        "holds_own",
         "pack",
         "shows_frames",
     )
@@ -104,6 +105,7 @@ class Compact:
         self._count: Count | None = None
         self._hashes: Hashes | None = None
         self._unsettled = 0
+        self.holds_own = False
         """Whether an object of ours in the message is not in its place yet."""
         self._quiet: set[type] = set()
         """Types whose instances are in their place at once."""
@@ -321,7 +323,7 @@ class Compact:
             if self._unsettled and type(message) is list and not self.chains:
                 if self._unsettled == _LOUD:
                     message = self.settle(message, {})
-                lengthen_calls(message)
+                self.holds_own = True
         except (ValueError, ReferenceNotFound, AccessDenied):
             raise
         except Exception as error:

@@ -76,6 +76,8 @@ class Dialect(Protocol):
 
     chains: list[Chain]
     """What the last decoded message wants to be run first, innermost first; cleared by the peer."""
+    holds_own: bool
+    """Whether a message that came had objects of ours; whoever saw to these sets it back."""
     largest: int
     """Bytes of the largest message that the other side takes."""
 
