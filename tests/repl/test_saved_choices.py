@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import proxyables.sync
+from proxyables_cli.repl.saving import program
 from proxyables_cli.repl.saving.program import Form
 from repl.processes import serving_target
 from repl.test_auto_await import WORLD
@@ -90,6 +92,29 @@ def test_an_operator_is_awaited_once(
     address: str, source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     same_again(address, ["first = obj.first()", source], Form.ASYNCIO, capsys)
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["told = given = 1", "for i in (obj.first(), 5): print(str(i), told)"],
+        ["def f(fetched, i): return fetched + i.price", "class A: price = 1",
+         "async def g(decided):\n    return [decided(i) for i in (A(), obj.first())]",
+         "print([f(0, i) for i in (A(), obj.items[1])], await g(lambda i: i.price))"],
+        ["ordered = mapped = [obj.first()]", "print(sorted(ordered, key=lambda i: i.price))"],
+        ["fetched = 'mine'", "print(fetched, obj.x)"],
+    ],
+)  # fmt: skip
+def test_names_of_the_session_that_the_program_has_functions_of(
+    address: str, sources: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = asyncio.run(saved({"obj": address}, sources, Form.ASYNCIO))
+    typed = capsys.readouterr()
+    assert typed.err == ""
+    run_program(text)
+    told = [re.sub(r"<Proxy.*?>", "", out) for out in (capsys.readouterr().out, typed.out)]
+    assert told[0] == told[1], text
+    assert "fetched" not in sources[0] or "async def fetched(" not in text
 
 
 MINE = """\
@@ -303,13 +328,12 @@ def test_a_program_that_cannot_be_written_leaves_no_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "a.py"
-    real = open
 
     def full(name: str, mode: str) -> Any:
-        real(name, mode).close()
-        return real("/dev/full", "wb")
+        open(name, mode).close()
+        return open("/dev/full", "wb")
 
-    monkeypatch.setattr("builtins.open", full)
+    monkeypatch.setattr(program, "open", full, raising=False)
     asyncio.run(saved({"obj": address}, ["1", f"%save {path}"], Form.ASYNCIO))
     assert "cannot write" in capsys.readouterr().err
     assert not path.exists()

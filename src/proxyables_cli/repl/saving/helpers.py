@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 _HELPERS = {
     "ordered": '''
@@ -212,14 +212,29 @@ async def unpacked(value, parts):
 """Functions that a saved program can have, by their names."""
 
 
-def helpers_for(names: Iterable[str]) -> list[str]:
-    """The texts of the functions that a program which uses some names needs."""
+def helpers_for(names: Iterable[str], taken: Set[str]) -> list[str]:
+    """The texts of the functions that a program needs.
+
+    Args:
+        names: Those that it calls.
+        taken: Names that mean something else in it; a function of one has `free_name` instead.
+    """
     wanted = _HELPERS.keys() & set(names)
     while True:
         also = {name for each in wanted for name in _HELPERS if name in _words(each)}
         if also <= wanted:
-            return [text.strip() for name, text in _HELPERS.items() if name in wanted]
+            texts = [text.strip() for name, text in _HELPERS.items() if name in wanted]
+            return [_with_free_names(text, wanted & taken) for text in texts]
         wanted |= also
+
+
+def free_name(name: str) -> str:
+    """What a function is called where its name is taken."""
+    return f"{name}_"
+
+
+def _with_free_names(text: str, taken: Set[str]) -> str:
+    return re.sub(r"\w+(?=\()", lambda each: each[0] + "_" * (each[0] in taken), text)
 
 
 def modules_of(helpers: Iterable[str]) -> list[str]:
@@ -237,4 +252,4 @@ def _words(helper: str) -> list[str]:
     return re.findall(r"\w+(?=\()", _HELPERS[helper])
 
 
-__all__ = ["helpers_for", "modules_of"]
+__all__ = ["free_name", "helpers_for", "modules_of"]

@@ -38,6 +38,7 @@ from proxyables_cli.repl.saving.trees import (
     is_library,
     items_of,
     library,
+    own,
     parts_of,
     plain_text,
     resolver_call,
@@ -297,7 +298,7 @@ class Lowering(ast.NodeTransformer):
         name = function.id if isinstance(function, ast.Name) else ""
         if name in REACHING:
             return reached(name, node.args, local_too=HERE in done)
-        helper = ast.Name(HELPERS.get(name, "ordered"), ast.Load())
+        helper = own(HELPERS.get(name, "ordered"))
         first = [] if name in HELPERS else [function]
         return awaited(ast.Call(helper, [*first, *node.args], node.keywords))
 

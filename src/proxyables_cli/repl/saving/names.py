@@ -26,6 +26,7 @@ class Names:
         imports: What its top-level imports bind, and from where.
         made_otherwise: What all else in it binds.
         declared: What it declares as global.
+        words: All names in it, those inside of functions too.
     """
 
     made: set[str] = field(default_factory=set)
@@ -34,6 +35,7 @@ class Names:
     imports: dict[str, set[str]] = field(default_factory=dict)
     made_otherwise: set[str] = field(default_factory=set)
     declared: set[str] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
 
     @property
     def is_open(self) -> bool:
@@ -56,8 +58,12 @@ class Names:
         rest = [each for each in body if each not in imports]
         names.made_otherwise = cls.of(rest).made if imports else names.made
         for node in ast.walk(code_tree):
-            if isinstance(node, ast.Global):
-                names.declared.update(node.names)
+            match node:
+                case ast.Global():
+                    names.declared.update(node.names)
+                case ast.Name(id=word) | ast.arg(arg=word):
+                    names.words.add(word)
+        names.words |= names.made
         return names
 
     def _import(self, statement: ast.Import | ast.ImportFrom) -> None:

@@ -16,10 +16,11 @@ from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.saving.blocking import blocking
 from proxyables_cli.repl.saving.declarations import undeclared
-from proxyables_cli.repl.saving.helpers import helpers_for, modules_of
+from proxyables_cli.repl.saving.helpers import free_name, helpers_for, modules_of
 from proxyables_cli.repl.saving.layout import Unlike, physical
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
 from proxyables_cli.repl.saving.names import Names, lacking, movable, rebound
+from proxyables_cli.repl.saving.trees import Own
 from proxyables_cli.repl.saving.typed import Statement, as_typed
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Program:
         self._imports: dict[str, str] = {}  # and the comments behind them
         self._globals: set[str] = set()
         self._movable: set[str] = set()
+        self._words: set[str] = set()
+        self._helpers: set[str] = set()
         self._uses: set[str] = set()
         self._body: list[str] = []
         self._names: dict[int, Names] = {}
@@ -119,6 +122,7 @@ class Program:
         self._movable = movable(every)
         self._globals = rebound(every, vars(builtins).keys())
         self._globals = self._globals.union(*(names.declared for names in every))
+        self._words = set[str]().union(*(names.words for names in every))
         self._find_last_values()
         left: dict[int, str] = {}
         while found := self._lacking(self._put(entries, left)):
@@ -129,6 +133,7 @@ class Program:
     def _put(self, entries: list[Entry], left: Mapping[int, str]) -> dict[int, Names]:
         """Puts the inputs into the body, but for some that lack a name; gives the others' names."""
         self._imports, self._uses, self._body, self.left_out = {}, set(), [], []
+        self._helpers = set()
         kept: dict[int, Names] = {}
         for number, entry in enumerate(entries, 1):
             try:
@@ -219,6 +224,9 @@ class Program:
             if isinstance(node, ast.Name):
                 if node.id in ("_err", "help"):
                     raise Unsaved(f"uses {node.id}, which only the REPL has")
+                if isinstance(node.id, Own):
+                    self._helpers.add(str(node.id))
+                    node.id = free_name(node.id) if node.id in self._words else node.id
                 self._uses.add(node.id)
 
     def _put_library(self, tree: ast.stmt) -> None:
@@ -323,7 +331,7 @@ class Program:
         wanted = {f"import {library}": "", **self._imports}
         if self._form is not Form.BLOCKING:
             wanted.setdefault("import asyncio", "")
-        for module in modules_of(helpers_for(self._uses)):
+        for module in modules_of(helpers_for(self._helpers, self._words)):
             wanted.setdefault(f"import {module}", "")
         if self._has_token():
             wanted.setdefault("import os", "")
@@ -352,7 +360,7 @@ class Program:
             each_line = _indented(f"{connect}," for connect in connects)
             inner = [f"{with_word} (", *each_line, "):", *_indented(body)]
         lines = ['TOKEN = os.environ["PROXYABLES_TOKEN"]', "", ""] if self._has_token() else []
-        for helper in helpers_for(self._uses):
+        for helper in helpers_for(self._helpers, self._words):
             lines += [*helper.splitlines(), "", ""]
         if blocking_form:
             return [*lines, *inner]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from proxyables_cli.repl.saving.trees import awaited, call_of, library
+from proxyables_cli.repl.saving.trees import awaited, call_of, library, own
 
 REACHING = frozenset({"delattr", "format", "getattr", "hasattr", "setattr"})
 """The builtins that `reached` is about."""
@@ -36,7 +36,7 @@ def reached(builtin: str, args: list[ast.expr], *, local_too: bool) -> ast.expr:
         case "delattr":
             return awaited(library("delete", path))
         case "hasattr":
-            missing = ast.Name("attribute", ast.Load())
+            missing = own("attribute")
             found = awaited(call_of("attribute", owner, name, missing))
             return ast.Compare(found, [ast.IsNot()], [missing])
     return awaited(call_of("attribute", owner, name, *value))

@@ -71,9 +71,20 @@ def library(function: str, *args: ast.expr) -> ast.Call:
     return ast.Call(ast.Attribute(owner, function, ast.Load()), list(args), [])
 
 
+class Own(str):
+    """The name of one of the program's own functions, and no name of the session's."""
+
+    __slots__ = ()
+
+
+def own(function: str) -> ast.Name:
+    """One of the program's own functions."""
+    return ast.Name(Own(function), ast.Load())
+
+
 def call_of(function: str, *args: ast.expr) -> ast.Call:
     """A call of one of the program's own functions."""
-    return ast.Call(ast.Name(function, ast.Load()), list(args), [])
+    return ast.Call(own(function), list(args), [])
 
 
 def is_call_of(node: ast.AST, function: str) -> bool:
@@ -172,6 +183,7 @@ def is_open(text: str) -> bool:
 
 
 __all__ = [
+    "Own",
     "awaited",
     "call_of",
     "is_asynchronous",
@@ -181,6 +193,7 @@ __all__ = [
     "items_of",
     "library",
     "needs_parentheses",
+    "own",
     "parts_of",
     "place_of",
     "plain_text",
