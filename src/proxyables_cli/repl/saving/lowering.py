@@ -7,6 +7,8 @@ Statements that met nothing remote keep their text, and so do the parts of the o
 `proxyables_cli.repl.saving.typed`.
 """
 
+# ruff: noqa: N802 - a visitor's methods are called after the nodes
+
 from __future__ import annotations
 
 import ast
@@ -15,20 +17,26 @@ from collections.abc import Mapping, Set
 from proxyables_cli.repl.compiling import cell_name
 from proxyables_cli.repl.notes import (
     AWAITED,
-    COPIED,
     KEPT,
     NESTED,
     REFLECTED,
     REMOTE,
     REPLACED,
     UNPACKED,
-    is_local,
-    local_to,
 )
 from proxyables_cli.repl.record import Place
 from proxyables_cli.repl.rewriting import rewrite
 from proxyables_cli.repl.saving.assignments import Assignments
 from proxyables_cli.repl.saving.folding import Folding, changed_in_place, operator_of
+from proxyables_cli.repl.saving.meetings import (
+    CHANGED,
+    HERE,
+    LOCAL,
+    NOTHING,
+    STORES,
+    WORDS,
+    Meetings,
+)
 from proxyables_cli.repl.saving.reaching import REACHING, reached
 from proxyables_cli.repl.saving.trees import (
     awaited,
@@ -56,21 +64,6 @@ _COMPARISONS: dict[str, tuple[type[ast.cmpop], str]] = {
     "unequal": (ast.NotEq, "ne"),
     "found": (ast.In, "contains"),
 }
-LOCAL, HERE = "local", "here"
-"""Something local was given; what was given was fetched, and then is local."""
-_NOTHING = frozenset({LOCAL, HERE})
-_WORDS = _NOTHING | {AWAITED, COPIED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED}
-_CHANGED = frozenset({REMOTE, AWAITED})
-"""What was done to a target, if it was remote: ``x.n += 1`` is read at the same place."""
-_STORES = frozenset({"set_attribute", "set_item", "delete_attribute", "delete_item"})
-_FAMILIES = {
-    "ask": "argument",
-    "consume": "argument",
-    "equal": "compared",
-    "unequal": "compared",
-    **dict.fromkeys(_STORES, "store"),
-}
-"""Functions that are known by another name where it is noted what they did."""
 
 
 def lowered(
@@ -107,92 +100,8 @@ class Unsaved(Exception):
     """An input has no form outside of the REPL; the text says what it does."""
 
 
-class Lowering(ast.NodeTransformer):
-    """Takes the resolver out of a rewritten tree.
-
-    Args:
-        filename: What the cell was called when it ran.
-        places: What was done where.
-        remote_names: The names that held something remote when it had ended.
-    """
-
-    def __init__(
-        self,
-        filename: str,
-        places: Mapping[Place, set[str]],
-        remote_names: Set[str],
-    ) -> None:
-        self._filename = filename
-        self._places = places
-        self._remote_names = remote_names
-        self.met_remote = False
-
-    def _done(self, node: ast.AST, function: str, args: list[ast.expr]) -> set[str]:
-        """What was done at a place; a guess if it was never reached."""
-        done = self._met(node, function)
-        if not done:
-            done = self._guess(function, args)
-        if done - _NOTHING:
-            self.met_remote = True
-        return done
-
-    def _met(self, node: ast.AST, function: str) -> set[str]:
-        """What was done at a place; what was local there if the function itself met it."""
-        found = self._places.get(self._place(node), set())
-        given, fetched = local_to(_FAMILIES.get(function, function))
-        done = {word for word in found if not is_local(word)}
-        if given in found:
-            done.add(LOCAL)
-        if fetched in found:
-            done.add(HERE)
-        return done
-
-    def _place(self, node: ast.AST) -> Place:
-        positions = ("lineno", "end_lineno", "col_offset", "end_col_offset")
-        line, end_line, column, end_column = (getattr(node, each, None) for each in positions)
-        return self._filename, line, end_line, column, end_column
-
-    def changes(self, target: ast.expr) -> bool | None:
-        """Whether an assignment to a target changed something remote, or would have.
-
-        None if it did at one time, and not at another.
-        """
-        stored = self._met(target, "store")
-        if not stored | self._met(target, "resolve"):
-            return self._begins_remotely(target)
-        if LOCAL in stored:
-            return None if stored & _CHANGED else False
-        return bool(stored & _CHANGED)
-
-    def _guess(self, function: str, args: list[ast.expr]) -> set[str]:
-        """What would be done with a chain that begins with a remote name."""
-        chain = args[1] if function.startswith("set") else args[0]
-        match function:
-            case "resolve" | "unpack":
-                word = AWAITED
-            case "decide":
-                word = "bool" if isinstance(chain, ast.Name) else AWAITED
-            case "argument":
-                word, chain = AWAITED, args[1]
-                if self._begins_remotely(args[0]):
-                    word = KEPT
-            case "contains":
-                word, chain = REMOTE, args[1]
-            case "text" | "ask" | "consume":
-                return set()
-            case _:
-                word = REMOTE
-        return {word} if self._begins_remotely(chain) else set()
-
-    def _begins_remotely(self, node: ast.expr) -> bool:
-        while True:
-            match node:
-                case ast.Call():
-                    node = node.func
-                case ast.Attribute() | ast.Subscript() | ast.NamedExpr():
-                    node = node.value
-                case _:
-                    return isinstance(node, ast.Name) and node.id in self._remote_names
+class Lowering(Meetings):
+    """Takes the resolver out of a rewritten tree."""
 
     # ---- expressions
 
@@ -236,7 +145,7 @@ class Lowering(ast.NodeTransformer):
             case "unpack", [value, *shape]:
                 if NESTED not in done:
                     return self._settled(value, done)
-                settled = self._settled(value, done - {UNPACKED} if done & _NOTHING else done)
+                settled = self._settled(value, done - {UNPACKED} if done & NOTHING else done)
                 return awaited(call_of("unpacked", settled, parts_of(shape)))
         raise AssertionError(function)
 
@@ -245,7 +154,7 @@ class Lowering(ast.NodeTransformer):
         # What an operator gives was awaited at the same place.
         if AWAITED in done and not isinstance(changed, ast.Await):
             changed = awaited(call_of("fetched", changed) if LOCAL in done else changed)
-        if UNPACKED in done and done & _NOTHING:
+        if UNPACKED in done and done & NOTHING:
             return awaited(call_of("unpacked", changed, ast.Dict([], [])))
         return items_of(changed) if UNPACKED in done else changed
 
@@ -265,12 +174,12 @@ class Lowering(ast.NodeTransformer):
         return changed
 
     def _operated(self, value: ast.expr, done: set[str], *given: ast.expr) -> ast.expr:
-        for operation in done - _WORDS:
+        for operation in done - WORDS:
             if operation == "next":
                 return awaited(call_of("following", value))
-            if operation == "bool" and done & _NOTHING:
+            if operation == "bool" and done & NOTHING:
                 return awaited(call_of("decided", value))
-            if done & _NOTHING:
+            if done & NOTHING:
                 return awaited(call_of("told", value, ast.Constant(operation), *given))
             return awaited(library("perform", value, ast.Constant(operation), *given))
         return value
@@ -342,7 +251,7 @@ class Lowering(ast.NodeTransformer):
         """What ``+=`` binds."""
         current, operand, operation = map(self._expression, args[:3])
         is_asked = LOCAL in done and done & {AWAITED, UNPACKED}
-        if is_asked or (REMOTE in done and done & _NOTHING):
+        if is_asked or (REMOTE in done and done & NOTHING):
             return awaited(call_of("changed", current, operation, operand))
         if REMOTE not in done:
             if AWAITED in done:  # it is local, and gave a chain with what is not
@@ -440,7 +349,7 @@ class Lowering(ast.NodeTransformer):
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
         call = resolver_call(node.value.value) if isinstance(node.value, ast.Await) else None
-        if call is None or call[0] not in _STORES:
+        if call is None or call[0] not in STORES:
             node.value = self._expression(node.value)
             return node
         return ast.copy_location(self._stored(node, *call), node)
@@ -459,7 +368,7 @@ class Lowering(ast.NodeTransformer):
             target = ast.Attribute(owner, str(key.value), context)
         else:
             target = ast.Subscript(owner, key, context)
-        if done & _CHANGED and LOCAL not in done:
+        if done & CHANGED and LOCAL not in done:
             target.ctx = ast.Load()
             if value is None:
                 return ast.Expr(awaited(library("delete", target)))
