@@ -349,6 +349,11 @@ def test_functions_instead_of_methods() -> None:
     assert functions.ref(proxy.add) == "kept"
     assert desk.take() == ["add", [REF]]
     assert type(functions.ref([1])) is ByReference
+    proxy, desk = shop("'told'")
+    assert functions.perform(proxy, "repr") == "'told'"
+    assert desk.take() == [[OPERATE, "repr", []]]
+    with pytest.raises(TypeError, match="perform takes a blocking proxy, got a list"):
+        functions.perform([], "repr")
     for function in (
         functions.copy,
         functions.describe,
