@@ -204,7 +204,7 @@ def _check_format(value: Any, args: Sequence[Any], limits: Limits) -> None:
     """``format(1, "1000000000d")`` has a width, or a precision, as long as the text will be."""
     _check_shown(value, args, limits)
     template = args[0] if len(args) == 1 else None
-    if not template or not issubclass(type(template), str):
+    if not issubclass(type(template), str):  # whose truth could be code of the user's
         return
     # The digits of a fraction are reckoned as an integer.
     is_fraction = arithmetic.is_fraction(value)
