@@ -26,7 +26,6 @@ from proxyables.objects.executor import Executor
 from proxyables.objects.outcomes import Iteration, Suspended
 from proxyables.wire.dialect import ByReference, Chain, Dialect
 from proxyables.wire.exceptions import safe_text
-from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, Message, Step
 from proxyables.wire.instructions import COPY, EXECUTE, RELEASE, STREAM, Message, Step
 from proxyables.wire.pending import lengthen_calls
 from proxyables.yamux import Session, Stream
