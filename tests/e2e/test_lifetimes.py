@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import decimal
 import gc
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 import proxyables
 from connections import connected, on_both_loops, settled
 from proxyables import Limits
+from proxyables.wire import values
 
 MEGABYTE = 1 << 20  # four times what a stream's window lets pass at once
 
@@ -138,7 +138,20 @@ async def test_what_a_call_returns_after_the_end_is_not_lent() -> None:
 
 
 NOTHING = {"entries": 0, "retains": 0}
-NOT_TAKEN = decimal.Decimal("1E+2000000")
+
+
+class NotTaken:
+    """Leaves as a date of no month."""
+
+
+NOT_TAKEN = NotTaken()
+
+
+@pytest.fixture(autouse=True)
+def not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(values.DUMPERS, NotTaken, (values.DATE, lambda _: [2024, 13, 1]))
+
+
 """Is sent as any other number, and refused by whoever gets it."""
 
 
