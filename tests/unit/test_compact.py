@@ -9,6 +9,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import itertools
 import math
 import pathlib
 import sys
@@ -552,6 +553,18 @@ def test_an_opaque_is_a_key_and_an_element_and_found_again(payload: list[Any]) -
         assert same in loaded
         assert type(next(iter(loaded))) is Opaque
     assert hash(same) != hash(Opaque(same.type_name, "other"))
+
+
+@pytest.mark.parametrize("number", [20, 99])
+def test_opaques_that_all_have_one_hash_are_refused(number: int) -> None:
+    codec, _ = make()
+    numbers = [1 + place * ((1 << 61) - 1) for place in range(4)]
+    keys = []
+    for chosen in itertools.islice(itertools.product(numbers, repeat=8), 500):
+        payload = ["far.Order", {"x": list(chosen)}] if number == 20 else list(chosen)
+        keys.append(msgpack.ExtType(number, msgpack.packb(payload)))
+    with pytest.raises(ValueError, match="different values have the same hash"):
+        codec.decode(ext(6, keys))
 
 
 def test_an_opaque_with_what_cannot_be_hashed_cannot_be_a_key() -> None:

@@ -23,7 +23,7 @@ from .exceptions import dump_exception, load_exception, safe_text
 from .hashes import Hashes
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
 from .nesting import Nesting
-from .payloads import Malformed
+from .payloads import Malformed, Opaque
 from .pending import Own, Pending, Settlement, is_unsettled
 from .values import (
     BIGINT,
@@ -439,7 +439,7 @@ class Compact:
             return Pending(number, payload)
         value = load_value(number, payload)
         if self._hashes is not None:
-            if number in CHOSEN:
+            if number in CHOSEN or type(value) is Opaque:
                 self._hashes.check(value)
             elif number in CLASSES and type(payload[-1]) in (list, dict):
                 # Of its fields: the class's own code is for keys only.
