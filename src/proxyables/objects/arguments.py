@@ -69,7 +69,7 @@ _MAX_REMEMBERED = 4096
 
 
 class Arguments:
-    """Judges what is given to builtins over one connection.
+    """Judges what is given to builtins over one connection; see `Policy.may_refuse_methods`.
 
     Args:
         policy: The gate.
@@ -87,8 +87,6 @@ class Arguments:
         Raises:
             AccessDenied: It is a builtin, and one of them has a method that is not for this peer.
         """
-        if not self._policy.may_refuse_methods():
-            return
         if type(function) is BuiltinFunctionType and function.__name__ in _RUN_OF_ITEMS:
             self._check_items(function.__name__, function.__self__)
         if self._are_plain(args) and self._are_plain(keywords.values()):
@@ -107,8 +105,6 @@ class Arguments:
         Raises:
             AccessDenied: As `check_call` does.
         """
-        if not self._policy.may_refuse_methods():
-            return
         if name in _RUN_OF_ITEMS:
             self._check_items(name, target)
         if self._are_plain(args) or not _is_builtin_method(target, _methods(name)):
@@ -125,7 +121,7 @@ class Arguments:
         Raises:
             AccessDenied: As `check_call` does.
         """
-        if self._are_plain((key, *new)) or not self._policy.may_refuse_methods():
+        if self._are_plain((key, *new)):
             return
         if not _is_builtin_method(target, ("__setitem__" if new else "__getitem__",)):
             return

@@ -11,7 +11,7 @@ import operator
 from collections import UserString
 from collections.abc import Callable, Container, Sequence
 from types import FunctionType, MappingProxyType, MethodType
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from proxyables.errors import AccessDenied, LimitExceeded, ProxyError, ReferenceNotFound
 from proxyables.limits import Limits
@@ -35,16 +35,16 @@ from proxyables.wire.instructions import (
     Step,
 )
 
-from .arguments import Arguments
-from .costs import check_call_cost, check_cost, check_filling, check_growth
 from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find
-from .memory import check_memory
 from .operands import alone, check_conversion, check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import Perform, Placement, is_marked_for_threads
 from .policy import Policy, denied
 from .relay import Borrowed, Relay
+
+if TYPE_CHECKING:
+    from .arguments import Arguments
 
 _COPIED: tuple[type[Any], ...] = (
     dict,
@@ -119,7 +119,7 @@ class Executor:
         self._borrowed = borrowed
         self._cursor_type = borrowed.cursor_type
         self._relay = Relay(borrowed, policy)
-        self._arguments = Arguments(policy, borrowed.is_value)
+        self._arguments: Arguments | None = None
         self._limits = limits
         self._max_steps = limits.max_steps
         self._perform = perform
@@ -305,20 +305,36 @@ class Executor:
             if type(keywords) is not dict:  # an object of ours would be asked for its keys
                 raise ProxyError("malformed chain: CALL takes a map of keyword arguments")
             policy.check_keywords(keywords)
-            self._arguments.check_call(value, args, keywords)
+            if policy.may_refuse_methods():
+                self._given().check_call(value, args, keywords)
             if type(value) not in policy.harmless:
-                check_call_cost(value, args, keywords, self._limits)
-                check_memory(value, args, keywords)
+                self._check_cost(value, args, keywords)
             if self._placement is not None and self._placement.wants_call(value):
                 return self._suspend(value, (), args, keywords)
             return value(*args, **keywords)
-        self._arguments.check_call(value, args, _NO_KEYWORDS)
+        if policy.may_refuse_methods():
+            self._given().check_call(value, args, _NO_KEYWORDS)
         if type(value) not in policy.harmless:
-            check_call_cost(value, args, {}, self._limits)
-            check_memory(value, args, {})
+            self._check_cost(value, args, _NO_KEYWORDS)
         if self._placement is not None and self._placement.wants_call(value):
             return self._suspend(value, (), args)
         return value(*args)
+
+    def _given(self) -> Arguments:
+        """Returns what judges the arguments of builtins, under a policy that refuses methods."""
+        if self._arguments is None:
+            from .arguments import Arguments  # most policies refuse none
+
+            self._arguments = Arguments(self._policy, self._borrowed.is_value)
+        return self._arguments
+
+    def _check_cost(self, function: Any, args: list[Any], keywords: dict[str, Any]) -> None:
+        """Refuses a call of a builtin that no message could pay for, or that bares raw memory."""
+        from .costs import check_call_cost  # slow to import: an author's own methods need none
+        from .memory import check_memory
+
+        check_call_cost(function, args, keywords, self._limits)
+        check_memory(function, args, keywords)
 
     def _act(self, function: Callable[..., Any], target: Any, *args: Any) -> Any:
         """Runs an operation that may run the exported code, here or on a worker."""
@@ -344,7 +360,8 @@ class Executor:
     def _check_key(self, value: Any, key: object) -> None:
         if type(key) is not str and type(key) is not int:
             check_operands(self._policy, "item", [key])
-            self._arguments.check_item(value, key)
+            if self._policy.may_refuse_methods():
+                self._given().check_item(value, key)
 
     def _set(self, value: Any, step: Step) -> Any:
         name, new = step[1], step[2]
@@ -370,7 +387,10 @@ class Executor:
         key, new = step[1], step[2]
         self._policy.check_set_item(value, key)
         self._check_key(value, key)
-        self._arguments.check_item(value, key, new)
+        if self._policy.may_refuse_methods():
+            self._given().check_item(value, key, new)
+        from .costs import check_filling, check_growth  # slow to import, and seldom needed
+
         check_filling(new, self._limits)
         if type(key) is slice:
             check_growth(value, new, self._limits)
@@ -394,7 +414,10 @@ class Executor:
             raise ProxyError(f"malformed chain: no such operation: {name[:40]!r}")
         self._policy.check_operation(name, value)
         check_operands(self._policy, name, args)
-        self._arguments.check_operation(name, value, args)
+        if self._policy.may_refuse_methods():
+            self._given().check_operation(name, value, args)
+        from .costs import check_cost  # as above
+
         check_cost(name, value, args, self._limits)
         if len(args) == 1 and type(args[0]) is self._cursor_type:
             if type(value) is MappingProxyType:

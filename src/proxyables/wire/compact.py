@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgpack import ExtType, Packer, unpackb
 
@@ -20,9 +20,7 @@ from proxyables.limits import KIB, Limits
 from .counting import Count
 from .dialect import ByReference, Chain, Reference, References
 from .exceptions import dump_exception, load_exception, safe_text
-from .hashes import Hashes
 from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
-from .nesting import Nesting
 from .payloads import Malformed, Opaque
 from .pending import Own, Pending, Settlement, is_unsettled
 from .values import (
@@ -39,6 +37,9 @@ from .values import (
     load_bigint,
     load_value,
 )
+
+if TYPE_CHECKING:
+    from .hashes import Hashes
 
 _PACKER_BYTES = 1024
 """With what a packer's buffer begins. It grows by itself; msgpack begins with 256 KiB, which is six
@@ -357,6 +358,8 @@ class Compact:
     def _unpack_watched(self, data: bytes) -> Any:
         if len(data) > self._uncounted:
             self._count = Count(self._uncounted)
+        from .hashes import Hashes  # small messages need none
+
         self._hashes = Hashes()
         try:
             return self._unpack(data)
@@ -473,6 +476,8 @@ class Compact:
             ValueError: A value is malformed.
             AccessDenied: An object of ours would have to be hashed, which the policy denies.
         """
+        from .nesting import Nesting  # few messages come with what was lent
+
         nesting = Nesting(self._uncounted)
         return Settlement(self._references.check_key, outcomes, nesting).settle(value)
 

@@ -30,7 +30,6 @@ from proxyables.errors import (
 from proxyables.limits import Limits
 
 from .payloads import visible
-from .plain import is_plain
 from .registration import REGISTRATION
 
 _MAX_CHAIN = 8
@@ -74,6 +73,12 @@ def safe_text(value: object, limit: int) -> str:
     except Exception as error:  # user code: its failure is worth telling, not worth failing for
         return f"<no text: {type(error).__name__} in __str__>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _is_plain(value: object, limits: Limits) -> bool:
+    from .plain import is_plain  # most processes never raise across a connection
+
+    return is_plain(value, limits)
 
 
 def dump_exception(
@@ -135,7 +140,7 @@ def _dump_type(error: BaseException, limits: Limits) -> dict[str, Any]:
     if isinstance(error, BaseExceptionGroup):
         told["message"] = safe_text(error, limits.max_text)
         args = args[:1]  # its members are told as what they are
-    if type(args) is tuple and is_plain(args, limits):
+    if type(args) is tuple and _is_plain(args, limits):
         told["args"] = list(args)
     if isinstance(error, OSError) and isinstance(error.filename, str):
         told["filename"] = error.filename[: limits.max_text]  # not among its args
@@ -158,7 +163,7 @@ def _dump_state(
     elif place in REGISTRATION.exceptions:
         own = vars(error).items()
         held = {name: each for name, each in own if name.isidentifier() and name not in _OWN_FIELDS}
-    told = {name: value for name, value in held.items() if is_plain(value, limits)}
+    told = {name: value for name, value in held.items() if _is_plain(value, limits)}
     for base, names in _FIELDS:
         if isinstance(error, base):
             texts = {name: getattr(base, name).__get__(error) for name in names}
@@ -311,14 +316,14 @@ def _make_limit(message: str, state: object, limits: Limits) -> RemoteError:
 def _load_args(args: object, message: str, limits: Limits) -> tuple[Any, ...]:
     """Returns the arguments that came; if they are none, or not plain, the text of the error."""
     given = tuple(args) if type(args) is list else None
-    return (message,) if given is None or not is_plain(given, limits) else given
+    return (message,) if given is None or not _is_plain(given, limits) else given
 
 
 def _set_state(error: RemoteError, state: object, limits: Limits) -> None:
     """Sets the attributes that a registered exception brought: plain values, public names."""
     for name, value in state.items() if type(state) is dict else ():
         is_name = type(name) is str and name.isidentifier() and name not in _OWN_FIELDS
-        if is_name and is_plain(value, limits):
+        if is_name and _is_plain(value, limits):
             error.__dict__[name] = value
 
 

@@ -10,13 +10,14 @@ in its place when it has been. Every value that has one of these inside waits wi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .dialect import Chain
-from .hashes import Hashes
 from .instructions import CALL, EXECUTE
-from .nesting import Nesting
 from .values import FROZENSET, SET, load_value
+
+if TYPE_CHECKING:
+    from .nesting import Nesting
 
 
 class Own:
@@ -81,6 +82,8 @@ class Settlement:
         nesting: Nesting,
     ) -> None:
         self._check_key = check_key
+        from .hashes import Hashes  # few messages have to be settled
+
         self._hashes = Hashes()
         self._nesting = nesting
         self._outcomes = outcomes

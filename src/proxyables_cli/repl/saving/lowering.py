@@ -126,6 +126,8 @@ class Lowering(Meetings):
                 return self._settled(value, done - {UNPACKED})
             case "argument" | "consume" | "ask", [callee, value]:
                 return self._argument(callee, value, done)
+            case "ask_each", [_, value]:  # the program's own print shows what is remote as it is
+                return self._expression(value)
             case "text", [value, ast.Constant(), *spec]:
                 given = [plain_text(self._expression(each)) for each in spec]
                 return self._operated(self._expression(value), done, *given)

@@ -107,7 +107,7 @@ class Meetings(ast.NodeTransformer):
                     word = KEPT
             case "contains":
                 word, chain = REMOTE, args[1]
-            case "text" | "ask" | "consume":
+            case "text" | "ask" | "ask_each" | "consume":
                 return set()
             case _:
                 word = REMOTE
