@@ -104,8 +104,9 @@ class Way:
     async def _forward(self, data: bytes) -> None:
         place = 0
         while place < len(data):
-            size = 1 if self.slowly else len(data) - place
-            self.slowly -= bool(self.slowly)
+            dribbles = self.slowly > 0
+            size = 1 if dribbles else len(data) - place
+            self.slowly -= dribbles
             if self.rate:
                 size = min(size, max(1, int(self.rate / 100)))
                 await asyncio.sleep(size / self.rate)
@@ -114,6 +115,8 @@ class Way:
                 await self._loop.sock_sendall(self._sink, data[place : place + size])
                 self.passed += size
             place += size
+            if dribbles:
+                await asyncio.sleep(0)  # else they lie at the reader's in one piece again
 
 
 class Link:
