@@ -150,7 +150,7 @@ def test_time_out_of_synchronous_code(source: str, loop: Callable[[], Any]) -> N
         bench.evaluator.set_limit(0.1)
         outcome = await bench.run(source)
         assert outcome.ending is Ending.TIMED_OUT
-        assert 0.1 <= outcome.seconds < 2
+        assert 0.099 <= outcome.seconds < 2  # uvloop's clock has whole milliseconds
         assert signal.getsignal(signal.SIGALRM) == before
         assert (await bench.run("sum(range(9))")).ending is Ending.DONE
         await asyncio.sleep(0.2)  # no alarm is left behind
