@@ -89,6 +89,12 @@ async def connected(
         assert counts["calls_running"] == 0
 
 
+async def idle(*peers: Peer) -> None:
+    """Waits until none of them serves anything any more."""
+    while any(peer.statistics()["calls_running"] for peer in peers):
+        await asyncio.sleep(0.001)
+
+
 async def settled(peer: Peer, entries: int = 0, *, within: float = 5.0) -> dict[str, int]:
     """Waits until `peer` lends only so many objects; returns its snapshot."""
     loop = asyncio.get_running_loop()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import proxyables
-from connections import connected, on_both_loops
+from connections import connected, idle, on_both_loops
 from proxyables.wire.instructions import CALL, EXECUTE, GET, STREAM
 from raw_peers import RawPeer, dialled
 
@@ -124,8 +124,7 @@ async def test_a_loop_that_stalls_holds_the_producer_back(method: str, threads: 
         await source.closed.wait()
         del items
         gc.collect()
-        while pair.server.statistics()["calls_running"]:
-            await asyncio.sleep(0.001)
+        await idle(pair.server)
 
 
 @on_both_loops

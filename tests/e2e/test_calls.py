@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import proxyables
-from connections import connected, on_both_loops, settled
+from connections import connected, idle, on_both_loops, settled
 from proxyables import LimitExceeded, Limits
 
 
@@ -402,8 +402,7 @@ async def test_leaving_a_loop_stops_the_producer() -> None:
                 break
         await api.cancelled.wait()
         assert await client.root.value == 42
-        while server.statistics()["calls_running"]:
-            await asyncio.sleep(0.001)
+        await idle(server)
 
 
 @on_both_loops

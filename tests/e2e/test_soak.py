@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from connections import LOOPS, Pair, connected, settled
+from connections import LOOPS, Pair, connected, idle, settled
 
 CALLS = int(os.environ.get("PROXYABLES_SOAK", "50000"))
 AT_ONCE = 50
@@ -129,8 +129,7 @@ async def blocks(pair: Pair) -> int:
     """Returns the allocated blocks once everything is given back."""
     for peer in pair:
         assert (await settled(peer))["entries"] == 0
-    while any(peer.statistics()["calls_running"] for peer in pair):
-        await asyncio.sleep(0.001)
+    await idle(*pair)
     gc.collect()
     return sys.getallocatedblocks()
 

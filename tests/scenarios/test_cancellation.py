@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import proxyables
-from connections import Pair, connected, on_both_loops, settled
+from connections import connected, idle, on_both_loops, settled
 
 
 class API:
@@ -69,12 +69,6 @@ class API:
         return "nobody reads this"
 
 
-async def served(pair: Pair) -> None:
-    """Waits until nothing is being served any more."""
-    while any(peer.statistics()["calls_running"] for peer in pair):
-        await asyncio.sleep(0.001)
-
-
 @on_both_loops
 async def test_timeout_cancels_over_there() -> None:
     api = API()
@@ -83,7 +77,7 @@ async def test_timeout_cancels_over_there() -> None:
             async with asyncio.timeout(0.02):
                 await pair.client.root.forever()
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -94,7 +88,7 @@ async def test_wait_for_takes_a_cursor_and_cancels_over_there() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(pair.client.root.forever(), 0.02)
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -107,7 +101,7 @@ async def test_a_cancelled_task_cancels_over_there() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -124,7 +118,7 @@ async def test_cancellation_passes_through_nested_callbacks() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await inner.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
         del task
         assert (await settled(pair.client))["entries"] == 0
 
@@ -139,7 +133,7 @@ async def test_what_a_cancelled_method_cleans_up_is_waited_for() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -153,7 +147,7 @@ async def test_a_method_that_answers_all_the_same_disturbs_nobody() -> None:
             await task
         assert await asyncio.gather(*(pair.client.root.echo(n) for n in range(10))) == [*range(10)]
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -185,7 +179,7 @@ async def test_gather_takes_cursors_and_cancels_them_all() -> None:
         with pytest.raises(asyncio.CancelledError):
             await both
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -223,7 +217,7 @@ async def test_a_failure_in_a_task_group_cancels_the_others_over_there() -> None
             else isinstance(caught.value.exceptions[0], ValueError)
         )
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -300,6 +294,6 @@ async def test_two_thousand_calls_at_random_each_get_their_own_answer_or_none() 
         for start in range(0, 2000, 100):
             outcomes += await asyncio.gather(*(one(n) for n in range(start, start + 100)))
         assert 200 < outcomes.count("cancelled") < 1800
-        await served(pair)
+        await idle(*pair)
         for peer in pair:
             assert (await settled(peer))["entries"] == 0

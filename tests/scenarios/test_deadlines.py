@@ -10,7 +10,7 @@ import pytest
 
 import proxyables
 import proxyables.sync
-from connections import Pair, connected, on_both_loops
+from connections import Pair, connected, idle, on_both_loops
 from proxyables.peer.deadlines import until
 
 
@@ -66,11 +66,6 @@ class API:
             self.cancelled.set()
 
 
-async def served(pair: Pair) -> None:
-    while any(peer.statistics()["calls_running"] for peer in pair):
-        await asyncio.sleep(0.001)
-
-
 @on_both_loops
 async def test_without_a_deadline_nothing_travels() -> None:
     async with connected(API()) as (client, _):
@@ -102,7 +97,7 @@ async def test_a_call_that_takes_too_long_is_a_timeout_here_and_cancelled_there(
         with pytest.raises(TimeoutError, match="deadline"), proxyables.deadline(0.03):
             await pair.client.root.forever()
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
         assert await pair.client.root.quick(1) == 1
 
 
@@ -120,7 +115,7 @@ async def test_the_other_side_keeps_the_deadline_by_itself() -> None:
         pair.client.writer.flush_soon()
         with pytest.raises(TimeoutError, match="the caller's deadline"):
             await answer
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -140,7 +135,7 @@ async def test_nested_calls_are_cancelled_wherever_they_are() -> None:
         with pytest.raises(TimeoutError), proxyables.deadline(0.03):
             await pair.client.root.wait_for(mine)
         await mine.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -166,7 +161,7 @@ async def test_it_is_one_deadline_for_all_calls_inside() -> None:
             with pytest.raises(TimeoutError, match="not sent"):
                 await pair.client.root.quick(2)
         assert await pair.client.root.quick(3) == 3
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -210,7 +205,7 @@ async def test_streams_end_with_it() -> None:
                     seen.append(item)
         assert seen == [1]
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -224,7 +219,7 @@ async def test_a_consumer_that_falls_behind_gets_what_had_arrived_and_then_the_t
         with pytest.raises(TimeoutError):
             async for _ in iterator:
                 pass
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -245,7 +240,7 @@ async def test_paths_as_arguments_have_it_too() -> None:
         with pytest.raises(TimeoutError), proxyables.deadline(0.03):
             await pair.client.root.quick(pair.client.root.forever())
         await api.cancelled.wait()
-        await served(pair)
+        await idle(*pair)
 
 
 @on_both_loops

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import proxyables
-from connections import Pair, connected, on_both_loops, settled
+from connections import connected, idle, on_both_loops, settled
 from watching import until
 
 
@@ -158,12 +158,6 @@ def anext_of(iterator: Any) -> Any:
     return proxyables.perform(iterator, "next")
 
 
-async def idle(pair: Pair) -> None:
-    """Waits until neither side serves or waits for anything."""
-    while any(peer.statistics()["calls_running"] for peer in pair):
-        await asyncio.sleep(0.001)
-
-
 @pytest.mark.parametrize("count", [0, 1, 2, 1023, 1024, 1025, 5000])
 @on_both_loops
 async def test_generators_of_any_length(count: int) -> None:
@@ -262,7 +256,7 @@ async def test_an_item_of_an_async_generator_that_cannot_cross_is_an_error_as_we
                 seen.append(item)
         assert seen == [1]
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -273,7 +267,7 @@ async def test_leaving_a_loop_closes_a_sync_generator() -> None:
             if number == 3:
                 break
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -283,7 +277,7 @@ async def test_leaving_a_loop_closes_an_async_generator() -> None:
         async for _ in pair.client.root.ticks(10**9):
             break
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -293,7 +287,7 @@ async def test_leaving_a_loop_closes_a_producer_that_is_waiting() -> None:
         async for _ in pair.client.root.silent():
             break
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -305,7 +299,7 @@ async def test_an_exception_in_the_loops_body_closes_the_producer() -> None:
                 number / 0
         gc.collect()  # the traceback held the loop
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -319,7 +313,7 @@ async def test_aclose_closes_the_producer_at_once_and_ends_the_iteration() -> No
         with pytest.raises(StopAsyncIteration):
             await anext(iterator)
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -340,7 +334,7 @@ async def test_cancelling_whoever_waits_for_an_item_closes_the_producer() -> Non
         del task
         gc.collect()
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -356,7 +350,7 @@ async def test_an_iteration_that_is_given_up_before_its_first_item_stops_as_well
             with pytest.raises((asyncio.CancelledError, StopAsyncIteration)):
                 await waiting
         async with asyncio.timeout(5):
-            await idle(pair)
+            await idle(*pair)
 
 
 @on_both_loops
@@ -389,7 +383,7 @@ async def test_an_endless_generator_is_held_back_by_a_slow_consumer() -> None:
             await anext(iterator)
         assert source.produced > produced
         await iterator.aclose()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -403,7 +397,7 @@ async def test_big_items_travel_in_chunks_that_fit() -> None:
                 break
         assert sizes == [1_000_000] * 40
         await source.closed.wait()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -437,7 +431,7 @@ async def test_references_in_items_that_nobody_took_are_given_back() -> None:
             assert await thing.number == 0
             break
         del thing
-        await idle(pair)
+        await idle(*pair)
         assert (await settled(pair.server))["entries"] == 0
 
 
@@ -452,7 +446,7 @@ async def test_two_tasks_on_one_iteration_are_told() -> None:
             await anext(iterator)
         waiting.cancel()
         await iterator.aclose()
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops
@@ -490,7 +484,7 @@ async def test_our_generator_goes_on_where_the_other_side_left_it() -> None:
     async with connected(Source()) as pair:
         ours = numbers()
         assert await pair.client.root.first(ours, 1) == [0]
-        await idle(pair)
+        await idle(*pair)
         # It is ours: the other side does not close it, though it was sent some items ahead.
         assert [n async for n in ours][-1] == 99_999
 
@@ -524,7 +518,7 @@ async def test_leaving_a_stream_that_feeds_on_ours_ends_both() -> None:
         async for number in pair.client.root.doubled(iter(range(10**9))):
             if number == 20:
                 break
-        await idle(pair)
+        await idle(*pair)
 
 
 @on_both_loops

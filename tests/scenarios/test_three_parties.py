@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import proxyables
-from connections import connected, on_both_loops, settled
+from connections import connected, idle, on_both_loops, settled
 from proxyables import Peer
 
 
@@ -306,8 +306,7 @@ async def test_leaving_a_stream_stops_the_third() -> None:
         async for _ in three.client.root.endless():
             break
         await far.closed.wait()
-        while three.far.statistics()["calls_running"]:
-            await asyncio.sleep(0.001)
+        await idle(three.far)
 
 
 @on_both_loops
