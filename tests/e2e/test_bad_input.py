@@ -55,6 +55,7 @@ from raw_peers import (
     listening,
     own,
 )
+from watching import until
 
 
 class Thing:
@@ -133,13 +134,6 @@ async def serving(limits: Limits | None = None, **more: Any) -> AsyncIterator[tu
 async def is_serving(server: Server, **more: Any) -> None:
     async with proxyables.connect(server.addresses[0], **more) as peer:
         assert await peer.root.add(1, 2) == 3
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Waits for what nothing here announces: the other end of a socket, another process."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:

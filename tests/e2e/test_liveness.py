@@ -35,6 +35,7 @@ from proxyables.yamux.frames import DATA, HEADER, SYN, WINDOW_UPDATE
 from proxyables.yamux.frames import PING as PING_FRAME
 from proxyables.yamux.session import KEEPALIVE_OPAQUE
 from raw_peers import RawPeer, dialled
+from watching import until
 
 QUICK = Limits(keepalive=0.1, keepalive_timeout=0.3)
 SILENCE = 0.1 + 0.3
@@ -110,12 +111,6 @@ async def through_a_proxy(
         proxyables.connect(proxy.address, limits=limits) as peer,
     ):
         yield peer, server, api, proxy
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 def now() -> float:

@@ -13,6 +13,7 @@ import pytest
 
 import proxyables
 from connections import connected, on_both_loops, settled
+from gates import Gate
 from proxyables import RemoteError, current_peer, expose
 from proxyables.peer.workers import current_job
 from proxyables.proxies.blocking import BlockingProxy
@@ -23,19 +24,6 @@ ONE: dict[str, Any] = {"threads": 1}
 def is_here() -> bool:
     """Whether this is a worker."""
     return current_job() is not None
-
-
-class Gate:
-    """Where a method stops in its thread, and what tells the loop that it does."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.reached = asyncio.Event()
-        self.opened = threading.Event()
-
-    def stop(self) -> None:
-        self.loop.call_soon_threadsafe(self.reached.set)
-        assert self.opened.wait(20)
 
 
 class Plain:

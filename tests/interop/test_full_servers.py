@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from connections import on_both_loops
@@ -12,6 +11,7 @@ from proxyables import Limits, connect, serve
 from proxyables.net.server import MOST_REFUSED
 from proxyables.wire.kinds import ProxyInstructionKinds as Kind
 from raw_peers import RawPeer, classic_call, dialled
+from watching import until
 
 FULL = "connections: 2 is over the limit max_connections=1"
 TOO_MANY = "calls being served: 201 is over the limit max_calls=200"
@@ -31,12 +31,6 @@ class API:
         self.hanging += 1
         await self.go.wait()
         return self.hanging
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def told(raw: RawPeer, request: Any) -> Any:

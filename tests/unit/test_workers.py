@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gates import Gate
 from proxyables import LimitExceeded, Limits
 from proxyables.peer.workers import (
     Job,
@@ -54,19 +55,6 @@ async def start(workers: Workers, function: Callable[..., Any], *args: Any) -> a
     task = asyncio.create_task(wait())
     await asyncio.sleep(0)
     return task
-
-
-class Gate:
-    """What a job stops at, and the loop waits for."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.reached = asyncio.Event()
-        self.opened = threading.Event()
-
-    def stop(self) -> None:
-        self.loop.call_soon_threadsafe(self.reached.set)
-        assert self.opened.wait(20)
 
 
 def test_a_job_gives_its_value_or_its_error() -> None:
