@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import shutil
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -17,6 +15,7 @@ import anyio
 import pytest
 
 import recording
+from certificates import Certificates
 from proxyables.errors import ConnectionClosed, HandshakeFailed
 from proxyables.net import pumps
 from proxyables.net.pumps import Pipe, PumpedTransport
@@ -30,20 +29,8 @@ BIG = bytes(range(256)) * 4096 * 3  # 3 MiB: more than every socket buffer takes
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A self-signed certificate and its key, in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl to make a certificate")
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    command = "openssl req -x509 -nodes -days 2 -subj /CN=localhost -newkey ec"
-    curve = "-pkeyopt ec_paramgen_curve:prime256v1"
-    subprocess.run(
-        [*command.split(), *curve.split(), "-keyout", path, "-out", f"{path}.crt"],
-        check=True,
-        capture_output=True,
-    )
-    path.write_bytes(path.read_bytes() + (path.parent / f"{path.name}.crt").read_bytes())
-    return str(path)
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("tls"))
 
 
 @contextlib.asynccontextmanager
@@ -225,11 +212,11 @@ def test_a_pair_the_wrong_way_round_is_refused(run: Run) -> None:
     run(main())
 
 
-def test_a_pair_over_tls_is_taken_over(run: Run, certificate: str) -> None:
+def test_a_pair_over_tls_is_taken_over(run: Run, certificates: Certificates) -> None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate)
+    server.load_cert_chain(certificates.server)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.load_verify_locations(certificate)
+    client.load_verify_locations(certificates.ca)
     client.check_hostname = False
 
     async def main() -> None:
