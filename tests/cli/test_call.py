@@ -325,13 +325,16 @@ def test_a_signal_leaves_no_child_behind(cli: Cli, words: list[str], number: int
         os.kill(int(told.read_text()), 0)
 
 
-def test_a_call_that_is_to_outlive_its_terminal_does(cli: Cli, shop: Server) -> None:
+def test_a_call_that_is_to_outlive_its_terminal_does(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        process = cli.start("call", shop.address, "slow", "1.5")
+        process = cli.start("call", server.address, "announced", "0.5")
     finally:
         signal.signal(signal.SIGHUP, before)
-    time.sleep(0.5)
+    assert server.process.stdout is not None
+    while server.process.stdout.readline() != b"running\n":
+        pass
     process.send_signal(signal.SIGHUP)
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, b'"done"\n', b"")

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cli.processes import PATIENCE, SHOP, Cli, Result, Server
+from cli.processes import PATIENCE, SHOP, Cli, Result, Server, until
 
 MODULES = {
     "broken.py": "def f():\n    raise OSError('no luck')\nf()\n",
@@ -483,8 +483,9 @@ def test_an_output_that_does_not_block_is_waited_for(
     read, write = os.pipe()
     os.set_blocking(write, False)
     process = world.cli.start(*shlex.split(long(world, words)), stdout=write)
+    until(lambda: not select.select([], [write], [], 0)[1])  # the pipe is full
     os.close(write)
-    time.sleep(1.0)  # the pipe has been full for long
+    time.sleep(0.3)  # and its writer has met that
     with open(read, "rb") as pipe:
         assert pipe.read() == b"x" * 200_000 + b"\n"
     _, err = process.communicate(timeout=PATIENCE)

@@ -195,7 +195,7 @@ def test_what_the_policy_options_lend(
 
 def test_an_idle_connection_is_closed(cli: Cli, serve: Starter) -> None:
     server = serve("shop:shop", "--tcp", ":0", "--idle-timeout", "300ms")
-    code = "import asyncio; await asyncio.sleep(3); obj.add(2, 3)"
+    code = "while not conn.closed:\n    await asyncio.sleep(0.01)\nobj.add(2, 3)"
     result = cli("repl", server.address, "-c", code)
     assert result.code == Code.LOST
     assert "ConnectionClosed: the peer" in result.err

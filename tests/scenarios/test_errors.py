@@ -11,6 +11,7 @@ import pytest
 
 import proxyables
 from connections import connected, on_both_loops, settled
+from watching import until
 
 
 @proxyables.register_exception
@@ -381,13 +382,13 @@ class Bounded:
 async def test_a_limit_of_the_other_side_is_a_limit_here() -> None:
     bounded = Bounded()
     limits = proxyables.Limits(max_steps=3, max_calls=1)
-    async with connected(bounded, server={"limits": limits}) as (client, _):
+    async with connected(bounded, server={"limits": limits}) as (client, server):
         with pytest.raises(proxyables.LimitExceeded) as large:
             await client.root.large()
         with pytest.raises(proxyables.LimitExceeded) as long:
             await client.root.a.b.c.d
         waiting = asyncio.ensure_future(client.root.wait())
-        await asyncio.sleep(0.05)
+        await until(lambda: server.statistics()["calls_running"])
         with pytest.raises(proxyables.LimitExceeded) as many:
             await client.root.large()
         bounded.open()
