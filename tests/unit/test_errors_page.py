@@ -28,7 +28,9 @@ def test_there_is_a_row_for_each_error_and_reason() -> None:
 def test_the_status_of_an_error(name: str) -> None:
     kind = getattr(errors, name)
     error: ProxyError = kind("depth", 1, 2) if kind is LimitExceeded else kind("no")
-    assert str(exits.explain(error)[0].value) == ROWS[name]
+    ours, _, theirs = ROWS[name].partition(", and ")
+    assert str(exits.explain(error)[0].value) == ours
+    assert theirs == ("1 if it is theirs" if kind is LimitExceeded else "")
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
