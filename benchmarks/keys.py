@@ -167,7 +167,9 @@ def verdict(seconds: float, budget: float, processor: float = 0.0) -> str:
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description="measures how long a key takes to be drawn")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.keys", description="measures how long a key takes to be drawn"
+    )
     parser.add_argument("--keys", type=int, default=400)
     parser.add_argument("--delay", type=float, default=0.5, help="seconds that an answer takes")
     asked = parser.parse_args()

@@ -61,7 +61,8 @@ def _whole(*words: str) -> float:
 
 def _stdio_child() -> float:
     ours, theirs = socket.socketpair()
-    process = subprocess.Popen([*_COMMAND, *_SERVE, "--stdio"], stdin=theirs, stdout=theirs)
+    wire = theirs.fileno()
+    process = subprocess.Popen([*_COMMAND, *_SERVE, "--stdio"], stdin=wire, stdout=wire)
     theirs.close()
 
     async def first_answer() -> float:
@@ -81,7 +82,7 @@ def _server() -> float:
         return _spent(process.pid)
 
 
-def _serving() -> subprocess.Popen[str]:
+def _serving() -> _Ended:
     """Starts a server; returns when it is ready."""
     directory = tempfile.mkdtemp()
     process = _Ended(
@@ -155,7 +156,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else everything is compiled in each round
     with _serving() as server:
-        cases = _cases(f"unix:{server.directory}/s")  # type: ignore[attr-defined]
+        cases = _cases(f"unix:{server.directory}/s")
         floor: list[float] = []
         seconds: dict[str, list[float]] = {case.name: [] for case in cases}
         for number in range(rounds + 1):  # the first only fills caches

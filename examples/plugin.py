@@ -18,7 +18,8 @@ class Plugin:
 
     async def decorate(self, document: Any) -> int:
         await document.append(f"decorated by process {os.getpid()}")
-        return await proxyables.perform(document, "len")
+        lines: int = await proxyables.perform(document, "len")
+        return lines
 
     def crash(self) -> None:
         os._exit(3)
