@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -69,6 +70,14 @@ def test_every_exit_code_is_documented() -> None:
     text = (MAN / "proxyables.1").read_text().split(".Sh EXIT STATUS")[1]
     told = {int(number) for number in re.findall(r"^\.It ([0-9]+)$", text, re.MULTILINE)}
     assert told == set(map(int, Code))
+
+
+def test_the_package_installs_every_page_in_its_section() -> None:
+    project = tomllib.loads((MAN.parent / "pyproject.toml").read_text())
+    installed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    assert installed == {
+        f"man/{page.name}": f"share/man/man{page.suffix[1:]}/{page.name}" for page in PAGES
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
