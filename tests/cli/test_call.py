@@ -329,7 +329,7 @@ def test_a_call_that_is_to_outlive_its_terminal_does(cli: Cli, serve: Starter) -
     server = serve("shop:shop", "--tcp", ":0")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        process = cli.start("call", server.address, "announced", "0.5")
+        process = cli.start("call", server.address, "announced", "1")
     finally:
         signal.signal(signal.SIGHUP, before)
     assert server.process.stdout is not None

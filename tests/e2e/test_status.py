@@ -25,6 +25,11 @@ def line_of(text: str) -> int:
     return next(number for number, line in enumerate(lines, 1) if line.strip() == text)
 
 
+def at(function: str, line: str) -> dict[str, Any]:
+    """Where a call stands that is at this line of the shop."""
+    return {"file": str(HERE), "line": line_of(line), "function": function}
+
+
 @on_both_loops
 async def test_who_the_server_is() -> None:
     async with served(threads=2) as (address, _), proxyables.connect(address) as peer:
@@ -94,11 +99,7 @@ async def test_where_coroutines_wait() -> None:
             1,
         )
         assert call["age"] >= 0
-        assert call["where"] == {
-            "file": str(HERE),
-            "line": line_of("await asyncio.Event().wait()"),
-            "function": "Shop.wait",
-        }
+        assert call["where"] == at("Shop.wait", "await asyncio.Event().wait()")
 
 
 @on_both_loops
@@ -140,11 +141,7 @@ async def test_where_workers_stand_and_who_waits_for_them() -> None:
         second = start(peer.root.add(1, 2))
         blocked, queued = await running(peer, "running", "queued")
         assert blocked["path"] == "shop.block"
-        assert blocked["where"] == {
-            "file": str(HERE),
-            "line": line_of("self.gate.wait(60)"),
-            "function": "Shop.block",
-        }
+        assert blocked["where"] == at("Shop.block", "self.gate.wait(60)")
         assert (queued["path"], queued["where"]) == ("shop.add", None)
         told = await peer.status()
         assert told["server"]["threads"] == {"limit": 1, "running": 1, "queued": 1, "alive": 1}
@@ -172,11 +169,7 @@ async def test_a_call_that_was_given_up_but_whose_thread_is_blocked(leaves: bool
         if leaves:
             (call, _) = await running(peer, "abandoned", "queued")
         assert (call["connection"], call["path"]) == (2, "shop.block")
-        assert call["where"] == {
-            "file": str(HERE),
-            "line": line_of("self.gate.wait(60)"),
-            "function": "Shop.block",
-        }
+        assert call["where"] == at("Shop.block", "self.gate.wait(60)")
         told = await peer.status()
         assert told["server"]["threads"] == {"limit": 1, "running": 1, "queued": 1, "alive": 1}
         assert told["totals"]["running"] == 1
