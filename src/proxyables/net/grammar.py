@@ -187,6 +187,7 @@ def _parse_ssh(text: str, rest: str) -> Address:
     if at and not re.fullmatch(_NAME, user):
         refuse(text, f"{user!r:.80} is not a user's name")
     port = 0
+    _check_brackets(text, host, "ssh")
     if host.endswith("]") or ":" not in host:
         host = _host(text, host)
     else:
@@ -235,6 +236,7 @@ def _authority(text: str, authority: str, *, scheme: str) -> tuple[str, int]:
     if "/" in authority:
         refuse(text, f"nothing can follow the port: {scheme}://{authority.partition('/')[0]}")
     host, colon, port = authority.rpartition(":")
+    _check_brackets(text, authority, scheme)
     if not authority.startswith("[") and ":" in host:
         _refuse_colons(text, authority, scheme)
     if not colon or (authority.startswith("[") and not host.endswith("]")):
@@ -250,13 +252,37 @@ def _authority(text: str, authority: str, *, scheme: str) -> tuple[str, int]:
     return _host(text, host or "127.0.0.1"), int(port)
 
 
+def _check_brackets(text: str, authority: str, scheme: str) -> None:
+    """Refuses brackets that stand elsewhere than around a whole host, with a port behind it."""
+    bare = authority.replace("[", "").replace("]", "")
+    if bare == authority or re.fullmatch(r"\[[^\[\]]*\](:.*)?", authority):
+        return
+    port = authority.rpartition(":")[2]
+    other = f"[IPV6]:{port if re.fullmatch(_DIGITS, port) else 'PORT'}"
+    meant, missing = _bracketed(bare) or other, ""
+    if meant.endswith(":PORT"):
+        if scheme in ("tcp", "tls"):
+            missing = ", and a port is missing"
+        else:  # which have one of their own
+            meant = meant.removesuffix(":PORT")
+    refuse(text, f"brackets stand on both sides of an IPv6 host{missing}: {scheme}://{meant}")
+
+
 def _refuse_colons(text: str, authority: str, scheme: str) -> NoReturn:
-    host, _, port = authority.rpartition(":")
-    # "::1:9000" is an IPv6 address as a whole as well, but hardly ever meant as one.
-    for ipv6, after in ((host, port), (authority, "PORT")):
-        if is_ipv6(ipv6):
-            refuse(text, f"put brackets around an IPv6 host: {scheme}://[{ipv6}]:{after}")
+    if meant := _bracketed(authority):
+        refuse(text, f"put brackets around an IPv6 host: {scheme}://{meant}")
     refuse(text, f"one ':' is expected, between host and port: {scheme}://HOST:PORT")
+
+
+def _bracketed(authority: str) -> str:
+    """Writes an IPv6 host, and what may be its port, with brackets; empty if it is none.
+
+    ``::1:9000`` is an IPv6 address as a whole as well, but hardly ever meant as one.
+    """
+    host, _, port = authority.rpartition(":")
+    if is_ipv6(host) and re.fullmatch(_DIGITS, port):
+        return f"[{host}]:{port}"
+    return f"[{authority}]:PORT" if is_ipv6(authority) else ""
 
 
 def _host(text: str, host: str) -> str:
