@@ -170,6 +170,11 @@ def test_ls_trusts_no_directory_that_others_can_write_to(
         ("serve", "proxyables-serve.1"),
         ("proxyables-serve", "proxyables-serve.1"),
         ("address", "proxyables-address.7"),
+        ("config", "proxyables-config.1"),
+        ("config.5", "proxyables-config.5"),
+        ("config(5)", "proxyables-config.5"),
+        ("proxyables-config.5", "proxyables-config.5"),
+        ("proxyables.1", "proxyables.1"),
     ],
 )
 def test_pages_are_found_by_short_and_long_names(page: str, name: str) -> None:
@@ -180,6 +185,24 @@ def test_an_unknown_page_is_told_with_its_neighbour() -> None:
     with pytest.raises(Failure) as caught:
         man.find("adress")
     assert (caught.value.code, caught.value.hint) == (Code.NO_TARGET, "did you mean 'address'?")
+
+
+@pytest.mark.parametrize("words", [["config", "5"], ["5", "config"], ["config.5"]])
+def test_a_page_of_another_section(cli: Cli, words: list[str]) -> None:
+    result = cli("man", *words, env={"PATH": "/nonexistent"})
+    assert result.line.endswith("proxyables-config.5")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["address", "5"], 66, "there is no page 'address.5'; did you mean 'address'?"),
+        (["serve", "config"], 2, "man shows one page, got 'serve' and 'config'"),
+    ],
+)
+def test_pages_that_are_not_there(cli: Cli, words: list[str], code: int, says: str) -> None:
+    result = cli("man", *words)
+    assert (result.code, says in result.line) == (code, True), result
 
 
 def test_man_without_a_reader_names_the_file(cli: Cli) -> None:
