@@ -68,11 +68,8 @@ def _list(file: Configuration, options: AliasOptions) -> None:
     found = file.aliases()
     if not found and not options.quiet:
         talk(f"no aliases in {file.path}; proxyables alias add NAME ADDRESS makes one")
-    printer = options.printer
     if not options.is_for_a_reader:
-        for alias in found.values():
-            row = {"name": alias.name, "address": alias.address, "token_file": alias.token_file}
-            printer.value({key: content for key, content in row.items() if content is not None})
+        options.printer.rows([_row(alias) for alias in found.values()])
         return
     wide = max(map(len, found), default=0) + 1
     for alias in found.values():
@@ -80,6 +77,11 @@ def _list(file: Configuration, options: AliasOptions) -> None:
         if alias.token_file is not None:
             told += f"  (token in {alias.token_file})"
         stdout.line(printable(told))
+
+
+def _row(alias: Alias) -> dict[str, str]:
+    row = {"name": alias.name, "address": alias.address}
+    return row if alias.token_file is None else row | {"token_file": alias.token_file}
 
 
 def _name(text: str) -> str:

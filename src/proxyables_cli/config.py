@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from proxyables.net.addresses import parse
@@ -78,22 +78,13 @@ def run(options: ConfigOptions) -> int:
 
 
 def _show(file: Configuration, options: ConfigOptions) -> None:
-    printer = options.printer
     found = list(_settings(file, options.command))
     if not options.command:
         found = _together(found)
     if not found and not options.quiet:
         talk(f"nothing is set; proxyables config show COMMAND tells defaults, {file.path} is read")
     if not options.is_for_a_reader:
-        for each in found:
-            printer.value(
-                {
-                    "command": each.command,
-                    "option": each.option,
-                    "value": each.value,
-                    "origin": each.origin,
-                }
-            )
+        options.printer.rows([asdict(each) for each in found])
         return
     texts = [(f"{each.command} {each.option}", _shown(each.value), each.origin) for each in found]
     wide = [max((len(row[place]) for row in texts), default=0) for place in (0, 1)]

@@ -123,8 +123,7 @@ async def _servers(options: LsOptions) -> int:
     if not found and not options.quiet:
         talk("no server of yours on sockets without a name; start one: proxyables serve TARGET")
     if not options.is_for_a_reader:
-        for server in found:
-            options.printer.value(server)
+        options.printer.rows(found)
         return 0
     first = max((len(server["address"]) for server in found), default=0)
     for server in found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from proxyables_cli import forms
@@ -86,6 +87,18 @@ class Printer:
             write(value.encode("utf-8", "backslashreplace") + b"\n")
         else:
             write(json_line(value))
+
+    def rows(self, rows: Sequence[Any]) -> None:
+        """Prints values of one kind: each by itself, or one table of all.
+
+        Raises:
+            OutputClosed, Failure: As of `value`.
+        """
+        if self.format == "table" and rows:
+            self.value(list(rows))
+            return
+        for row in rows:
+            self.value(row)
 
     def _pretty(self, value: Any) -> bytes:
         from io import StringIO

@@ -240,6 +240,18 @@ def test_aliases_are_kept_in_the_file_beside_what_it_holds(cli: Cli, file: Path)
     assert sorted(path.name for path in file.parent.iterdir()) == ["config.toml", "shop.py"]
 
 
+def test_aliases_are_one_table(cli: Cli, file: Path) -> None:
+    table = cli("alias", "-o", "table", "--config", str(file)).out.splitlines()
+    assert [line.split() for line in table if "─" not in line] == [
+        ["name", "address", "token_file"],
+        ["shop", "tcp://127.0.0.1:9"],
+        ["safe", "unix:/tmp/y.sock", "/etc/token"],
+    ]
+    shown = cli("config", "show", "-o", "table", "--config", str(file)).out.splitlines()
+    assert [line.split()[0] for line in shown].count("command") == 1
+    assert len(shown) == 8
+
+
 def test_a_relative_path_is_made_absolute(cli: Cli, tmp_path: Path) -> None:
     env = {"XDG_CONFIG_HOME": str(tmp_path)}
     cli("alias", "add", "x", "./x.sock", env=env)
