@@ -51,7 +51,7 @@ def run(options: AliasOptions) -> int:
         hint = written.get(action, "alias remove NAME")
         count = "1 word" if len(options.words) == 1 else f"{len(options.words)} words"
         raise Failure(Code.USAGE, f"alias {action} got {count}", hint)
-    if options.token_file is not None and action != "add":
+    if options.is_typed("token_file") and action != "add":
         raise Failure(Code.USAGE, f"--token-file says nothing to alias {action}")
     file = configuration.find(options.config, os.environ)
     if action == "list":

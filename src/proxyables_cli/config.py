@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -144,7 +144,11 @@ def check(file: Configuration) -> None:
         Failure: Something is wrong; the first such thing is told.
     """
     every = {command.name: configurable(command.options) for command in commands.every()}
-    everywhere = {row.key: row for rows in every.values() for row in rows}
+    by_key: dict[str, dict[str, list[Row]]] = {DEFAULTS: {}}
+    for name, rows in every.items():
+        by_key[name] = {row.key: [row] for row in rows}
+        for row in rows:
+            by_key[DEFAULTS].setdefault(row.key, []).append(row)
     for alias in file.aliases().values():
         try:
             parse(alias.address)
@@ -153,12 +157,11 @@ def check(file: Configuration) -> None:
     for name in file.tables:
         if name == ALIASES:
             continue
-        if name not in every and name != DEFAULTS:
+        if name not in by_key:
             raise file.failure(f"there is no command {name!r}", nearest(name, list(every)))
-        rows: Iterable[Row] = everywhere.values() if name == DEFAULTS else every[name]
-        by_key = {row.key: row for row in rows}
-        for key, content in file.table(name, by_key).items():
-            _convertible(by_key[key], content, f"{file.path}: {name}.{key}")
+        for key, content in file.table(name, by_key[name]).items():
+            for row in by_key[name][key]:
+                _convertible(row, content, f"{file.path}: {name}.{key}")
 
 
 def _convertible(row: Row, content: object, origin: str) -> None:

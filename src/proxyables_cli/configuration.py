@@ -47,11 +47,13 @@ class Configuration:
     Args:
         path: Where it is.
         required: Whether somebody asked for this very file, so that it must be there.
+        origin: The variable that did, if one did.
     """
 
-    def __init__(self, path: str, *, required: bool = False) -> None:
+    def __init__(self, path: str, *, required: bool = False, origin: str = "") -> None:
         self.path = path
         self._required = required
+        self._origin = origin
 
     @cached_property
     def tables(self) -> dict[str, Table]:
@@ -81,7 +83,7 @@ class Configuration:
             document = tomllib.loads(content.decode())
         except UnicodeDecodeError:
             raise self.failure("it is not UTF-8 text") from None
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a number of too many digits is one as well
             raise self.failure(f"it is not TOML: {str(error).lower()}") from None
         for name, table in document.items():
             if not isinstance(table, dict):
@@ -136,7 +138,8 @@ class Configuration:
 
     def _unreadable(self, error: OSError) -> Failure:
         why = (error.strerror or str(error)).lower()
-        return Failure(Code.CONFIGURATION, f"cannot read the configuration {self.path}: {why}")
+        told = f"cannot read the configuration {self.path}: {why}"
+        return Failure(Code.CONFIGURATION, f"{self._origin}: {told}" if self._origin else told)
 
 
 def find(named: str | None, environment: Mapping[str, str]) -> Configuration:
@@ -146,9 +149,10 @@ def find(named: str | None, environment: Mapping[str, str]) -> Configuration:
         named: What ``--config`` said, if anything.
         environment: Of the process.
     """
-    named = named or environment.get(VARIABLE) or None
-    if named is not None:
-        return Configuration(os.path.expanduser(named), required=True)
+    origin = "" if named else VARIABLE
+    named = named or environment.get(VARIABLE)
+    if named:
+        return Configuration(os.path.expanduser(named), required=True, origin=origin)
     base = environment.get("XDG_CONFIG_HOME", "")
     if not base.startswith("/"):  # the specification has relative ones ignored
         base = os.path.join(os.path.expanduser("~"), ".config")

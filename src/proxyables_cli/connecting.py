@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxyables.net.addresses import parse
 from proxyables_cli import aliases, collector, logs
+from proxyables_cli.configuration import Alias
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Common, duration, value, word
 from proxyables_cli.output import Printing
@@ -77,7 +78,9 @@ class Connecting(Printing):
         Raises:
             Failure: The address cannot be understood, or the token's file cannot be used.
         """
-        return place(self.address, self.token_file, self.config)
+        alias, canonical = _resolved(self.address, self.config)
+        with self.concerning("token_file"):
+            return Place(canonical, read_token(self.token_file or alias.token_file))
 
 
 def place(address: str, token_file: str | None, config: str | None) -> Place:
@@ -91,12 +94,16 @@ def place(address: str, token_file: str | None, config: str | None) -> Place:
     Raises:
         Failure: The address cannot be understood, or the file not be used; the line says how.
     """
+    alias, canonical = _resolved(address, config)
+    return Place(canonical, read_token(token_file or alias.token_file))
+
+
+def _resolved(address: str, config: str | None) -> tuple[Alias, str]:
     alias = aliases.resolve(address, config)
     try:
-        canonical = str(parse(alias.address))
+        return alias, str(parse(alias.address))
     except ValueError as error:
         raise Failure(Code.USAGE, str(error)) from None
-    return Place(canonical, read_token(token_file or alias.token_file))
 
 
 @asynccontextmanager

@@ -10,7 +10,25 @@ from proxyables.net.addresses import parse
 from proxyables_cli import connecting, demo, logs
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.loops import LOOPS
-from proxyables_cli.options import Choice, Command, Common, duration, switch, value, words
+from proxyables_cli.options import (
+    Checked,
+    Choice,
+    Command,
+    Common,
+    duration,
+    switch,
+    value,
+    words,
+)
+
+
+def _check_name(text: str) -> None:
+    from proxyables_cli.repl.connections import check_name
+
+    try:
+        check_name(text)
+    except Failure as failure:
+        raise ValueError(f"{failure}") from None
 
 
 class ReplOptions(Common):
@@ -35,7 +53,11 @@ class ReplOptions(Common):
         "--startup", metavar="FILE", text="A script to run first; the names that it makes stay."
     )
     name: str = value(
-        "--name", metavar="NAME", text="What the remote object is called. Else obj.", default="obj"
+        "--name",
+        metavar="NAME",
+        text="What the remote object is called. Else obj.",
+        convert=Checked("a Python name", _check_name),
+        default="obj",
     )
     plain: bool = switch("--plain", text="No colours, menus or key bindings; plain input lines.")
     vi: bool = switch("--vi", text="Keys at the prompt are those of vi, instead of Emacs.")
@@ -72,14 +94,18 @@ def run(options: ReplOptions) -> int:
     """Runs the session; its exit code is the command's."""
     addresses, file, arguments = split(options.words)
     if options.code is not None and file is not None:
-        raise Failure(Code.USAGE, f"-c and the script {file!r} exclude each other")
-    if not options.name.isidentifier() or options.name.startswith("_"):
+        told = f"-c and the script {file!r} exclude each other"
+        raise options.blamed(Failure(Code.USAGE, told), "code")
+    if not options.name.isidentifier() or options.name.startswith("_"):  # made without a parser
         raise Failure(Code.USAGE, f"--name takes a Python name, got {options.name!r}")
     logs.configure(options, logging.ERROR)
     if not addresses and options.code is None and file is None and not options.quiet:
         demo.greet()
-    from proxyables_cli.repl import start
+    from proxyables_cli.repl import scripts, start
 
+    if options.startup is not None and not options.is_typed("startup"):
+        with options.concerning("startup"):
+            scripts.read_file(options.startup)  # where it is read in earnest, nobody knows who says
     find = partial(connecting.place, token_file=options.token_file, config=options.config)
     for address in addresses:
         find(_address_of(address))  # before anything is connected

@@ -13,8 +13,10 @@ What is not typed may be said by the environment, ``--max-message`` by
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from proxyables.frozen import frozen
 from proxyables_cli.exits import Code, Failure
@@ -36,7 +38,8 @@ class Row:
         metavar: What stands for the value; empty for a switch.
         many: The option may be repeated, or the word may be followed by more.
         required: A positional word that must be there.
-        convert: Makes the value from the text; its ValueError is a usage error.
+        convert: Makes the value from the text, of each where there are many; its ValueError is a
+            usage error.
         default: The value where nothing is given.
         is_switch: True if the flag takes no value.
         key: The flag's name in the configuration; empty for a word.
@@ -88,9 +91,11 @@ def value(
     return Row(names, text, metavar, convert=convert, default=default)
 
 
-def repeated(*names: str, metavar: str, text: str) -> Any:
+def repeated(
+    *names: str, metavar: str, text: str, convert: Callable[[str], object] | None = None
+) -> Any:
     """Declares an option that may be given several times."""
-    return Row(names, text, metavar, many=True, default=())
+    return Row(names, text, metavar, many=True, convert=convert, default=())
 
 
 def word(metavar: str, *, text: str, required: bool = True) -> Any:
@@ -112,7 +117,12 @@ class Options:
     """The values of a table of rows: to type checkers, and to whoever reads one, a dataclass.
 
     It is none because start-up pays for each field of those, and ``serve`` has fifty.
+
+    Attributes:
+        said: By field name, where a value stands that was not typed, as an error names it.
     """
+
+    said: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(self, **given: Any) -> None:
         table = dict(rows(type(self)))
@@ -125,6 +135,35 @@ class Options:
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
+
+    def title(self, name: str) -> str:
+        """How an error names a field: by its flag, or by where its value was said."""
+        return self.said.get(name) or dict(rows(type(self)))[name].title
+
+    def is_typed(self, name: str) -> bool:
+        """Whether a field stood on the command line."""
+        return bool(vars(self)[name]) and name not in self.said
+
+    def blamed(self, failure: Failure, *names: str) -> Failure:
+        """Returns a failure that fields have to do with, told of the first that was not typed.
+
+        What is bad usage where it is typed is a wrong configuration there.
+        """
+        for name in names:
+            if name in self.said:
+                code = failure.code
+                if code in (Code.USAGE, Code.NO_TARGET):
+                    code = Code.CONFIGURATION
+                return Failure(code, f"{self.said[name]}: {failure.message}", failure.hint)
+        return failure
+
+    @contextmanager
+    def concerning(self, *names: str) -> Iterator[None]:
+        """Has a failure in the block told as `blamed` tells it."""
+        try:
+            yield
+        except Failure as failure:
+            raise self.blamed(failure, *names) from failure.__cause__
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={content!r}" for name, content in vars(self).items())
@@ -144,6 +183,26 @@ class Choice:
     def __call__(self, text: str) -> str:
         if text not in self.allowed:
             raise ValueError(f"takes one of {', '.join(self.allowed)}, got {text!r}")
+        return text
+
+
+class Checked:
+    """A converter that leaves a text as it is, if a function has nothing against it.
+
+    Args:
+        metavar: What is taken.
+        check: Its ValueError says what is wrong.
+    """
+
+    def __init__(self, metavar: str, check: Callable[[str], object]) -> None:
+        self._metavar = metavar
+        self._check = check
+
+    def __call__(self, text: str) -> str:
+        try:
+            self._check(text)
+        except ValueError as error:
+            raise ValueError(f"takes {self._metavar}; {error}") from None
         return text
 
 
@@ -270,16 +329,23 @@ def build(
             configuration if it was not typed.
     """
     made: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for name, row in rows(options):
         given, title, code = typed.get(name), row.title, Code.USAGE
-        if not is_given(given) and settings is not None and (said := settings.look_up(row)):
+        if not is_given(given):
+            said = None if settings is None else settings.look_up(row)
+            if said is None:
+                continue
             given, title, code = said.content, said.origin, Code.CONFIGURATION
+            origins[name] = said.origin
         try:
-            if is_given(given):
-                made[name] = convert(row, given)
+            made[name] = convert(row, given)
         except ValueError as error:
             raise Failure(code, f"{title} {error}") from None
-    return options(**made)
+    built = options(**made)
+    if origins:
+        vars(built)["said"] = origins
+    return built
 
 
 def is_given(typed: object) -> bool:
@@ -296,20 +362,38 @@ def convert(row: Row, given: object) -> object:
     if isinstance(given, bool) and not row.is_switch:
         raise ValueError(f"takes {row.metavar}, got {str(given).lower()}")
     if isinstance(given, (int, float)) and not row.is_switch:
-        given = str(given)  # numbers of TOML
+        given = _written(row, given)
+    if isinstance(given, str) and row.is_switch:
+        return _yes_or_no(given)
+    if row.many:
+        return tuple(map(row.convert or str, _several(row, given)))
     if isinstance(given, str):
-        if row.is_switch:
-            return _yes_or_no(given)
-        if row.many:
-            import shlex  # what is typed has been split by the shell
-
-            return tuple(shlex.split(given))
         return given if row.convert is None else row.convert(given)
-    if isinstance(given, list) and row.many and all(isinstance(each, str) for each in given):
-        return tuple(given)
     if isinstance(given, bool):
         return given
     raise ValueError(f"takes {row.metavar or 'true or false'}, got {given!r}")
+
+
+def _written(row: Row, number: float) -> str:
+    """Returns a number of TOML as it would be typed."""
+    if row.convert is permissions and number <= 0o777:  # 0o660 is 432 by now, as 432 is
+        raise ValueError(f'takes permissions in quotes, such as "0660", got {number!r}')
+    return str(number)
+
+
+def _several(row: Row, given: object) -> list[str]:
+    """Returns the texts that were typed, or that stand in a text or a list of TOML."""
+    if isinstance(given, str):
+        import shlex  # what is typed has been split by the shell
+
+        try:
+            return shlex.split(given)
+        except ValueError as error:
+            told = f"{error}: it takes words, quoted as in a shell, got {given!r}"
+            raise ValueError(told) from None
+    if isinstance(given, list) and all(isinstance(each, str) for each in given):
+        return given
+    raise ValueError(f"takes {row.metavar}, got {given!r}")
 
 
 def _yes_or_no(text: str) -> bool:
@@ -320,6 +404,7 @@ def _yes_or_no(text: str) -> bool:
 
 
 __all__ = [
+    "Checked",
     "Choice",
     "Command",
     "Common",

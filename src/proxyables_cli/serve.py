@@ -34,26 +34,28 @@ def _run(options: ServeOptions) -> int:
     target = targets.parse(options.target)
     handed = handover.take()
     listen, secret = _looked_up(options)
-    token = read_token(options.token_file or secret)
+    with options.concerning("token_file"):
+        token = read_token(options.token_file or secret)
     if handed is not None:
-        reopen = logs.configure(options, file=options.log_file)
+        reopen = _configure_log(options)
         exported = _load(target, options)
         with loops.runner(options.loop) as runner:
             return runner.run(_serve_supervised(exported, handed, options, token, reopen))
     addresses = listeners.addresses(options, listen, target.label)
     check(options, addresses)
-    ready = supervision.claim(options.ready_fd)
-    reopen = logs.configure(options, file=options.log_file)
+    with options.concerning("ready_fd"):
+        ready = supervision.claim(options.ready_fd)
+    reopen = _configure_log(options)
     if options.reload or options.workers:
         from proxyables_cli.daemon.supervisor import supervise
 
         collector.wake()
-        with supervision.pid_file(options.pid_file), loops.runner("asyncio") as runner:
+        with supervision.pid_file(options), loops.runner("asyncio") as runner:
             return runner.run(supervise(addresses, options, ready, token, reopen))
     if "stdio:" in addresses:
         _claim_stdio()  # before the target can print while it is imported
     exported = _load(target, options)
-    with supervision.pid_file(options.pid_file), loops.runner(options.loop) as runner:
+    with supervision.pid_file(options), loops.runner(options.loop) as runner:
         return runner.run(_serve(exported, addresses, options, ready, token, reopen))
 
 
@@ -63,7 +65,13 @@ def _looked_up(options: ServeOptions) -> tuple[Sequence[str], str | None]:
         return options.listen, None
     from proxyables_cli import aliases  # seldom needed
 
-    return aliases.listening(options.listen, options.config)
+    with options.concerning("listen"):
+        return aliases.listening(options.listen, options.config)
+
+
+def _configure_log(options: ServeOptions) -> Callable[[], None] | None:
+    with options.concerning("log_file"):
+        return logs.configure(options, file=options.log_file)
 
 
 def _load(target: targets.Target, options: ServeOptions) -> Any:
@@ -77,15 +85,17 @@ def _load(target: targets.Target, options: ServeOptions) -> Any:
     if options.env_file is not None:
         from proxyables_cli.daemon import environment
 
-        environment.load(options.env_file)
+        with options.concerning("env_file"):
+            environment.load(options.env_file)
+    if not target.is_file:
+        with options.concerning("app_dir"):
+            targets.check_directory(options.app_dir)
     exported: Any = targets.load(target, options.app_dir)
     if (options.factory or options.instance == "connection") and not callable(exported):
         flag = "--factory" if options.factory else "--instance connection"
-        raise Failure(
-            Code.NO_TARGET,
-            f"{options.target!r} cannot be called, as {flag} demands",
-            "name a class or a function",
-        )
+        told = f"{options.target!r} cannot be called, as {flag} demands"
+        failure = Failure(Code.NO_TARGET, told, "name a class or a function")
+        raise options.blamed(failure, "factory" if options.factory else "instance")
     return exported
 
 

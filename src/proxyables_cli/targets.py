@@ -130,10 +130,20 @@ async def make(factory: Callable[[], Any], text: str) -> object:
     return cast(object, made)
 
 
-def _from_name(name: str, app_dir: str) -> ModuleType:
+def check_directory(app_dir: str) -> str:
+    """Returns what ``--app-dir`` means.
+
+    Raises:
+        Failure: It is no directory.
+    """
     directory = absolute(app_dir)
     if not os.path.isdir(directory):
         raise Failure(Code.NO_TARGET, f"--app-dir {app_dir!r} is not a directory")
+    return directory
+
+
+def _from_name(name: str, app_dir: str) -> ModuleType:
+    directory = check_directory(app_dir)
     _search_first(directory)
     try:
         return importlib.import_module(name)
@@ -260,4 +270,4 @@ def _did_you_mean(name: str, candidates: Iterable[str], owner: object) -> str:
     return f"it has {', '.join(own[:6])}" if own else ""
 
 
-__all__ = ["Target", "absolute", "load", "make", "parse"]
+__all__ = ["Target", "absolute", "check_directory", "load", "make", "parse"]

@@ -6,14 +6,18 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cli.processes import Cli, Server
-from proxyables_cli import fastpath
-from proxyables_cli.configuration import Configuration, find
+from proxyables_cli import commands, config, fastpath
+from proxyables_cli.configuration import DEFAULTS, Configuration, find
 from proxyables_cli.exits import Code, Failure
+from proxyables_cli.main import main
+from proxyables_cli.options import Command, build, configurable
+from proxyables_cli.settings import Settings
 
 TEXT = """\
 # a comment that stays
@@ -94,6 +98,9 @@ def test_the_users_own_file_need_not_be_there(tmp_path: Path) -> None:
         ("[defaults]\ncolor = 'red'", "defaults.color takes one of auto, always, never"),
         ("threads = 1", "'threads' stands in no table; write options in the table"),
         ("[serve", "it is not TOML: expected"),
+        (f"[serve]\nthreads = {'9' * 5000}", "it is not TOML: exceeds the limit"),
+        ("[serve]\ntcp = '47233'", r"serve.tcp takes \[HOST\]:PORT; .* write a port as :47233"),
+        ("[serve]\nlisten = ['x', ':1']", "serve.listen takes ADDRESS; 'x': a port is missing"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, says: str) -> None:
@@ -105,6 +112,67 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, says: s
     told = f"{caught.value.message}; {caught.value.hint}"
     assert told.startswith(f"{path}: ")
     assert re.search(says, told), told
+
+
+def test_nothing_and_no_are_said_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[serve]\nthreads = 0\nkeepalive = 0.0\nstrict = false\nlisten = []")
+    found = vars(options("serve", "x", "--config", str(path)))
+    assert (found["threads"], found["keepalive"], found["strict"]) == (0, 0.0, False)
+    assert found["listen"] == ()
+
+
+def test_permissions_that_toml_has_read_already(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    for written in ('"0660"', "660"):
+        path.write_text(f"[serve]\nunix-mode = {written}")
+        assert vars(options("serve", "x", "--config", str(path)))["unix_mode"] == 0o660
+    for written in ("0o660", "0o600", "432"):
+        path.write_text(f"[serve]\nunix-mode = {written}")
+        with pytest.raises(Failure, match='takes permissions in quotes, such as "0660", got'):
+            options("serve", "x", "--config", str(path))
+
+
+WRITTEN = (
+    *("true", "false", "0", "1", "1.5", "-1", "inf", "[]", "[1]", "[':1']", "['x y']", "{}"),
+    *("''", "'yes'", "'maybe'", "'x'", "'1'", "'3s'", "':1'", "'1MiB'", "'0660'", "432", "'a b'"),
+    *("'json'", "'never'", "'https://x.example'", "2026-01-01"),
+)
+
+
+@pytest.mark.parametrize("command", commands.every(), ids=lambda command: command.name)
+def test_what_is_checked_is_what_commands_take(command: Command, tmp_path: Path) -> None:
+    file = Configuration(str(tmp_path / "config.toml"))
+    for row in configurable(command.options):
+        for written in WRITTEN:
+            for table in (command.name, DEFAULTS):
+                Path(file.path).write_text(f"[{table}]\n{row.key} = {written}\n")
+                taken = told_by(lambda: takes(command, file.path))
+                checked = told_by(lambda: config.check(Configuration(file.path)))
+                if table == DEFAULTS and not taken:
+                    continue  # another command may have an option of that name
+                assert checked == taken, f"[{table}] {row.key} = {written}"
+
+
+def takes(command: Command, path: str) -> None:
+    keys = [row.key for row in configurable(command.options)]
+    build(command.options, {}, Settings(command.name, keys, {}, Configuration(path)))
+
+
+def told_by(look: Callable[[], object]) -> str:
+    try:
+        look()
+    except Failure as failure:
+        assert failure.code is Code.CONFIGURATION
+        return failure.message
+    return ""
+
+
+def test_a_default_is_one_for_all_that_have_the_option(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[defaults]\nname = 'a b'")
+    with pytest.raises(Failure, match=r"defaults\.name takes a Python name; 'a b' cannot be"):
+        config.check(Configuration(str(path)))
 
 
 def test_other_commands_do_not_mind(tmp_path: Path) -> None:
@@ -123,6 +191,79 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 def test_a_file_without_end_is_not_read_to_its_end() -> None:
     with pytest.raises(Failure, match="more than 1048576 bytes"):
         _ = Configuration("/dev/zero").tables
+
+
+# ---- the environment, and the file, where a value shows itself wrong late
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words", "says"),
+    [
+        ("TCP", "47233", ["serve", "x"], "takes [HOST]:PORT; 'tcp://47233': write a port as"),
+        ("LISTEN", '"x', ["serve", "x"], "it takes words, quoted as in a shell, got '\"x'"),
+        ("LISTEN", "x", ["bridge", "./a"], "takes ADDRESS; 'x': a port is missing"),
+        ("LISTEN", "@nobody", ["serve", "x"], "there is no alias '@nobody'"),
+        ("LISTEN", "tls://h:0?cert=none", ["serve", "x"], "cannot read cert=none: no such"),
+        ("LISTEN", ":1 :1", ["serve", "x"], "the listener tcp://127.0.0.1:1 is given twice"),
+        ("UNIX", "/", ["serve", "x"], "takes PATH; 'unix:/': this names a directory"),
+        ("FD", "-1", ["serve", "x"], "takes N; 'fd:-1': write fd:3"),
+        ("WS", "x:y", ["serve", "x"], "takes [HOST]:PORT[/PATH]; 'ws://x:y': 'y' is not a port"),
+        ("ORIGIN", "x", ["serve", "x"], "takes ORIGIN; an origin is SCHEME://HOST[:PORT]"),
+        ("UNIX_GROUP", "no such", ["serve", "x"], "takes GROUP; there is no group 'no such'"),
+        ("UNIX_MODE", "9", ["serve", "x"], "takes permissions such as 0600"),
+        ("MAX_STREAMS", "0", ["serve", "x"], "takes a positive number"),
+        ("MAX_CONNECTIONS", "0", ["serve", "x"], "takes a positive number"),
+        ("NAME", "a/b", ["serve", "x"], "'a/b' is no name for a socket"),
+        ("NAME", "a b", ["repl", "-c", "1"], "takes a Python name; 'a b' cannot be"),
+        ("APP_DIR", "none", ["serve", "x"], "--app-dir 'none' is not a directory"),
+        ("ENV_FILE", "none", ["serve", "x"], "cannot read the environment in none"),
+        ("TOKEN_FILE", "none", ["serve", "x"], "cannot read the token in none"),
+        ("TOKEN_FILE", "none", ["ping", ":1"], "cannot read the token in none"),
+        ("TOKEN_FILE", "none", ["bridge", "-l", ":0", "./a"], "--token-file is for --shared"),
+        ("READY_FD", "77", ["serve", "x"], "--ready-fd 77: bad file descriptor"),
+        ("ONCE", "yes", ["serve", "x", "--workers", "2"], "--workers and --once exclude each"),
+        ("STARTUP", "none", ["repl", "-c", "1"], "cannot read the script 'none'"),
+        ("CODE", "1", ["repl", "x.py"], "-c and the script 'x.py' exclude each other"),
+        ("CONFIG", "none", ["ping", ":1"], "cannot read the configuration none"),
+        ("FACTORY", "yes", ["serve", "sys:path", "--tcp", ":0"], "cannot be called"),
+    ],
+)
+def test_a_variable_that_makes_no_sense_is_named(
+    variable: str,
+    value: str,
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv(f"PROXYABLES_{variable}", value)
+    code = main(words)
+    shown = capsys.readouterr()
+    assert (code, shown.out) == (Code.CONFIGURATION, ""), shown
+    assert f"PROXYABLES_{variable}" in shown.err
+    assert says in shown.err
+    assert shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("TOKEN_FILE", ["alias", "list"]),
+        ("TOKEN_FILE", ["bridge", "./none"]),
+        ("IDLE_TIMEOUT", ["bridge", "./none"]),
+        ("RECONNECT", ["bridge", "./none"]),
+        ("RELOAD_DIR", ["serve", "no_such_module"]),
+    ],
+)
+def test_a_default_waits_for_when_it_has_a_meaning(
+    variable: str, words: list[str], cli: Cli
+) -> None:
+    result = cli(*words, env={f"PROXYABLES_{variable}": "1"})
+    assert result.code in (0, Code.NO_CONNECTION, Code.NO_TARGET), result
 
 
 # ---- the command

@@ -129,7 +129,7 @@ def serve(
     greeting = Greeting(
         is_safe=insecure or token is not None,
         contexts=_find_contexts(addresses, ssl),
-        origins=_check_origins(origins),
+        origins=check_origins(origins),
         timeout=limits.handshake_timeout,
         max_message=limits.max_message,
     )
@@ -210,8 +210,13 @@ def _find_contexts(
     return found
 
 
-def _check_origins(origins: Sequence[str]) -> tuple[str, ...]:
-    """Returns the origins as browsers write them; raises for what has not that form."""
+def check_origins(origins: Sequence[str]) -> tuple[str, ...]:
+    """Returns the origins as browsers write them.
+
+    Raises:
+        TypeError: They are one text.
+        ValueError: One has not the form that browsers give it.
+    """
     if isinstance(origins, str):
         raise TypeError(f"origins takes a sequence of them, got {origins!r:.200}")
     for origin in origins:
@@ -231,4 +236,4 @@ def _check_max_connections(number: object) -> None:
         raise ValueError(f"max_connections takes a positive number, got {number!r:.80}")
 
 
-__all__ = ["serve"]
+__all__ = ["check_origins", "serve"]

@@ -28,9 +28,11 @@ def run(options: BridgeOptions) -> int:
         )
     target = place(options.addresses[0], None, options.config)
     address = parse(target.address)
-    written, secret = aliases.listening(options.listen, options.config)
-    listeners = [_listener(text) for text in written]
-    token = read_token(options.token_file or (secret if options.shared else None))
+    with options.concerning("listen"):
+        written, secret = aliases.listening(options.listen, options.config)
+        listeners = [_listener(text) for text in written]
+    with options.concerning("token_file"):
+        token = read_token(options.token_file or (secret if options.shared else None))
     if isinstance(address, ExecAddress):
         _check_program(address)
     logs.configure(options)

@@ -6,7 +6,22 @@ import shlex
 from collections.abc import Sequence
 
 from proxyables_cli.exits import Code, Failure
-from proxyables_cli.options import Common, duration, number, repeated, switch, value, words
+from proxyables_cli.options import (
+    Checked,
+    Common,
+    duration,
+    number,
+    repeated,
+    switch,
+    value,
+    words,
+)
+
+
+def _check_listener(text: str) -> None:
+    from proxyables_cli.daemon.options import check_listener  # most bridges listen on nothing
+
+    check_listener(text)
 
 
 class BridgeOptions(Common):
@@ -22,6 +37,7 @@ class BridgeOptions(Common):
         "--listen",
         metavar="ADDRESS",
         text="Listen here, and open ADDRESS anew for each connection. May be repeated.",
+        convert=Checked("ADDRESS", _check_listener),
     )
     shared: bool = switch(
         "--shared",
@@ -88,19 +104,16 @@ def check(options: BridgeOptions) -> None:
     Raises:
         Failure: The code is for bad usage.
     """
-    for flag, is_given in (
-        ("--shared", options.shared),
-        ("--idle-timeout", options.idle_timeout is not None),
-        ("--insecure", options.insecure),
-    ):
-        if is_given and not options.listen:
-            raise Failure(Code.USAGE, f"{flag} is for --listen")
-    for flag, is_given in (
-        ("--reconnect", options.reconnect),
-        ("--token-file", options.token_file is not None),
-    ):
-        if is_given and not options.shared:
-            raise Failure(Code.USAGE, f"{flag} is for --shared")
+    # What was said elsewhere is there for when it has a meaning.
+    for name in ("shared", "idle_timeout", "insecure"):
+        if options.is_typed(name) and not options.listen:
+            raise Failure(Code.USAGE, f"{options.title(name)} is for --listen")
+    for name in ("reconnect", "token_file"):
+        if options.is_typed(name) and not options.shared:
+            raise Failure(Code.USAGE, f"{options.title(name)} is for --shared")
+    if options.listen and not options.shared and options.token_file is not None:
+        # Whoever has said so takes the listeners for guarded.
+        raise options.blamed(Failure(Code.USAGE, "--token-file is for --shared"), "token_file")
 
 
 __all__ = ["BridgeOptions", "check", "with_child"]

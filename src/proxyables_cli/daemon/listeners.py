@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from proxyables.net.addresses import parse
 from proxyables_cli import targets
 from proxyables_cli.daemon import supervision
-from proxyables_cli.daemon.options import ServeOptions
+from proxyables_cli.daemon.options import ServeOptions, fd_address, tcp_address, ws_address
 from proxyables_cli.exits import Code, Failure
 
 
@@ -27,10 +27,10 @@ def addresses(options: ServeOptions, listen: Sequence[str], label: str) -> list[
     """
     written = [
         *listen,
-        *(text if "://" in text else f"tcp://{text}" for text in options.tcp),
+        *map(tcp_address, options.tcp),
         *map(_socket, options.unix),
-        *(text if text.startswith("fd:") else f"fd:{text}" for text in options.fd),
-        *map(_websocket, options.ws),
+        *map(fd_address, options.fd),
+        *map(ws_address, options.ws),
         *(["stdio:"] if options.stdio else []),
     ]
     if not written:
@@ -38,22 +38,17 @@ def addresses(options: ServeOptions, listen: Sequence[str], label: str) -> list[
     if not written:
         from proxyables_cli import runtime
 
-        written.append(f"unix:{runtime.socket_path(options.name or label)}")
+        with options.concerning("name"):
+            written.append(f"unix:{runtime.socket_path(options.name or label)}")
     try:
         canonical = [str(parse(text, listening=True)) for text in written]
     except ValueError as error:
         raise Failure(Code.USAGE, str(error)) from None
     twice = {text for text in canonical if canonical.count(text) > 1 and not text.endswith(":0")}
     if twice:
-        raise Failure(Code.USAGE, f"the listener {twice.pop()} is given twice")
+        failure = Failure(Code.USAGE, f"the listener {twice.pop()} is given twice")
+        raise options.blamed(failure, "listen", "tcp", "unix", "fd", "ws", "stdio")
     return canonical
-
-
-def _websocket(text: str) -> str:
-    """Makes the address of a WebSocket listener."""
-    if "://" in text:
-        return text
-    return f"ws://127.0.0.1{text}" if text.startswith(":") else f"ws://{text}"
 
 
 def _socket(text: str) -> str:

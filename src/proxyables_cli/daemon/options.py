@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+from proxyables.net.addresses import parse
 from proxyables_cli import loops
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import (
+    Checked,
     Choice,
     Common,
     duration,
@@ -21,6 +23,66 @@ from proxyables_cli.options import (
 )
 
 
+def tcp_address(text: str) -> str:
+    """Makes the address that ``--tcp`` stands for."""
+    return text if "://" in text else f"tcp://{text}"
+
+
+def unix_address(text: str) -> str:
+    """Makes the address that ``--unix`` stands for."""
+    return f"unix:{text.removeprefix('unix:')}"
+
+
+def fd_address(text: str) -> str:
+    """Makes the address that ``--fd`` stands for."""
+    return text if text.startswith("fd:") else f"fd:{text}"
+
+
+def ws_address(text: str) -> str:
+    """Makes the address that ``--ws`` stands for."""
+    if "://" in text:
+        return text
+    return f"ws://127.0.0.1{text}" if text.startswith(":") else f"ws://{text}"
+
+
+def _listener(address_of: Callable[[str], str]) -> Callable[[str], object]:
+    return lambda text: parse(address_of(text), listening=True)
+
+
+def check_listener(text: str) -> None:
+    """Looks whether ``--listen`` takes a text. What a name stands for, the configuration says.
+
+    Raises:
+        ValueError: It is no address, cannot be listened on, or names files that are of no use.
+    """
+    address = parse(text, listening=not text.startswith("@"))
+    if address.scheme == "tls" and "?" in text:
+        from proxyables.net.tls import server_context
+
+        server_context(address, None)
+
+
+def _check_origin(text: str) -> None:
+    from proxyables.net.serving import check_origins
+
+    check_origins([text])
+
+
+def _check_group(text: str) -> None:
+    from proxyables.net.socket_files import understand_access
+
+    understand_access(None, text)
+
+
+def _positive(name: str) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not (found := number(text)):
+            raise ValueError(f"takes N; {name} takes a positive number, got {found}")
+        return found
+
+    return convert
+
+
 class ServeOptions(Common):
     """The command line of ``serve``."""
 
@@ -30,12 +92,19 @@ class ServeOptions(Common):
         "--listen",
         metavar="ADDRESS",
         text="Listen on any address of proxyables-address(7). Every listener may be repeated.",
+        convert=Checked("ADDRESS", check_listener),
     )
     tcp: tuple[str, ...] = repeated(
-        "--tcp", metavar="[HOST]:PORT", text="Listen on TCP; without HOST on 127.0.0.1."
+        "--tcp",
+        metavar="[HOST]:PORT",
+        text="Listen on TCP; without HOST on 127.0.0.1.",
+        convert=Checked("[HOST]:PORT", _listener(tcp_address)),
     )
     unix: tuple[str, ...] = repeated(
-        "--unix", metavar="PATH", text="Listen on a Unix socket that only this user may open."
+        "--unix",
+        metavar="PATH",
+        text="Listen on a Unix socket that only this user may open.",
+        convert=Checked("PATH", _listener(unix_address)),
     )
     unix_mode: int | None = value(
         "--unix-mode",
@@ -47,21 +116,25 @@ class ServeOptions(Common):
         "--unix-group",
         metavar="GROUP",
         text="The group of Unix sockets, whose members may connect. Their mode is 0660 then.",
+        convert=Checked("GROUP", _check_group),
     )
     fd: tuple[str, ...] = repeated(
         "--fd",
         metavar="N",
         text="Use an inherited socket, by its number or by the name that systemd gave it.",
+        convert=Checked("N", _listener(fd_address)),
     )
     ws: tuple[str, ...] = repeated(
         "--ws",
         metavar="[HOST]:PORT[/PATH]",
         text="Listen for WebSockets; without HOST on 127.0.0.1.",
+        convert=Checked("[HOST]:PORT[/PATH]", _listener(ws_address)),
     )
     origin: tuple[str, ...] = repeated(
         "--origin",
         metavar="ORIGIN",
         text="Let web pages of this origin connect by WebSocket, such as https://app.example.",
+        convert=Checked("ORIGIN", _check_origin),
     )
     stdio: bool = switch(
         "--stdio", text="Serve one peer over standard input and output; its end ends the server."
@@ -141,13 +214,13 @@ class ServeOptions(Common):
         "--max-connections",
         metavar="N",
         text="How many connections there may be; one more is refused. Else no end is set.",
-        convert=number,
+        convert=_positive("max_connections"),
     )
     max_streams: int | None = value(
         "--max-streams",
         metavar="N",
         text="How many calls each peer may have under way. Else 16384.",
-        convert=number,
+        convert=_positive("max_streams"),
     )
     keepalive: float | None = value(
         "--keepalive",
@@ -250,23 +323,33 @@ def check(options: ServeOptions, addresses: Sequence[str]) -> None:
     Raises:
         Failure: The code is for bad usage.
     """
-    if options.reload_dir and not options.reload:
+    if options.is_typed("reload_dir") and not options.reload:
         raise Failure(Code.USAGE, "--reload-dir is for --reload")
     if options.ready_fd in (0, 1) and "stdio:" in addresses:
         told = f"--ready-fd {options.ready_fd} would write into what --stdio says to its peer"
-        raise Failure(Code.USAGE, told, "standard error is --ready-fd 2")
+        failure = Failure(Code.USAGE, told, "standard error is --ready-fd 2")
+        raise options.blamed(failure, "ready_fd", "stdio")
     if not (options.reload or options.workers):
         return
-    ours = "--reload" if options.reload else "--workers"
+    ours = "reload" if options.reload else "workers"
     others = {
-        "--workers": options.reload and options.workers,
-        "--stdio": "stdio:" in addresses,
-        "--once": options.once,
-        "--exit-when-idle": options.exit_when_idle,
+        "workers": options.reload and options.workers,
+        "stdio": "stdio:" in addresses,
+        "once": options.once,
+        "exit_when_idle": options.exit_when_idle,
     }
     for other, is_given in others.items():
         if is_given:
-            raise Failure(Code.USAGE, f"{ours} and {other} exclude each other")
+            told = f"--{ours} and --{other.replace('_', '-')} exclude each other"
+            raise options.blamed(Failure(Code.USAGE, told), other, ours)
 
 
-__all__ = ["ServeOptions", "check"]
+__all__ = [
+    "ServeOptions",
+    "check",
+    "check_listener",
+    "fd_address",
+    "tcp_address",
+    "unix_address",
+    "ws_address",
+]

@@ -48,7 +48,9 @@ class Edits:
         self.directories = [targets.absolute(each) for each in options.reload_dir or [own]]
         for directory in self.directories:
             if not os.path.isdir(directory):
-                raise Failure(Code.USAGE, f"--reload-dir {directory!r} is not a directory")
+                name = "reload_dir" if options.reload_dir else "app_dir"
+                told = f"--{name.replace('_', '-')} {directory!r} is not a directory"
+                raise options.blamed(Failure(Code.USAGE, told), name)
         also = [options.env_file] if options.env_file else []
         self._also = [targets.absolute(os.path.expanduser(each)) for each in also]
         self._watched = [*self.directories, *filter(os.path.isfile, self._also)]

@@ -40,15 +40,26 @@ def passed_sockets() -> list[str]:
 
 
 @contextmanager
-def pid_file(path: str) -> Iterator[None]:
-    """Keeps a file with this process's number for as long as the block runs; none without a path.
+def pid_file(options: ServeOptions) -> Iterator[None]:
+    """Keeps the file of ``--pid-file`` for as long as the block runs, if there is to be one.
 
     Raises:
         Failure: It cannot be written, or another living process is named in it.
     """
+    path = options.pid_file
     if not path:
         yield
         return
+    with options.concerning("pid_file"):
+        _write_own(path)
+    try:
+        yield
+    finally:
+        if _owner(path) == os.getpid():
+            os.unlink(path)
+
+
+def _write_own(path: str) -> None:
     _refuse_second(path)
     try:
         with open(path, "w", encoding="ascii") as file:
@@ -56,11 +67,6 @@ def pid_file(path: str) -> Iterator[None]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Failure(Code.CANNOT_LISTEN, f"cannot write the file {path}: {reason}") from None
-    try:
-        yield
-    finally:
-        if _owner(path) == os.getpid():
-            os.unlink(path)
 
 
 def _owner(path: str) -> int | None:
