@@ -18,6 +18,7 @@ that what one call printed can be given to the next.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,15 @@ class Words:
         Raises:
             Failure: A word that says it is JSON or a file and is not, or a keyword twice.
         """
-        found = [] if file is None else self._from_file(file)
+        return self.following([] if file is None else self.from_file(file), words)
+
+    def following(self, given: Sequence[Argument], words: Sequence[str]) -> list[Argument]:
+        """Reads the words that follow arguments of a file.
+
+        Raises:
+            Failure: As of `arguments`.
+        """
+        found = list(given)
         for word in words:
             match = _KEYWORD.fullmatch(word)
             name = None if match is None else match["name"]
@@ -83,18 +92,25 @@ class Words:
             value = self.value(text)
             plain = not text.startswith(("=", ":=", "@", ":@"))
             found.append(Argument(name, text, value, plain and value != text))
-        _check_order(found)
+        _check_order(found, len(given))
         return found
 
-    def _from_file(self, path: str) -> list[Argument]:
-        """Reads a JSON array of positional arguments, or a JSON object of keyword arguments."""
-        content = _json(_text(self._read(path), path), what=f"the file {path!r}")
+    def from_file(self, path: str) -> list[Argument]:
+        """Reads a JSON array of positional arguments, or a JSON object of keyword arguments.
+
+        Raises:
+            Failure: It cannot be read, or holds something else.
+        """
+        if path.lstrip().startswith(("[", "{")) and not os.path.exists(path):
+            told = f"--args-json takes the name of a file that holds the JSON, got {path!r}"
+            raise Failure(Code.USAGE, told, "- reads standard input")
+        content = _json(_text(self._read(path), path), what=_name(path))
         if isinstance(content, list):
             return [Argument(None, "", value) for value in content]
         if isinstance(content, dict) and all(map(str.isidentifier, content)):
             return [Argument(name, "", value) for name, value in content.items()]
         hint = 'write [1, 2] for positional arguments, or {"name": 1} for keyword arguments'
-        raise Failure(Code.BAD_DATA, f"the file {path!r} holds no arguments", hint)
+        raise Failure(Code.BAD_DATA, f"{_name(path)} holds no arguments", hint)
 
     def value(self, word: str) -> Value:
         """Reads one word.
@@ -107,7 +123,7 @@ class Words:
         if word.startswith(":="):
             return _json(word[2:], what=f"{word!r}")
         if word.startswith(":@"):
-            return _json(_text(self._read(word[2:]), word[2:]), what=f"the file {word[2:]!r}")
+            return _json(_text(self._read(word[2:]), word[2:]), what=_name(word[2:]))
         if word.startswith("@"):
             read = self._read(word[1:])
             try:
@@ -136,23 +152,35 @@ class Words:
                 why = getattr(error, "strerror", None) or str(error)
                 raise Failure(Code.USAGE, f"cannot read {path!r}: {why.lower()}") from None
         if self._stdin_used:
-            raise Failure(Code.USAGE, "standard input can be read once, and '@-' stands twice")
+            told = "standard input can be read once, and what reads it stands twice"
+            raise Failure(Code.USAGE, told, "@-, :@- and --args-json - do")
         self._stdin_used = True
         return b"" if sys.stdin is None else sys.stdin.buffer.read()
 
 
-def _check_order(arguments: Sequence[Argument]) -> None:
-    first, seen = "", set[str]()
-    for each in arguments:
+def _check_order(arguments: Sequence[Argument], from_file: int) -> None:
+    """Refuses positional arguments behind keywords, and keywords that stand twice.
+
+    Args:
+        arguments: All.
+        from_file: How many of them, from the first on, are those of a file.
+    """
+    first, seen = "", dict[str, int]()
+    for place, each in enumerate(arguments):
         if each.name is None:
             if first:
                 told = f"{each.word!r} follows the keyword {first}="
-                raise Failure(Code.USAGE, told, "write positional arguments first")
+                hint = "write positional arguments first"
+                if seen[first] < from_file:
+                    told += ", which --args-json gives before all words"
+                    hint = "write its keywords as NAME=VALUE, behind the positional arguments"
+                raise Failure(Code.USAGE, told, hint)
             continue
         first = first or each.name
         if each.name in seen:
-            raise Failure(Code.USAGE, f"the keyword {each.name!r} is given twice")
-        seen.add(each.name)
+            where = ", once by --args-json" if seen[each.name] < from_file else ""
+            raise Failure(Code.USAGE, f"the keyword {each.name!r} is given twice{where}")
+        seen[each.name] = place
 
 
 def settle(
@@ -210,7 +238,11 @@ def _text(read: bytes, path: str) -> str:
     try:
         return read.decode()
     except UnicodeDecodeError:
-        raise Failure(Code.BAD_DATA, f"the file {path!r} is not UTF-8 text") from None
+        raise Failure(Code.BAD_DATA, f"{_name(path)} is not UTF-8 text") from None
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == "-" else f"the file {path!r}"
 
 
 def _json(text: str, *, what: str) -> Value:

@@ -7,7 +7,7 @@ from typing import Any
 
 from proxyables_cli import connecting, paths
 from proxyables_cli.advising import advised
-from proxyables_cli.arguments import Words, settle
+from proxyables_cli.arguments import Argument, Words, settle
 from proxyables_cli.connecting import Connecting
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command, switch, value, word, words
@@ -51,7 +51,12 @@ class SetOptions(Connecting):
 
 def call(options: CallOptions) -> int:
     """Calls what the path names and prints what it returns."""
-    arguments = Words().arguments(options.arguments, options.args_json)
+    reader = Words()
+    given: list[Argument] = []
+    if options.args_json is not None:
+        with options.concerning("args_json"):
+            given = reader.from_file(options.args_json)
+    arguments = reader.following(given, options.arguments)
 
     async def work(found: Any) -> None:
         guessed = any(each.is_guess for each in arguments)

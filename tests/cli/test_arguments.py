@@ -184,8 +184,9 @@ def test_a_file_of_arguments(tmp_path: Path) -> None:
         ("5", (), "holds no arguments"),
         ('{"a b": 1}', (), "holds no arguments"),
         ("[1", (), "is not JSON"),
-        ('{"a": 1}', ("a=2",), "the keyword 'a' is given twice"),
-        ('{"a": 1}', ("2",), "'2' follows the keyword a="),
+        ('{"a": 1}', ("a=2",), "the keyword 'a' is given twice, once by --args-json"),
+        ('{"a": 1}', ("2",), "'2' follows the keyword a=, which --args-json gives before all"),
+        ("{}", ("a=1", "2"), "'2' follows the keyword a=$"),
     ],
 )
 def test_a_file_that_holds_no_arguments(
@@ -195,3 +196,24 @@ def test_a_file_that_holds_no_arguments(
     path.write_text(content)
     with pytest.raises(Failure, match=says):
         Words().arguments(words, str(path))
+
+
+def test_what_to_do_about_keywords_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "arguments.json"
+    path.write_text('{"a": 1}')
+    with pytest.raises(Failure) as caught:
+        Words().arguments(("2",), str(path))
+    assert caught.value.hint == "write its keywords as NAME=VALUE, behind the positional arguments"
+    assert settle(Words().arguments(("2", "a=1")), None) == ([2], {"a": 1})
+
+
+def test_json_in_place_of_a_file_of_it() -> None:
+    with pytest.raises(Failure, match=r"takes the name of a file .* got '\{\"a\":1\}'") as caught:
+        Words().arguments(("2",), '{"a":1}')
+    assert caught.value.code is Code.USAGE
+
+
+def test_standard_input_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"[")))
+    with pytest.raises(Failure, match="standard input is not JSON"):
+        Words().arguments((), "-")

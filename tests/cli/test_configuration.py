@@ -224,6 +224,7 @@ def test_a_file_without_end_is_not_read_to_its_end() -> None:
         ("ONCE", "yes", ["serve", "x", "--workers", "2"], "--workers and --once exclude each"),
         ("STARTUP", "none", ["repl", "-c", "1"], "cannot read the script 'none'"),
         ("CODE", "1", ["repl", "x.py"], "-c and the script 'x.py' exclude each other"),
+        ("ARGS_JSON", "none", ["call", ":1", "f"], "cannot read 'none'"),
         ("CONFIG", "none", ["ping", ":1"], "cannot read the configuration none"),
         ("FACTORY", "yes", ["serve", "sys:path", "--tcp", ":0"], "cannot be called"),
     ],
