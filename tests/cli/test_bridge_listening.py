@@ -389,6 +389,8 @@ def test_a_token_is_asked_for(cli: Cli, shop: Server) -> None:
         (["-l", "nonsense", "./a"], 2, "'nonsense'"),
         (["-l", "@nobody", "./a"], 2, "there is no alias '@nobody'"),
         (["-l", "-", "./a"], 2, "does not listen on stdio:"),
+        (["-l", "tls://localhost:0", "./a"], 2, "listening with TLS takes a certificate"),
+        (["-l", "tls://localhost:0?cert=none", "./a"], 2, "cannot read cert=none: no such file"),
         (["-l", ":0", "-"], 2, "connections lead to exec:, ssh:, tls:, tcp:, unix: or ws:, not"),
         (["-l", ":0", "--max-children", "x", "./a"], 2, "--max-children takes a whole number"),
         (["--shared", "./a"], 2, "--shared is for --listen"),
@@ -412,6 +414,12 @@ def test_failures_are_one_line(cli: Cli, words: list[str], code: int, says: str)
     assert says in result.line
     assert result.out == ""
     assert (cli.directory / "plain").read_text() == "kept"
+
+
+def test_a_shared_server_without_a_certificate(cli: Cli, serve: Starter) -> None:
+    server = serve("shop:shop", "--tcp", ":0")
+    result = cli("bridge", "-l", "tls://localhost:0", "--shared", server.address)
+    assert (result.code, "listening with TLS takes" in result.line) == (2, True), result
 
 
 def test_a_port_that_is_taken(cli: Cli) -> None:

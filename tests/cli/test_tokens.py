@@ -137,13 +137,36 @@ def test_tls_by_options(cli: Cli, serve: Starter, tmp_path_factory: pytest.TempP
     result = cli("call", server.address, "add", "1", "2")
     assert result.code == 69
     assert "is not trusted" in result.line
+    result = cli("serve", "shop:shop", "--tcp", ":0", "--tls-key", key)
+    assert (result.code, "take a certificate: --tls-cert" in result.line) == (2, True), result
+
+
+def test_tls_files_that_are_of_no_use(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> None:
+    files = Certificates(tmp_path_factory.mktemp("certificates"))
+    certificate, key = files.apart()
     for words, says in (
-        (["--tls-key", key], "take a certificate: --tls-cert"),
-        (["--tls-cert", "/no/such"], "cannot read cert=/no/such: no such file or directory"),
+        (["--tls-cert", "/no/such"], "cannot read --tls-cert /no/such: no such file"),
+        (["--tls-cert", "."], "cannot read --tls-cert .: is a directory"),
+        (
+            ["--tls-cert", certificate],
+            f"no PEM certificate and key can be read from --tls-cert {certificate}; if the key is"
+            " in a file of its own, give --tls-key",
+        ),
+        (
+            ["--tls-cert", certificate, "--tls-key", files.client],
+            "the key is not that of the certificate:"
+            f" --tls-cert {certificate} and --tls-key {files.client}",
+        ),
+        (["--tls-cert", files.server, "--tls-client-ca", key], f"from --tls-client-ca {key}"),
     ):
         result = cli("serve", "shop:shop", "--tcp", ":0", *words)
-        assert result.code == 2, result
-        assert result.line.endswith(says)
+        assert (result.code, says in result.line) == (78, True), result
+        assert "tls://" not in result.line
+    told = cli("serve", "shop:shop", "--tcp", ":0", env={"PROXYABLES_TLS_CERT": "none"})
+    assert (told.code, told.line) == (
+        78,
+        "cannot read PROXYABLES_TLS_CERT none: no such file or directory",
+    )
 
 
 def test_websockets_by_options(cli: Cli, serve: Starter) -> None:

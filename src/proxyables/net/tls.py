@@ -12,7 +12,8 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NoReturn
 
 from proxyables.net.addresses import Address, HostAddress, TcpAddress, TlsAddress
@@ -43,6 +44,14 @@ _CERTIFICATE_WANTED = ("CERTIFICATE_REQUIRED", "PEER_DID_NOT_RETURN_A_CERTIFICAT
 _CERTIFICATE_REFUSED = ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "ACCESS_DENIED")
 
 
+class UnusableFile(ValueError):
+    """A certificate, a key or an authority cannot be had from the file that was named."""
+
+
+_WRITTEN = {name: f"{name}=" for name in ("cert", "key", "ca")}
+"""How an address names its files; a command line has other words."""
+
+
 # --- contexts ------------------------------------------------------------------------------------
 
 
@@ -65,11 +74,15 @@ def client_context(address: Address, given: ssl.SSLContext | None) -> ssl.SSLCon
             _refuse(address, "verify=no checks nothing, so ca= has no meaning")
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif "ca" in found:
-        _load_authority(context, address, found["ca"])
-    else:
-        context.load_default_certs()
-    _load_certificate(context, address, found)
+    if "cert" not in found and "key" in found:
+        _refuse(address, "key= belongs to a certificate; give cert= too")
+    with _told_of(address):
+        if "ca" in found:
+            _load_authority(context, found, _WRITTEN)
+        elif context.verify_mode is not ssl.CERT_NONE:
+            context.load_default_certs()
+        if "cert" in found:
+            _load_certificate(context, found, _WRITTEN)
     return context
 
 
@@ -89,11 +102,27 @@ def server_context(address: Address, given: ssl.SSLContext | None) -> ssl.SSLCon
     if "cert" not in found:
         how = "add ?cert=FILE&key=FILE" if isinstance(address, TlsAddress) else "give ssl="
         _refuse(address, f"listening with TLS takes a certificate; {how}")
+    with _told_of(address):
+        return listening_context(found)
+
+
+def listening_context(
+    files: Mapping[str, str], written: Mapping[str, str] = _WRITTEN
+) -> ssl.SSLContext:
+    """Makes what is listened with from files.
+
+    Args:
+        files: ``cert``, and perhaps its ``key``, and the ``ca`` that clients need a certificate of.
+        written: What stands before each file's name where it was named.
+
+    Raises:
+        UnusableFile: One of them is of no use.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_certificate(context, address, found)
-    if "ca" in found:
-        _load_authority(context, address, found["ca"])
+    _load_certificate(context, files, written)
+    if "ca" in files:
+        _load_authority(context, files, written)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -118,44 +147,60 @@ def _parameters(address: Address, given: ssl.SSLContext | None) -> Mapping[str, 
     return found
 
 
-def _load_certificate(context: ssl.SSLContext, address: Address, found: Mapping[str, str]) -> None:
-    if "cert" not in found:
-        if "key" in found:
-            _refuse(address, "key= belongs to a certificate; give cert= too")
-        return
-    certificate = _readable(address, "cert", found["cert"])
-    key = _readable(address, "key", found["key"]) if "key" in found else None
+def _load_certificate(
+    context: ssl.SSLContext, files: Mapping[str, str], written: Mapping[str, str]
+) -> None:
+    certificate = _readable("cert", files, written)
+    key = _readable("key", files, written) if "key" in files else None
+    shown = f"{written['cert']}{certificate}"
 
     def ask() -> NoReturn:
         # Without this, OpenSSL asks on the terminal, in the middle of whatever is running there.
-        _refuse(address, "the key is encrypted; give ssl=, with a context that has loaded it")
+        where = shown if key is None else f"{written['key']}{key}"
+        hint = "decrypt it, or in Python give ssl=, with a context that has loaded it"
+        raise UnusableFile(f"the key is encrypted in {where}; {hint}")
 
     try:
         context.load_cert_chain(certificate, key, password=ask)
     except ssl.SSLError as error:
+        if key is not None:
+            shown += f" and {written['key']}{key}"
         if error.reason == "KEY_VALUES_MISMATCH":
-            _refuse(address, "the key is not that of the certificate")
-        where = certificate if key is None else f"{certificate} and {key}"
-        hint = "" if key is not None else "; if the key is in a file of its own, give key="
-        _refuse(address, f"no PEM certificate and key can be read from {where}{hint}")
+            raise UnusableFile(f"the key is not that of the certificate: {shown}") from None
+        told = f"no PEM certificate and key can be read from {shown}"
+        if key is None:
+            told += f"; if the key is in a file of its own, give {written['key'].strip()}"
+        raise UnusableFile(told) from None
 
 
-def _load_authority(context: ssl.SSLContext, address: Address, path: str) -> None:
-    path = _readable(address, "ca", path)
+def _load_authority(
+    context: ssl.SSLContext, files: Mapping[str, str], written: Mapping[str, str]
+) -> None:
+    path = _readable("ca", files, written)
     try:
         context.load_verify_locations(path)
     except ssl.SSLError:
-        _refuse(address, f"no PEM certificate can be read from ca={path}")
+        told = f"no PEM certificate can be read from {written['ca']}{path}"
+        raise UnusableFile(told) from None
 
 
-def _readable(address: Address, name: str, path: str) -> str:
-    path = os.path.expanduser(path)
+def _readable(name: str, files: Mapping[str, str], written: Mapping[str, str]) -> str:
+    path = os.path.expanduser(files[name])
     try:
         with open(path, "rb"):
             return path
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        _refuse(address, f"cannot read {name}={path}: {reason}")
+        raise UnusableFile(f"cannot read {written[name]}{path}: {reason}") from None
+
+
+@contextmanager
+def _told_of(address: Address) -> Iterator[None]:
+    """Has a file that is of no use told of the address that names it."""
+    try:
+        yield
+    except UnusableFile as error:
+        raise UnusableFile(f"{str(address)!r:.400}: {error}") from None
 
 
 def _refuse(address: Address, reason: str) -> NoReturn:
@@ -308,12 +353,14 @@ def explain_silence(error: BaseException, peer: Peer, address: Address) -> str:
 _FIRST_WORD = 12
 
 __all__ = [
+    "UnusableFile",
     "accept",
     "authenticates",
     "client_context",
     "dial",
     "explain",
     "explain_silence",
+    "listening_context",
     "secured",
     "server_context",
 ]

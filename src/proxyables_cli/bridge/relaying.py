@@ -31,6 +31,7 @@ from proxyables_cli.bridge.options import BridgeOptions
 from proxyables_cli.bridge.pairs import Pair, Side
 from proxyables_cli.daemon.opening import opened
 from proxyables_cli.daemon.signals import StopSignals
+from proxyables_cli.exits import Code, Failure
 
 log = logging.getLogger("proxyables")
 
@@ -57,11 +58,13 @@ async def relay_each(target: Target, where: Sequence[Address], options: BridgeOp
 
 def _greeting(where: Sequence[Address], options: BridgeOptions) -> Greeting:
     limits = Limits()
-    contexts: dict[Address, tls.SSLContext | None] = {
-        each: encryption.server_context(each, None)
-        for each in where
-        if isinstance(each, (TlsAddress, SecureWebSocketAddress))
-    }
+    contexts: dict[Address, tls.SSLContext | None] = {}
+    for each in where:
+        if isinstance(each, (TlsAddress, SecureWebSocketAddress)):
+            try:
+                contexts[each] = encryption.server_context(each, None)
+            except ValueError as error:
+                raise Failure(Code.USAGE, str(error)) from None
     for each in where:
         if isinstance(each, WebSocketAddress):
             require_library(each)

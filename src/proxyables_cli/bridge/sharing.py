@@ -22,6 +22,7 @@ from proxyables_cli.daemon.signals import StopSignals, first
 from proxyables_cli.exits import Code, Failure, explain
 
 if TYPE_CHECKING:
+    from proxyables import Server
     from proxyables.peer.peer import Peer
 
 log = logging.getLogger("proxyables")
@@ -48,14 +49,7 @@ async def share(
     upstream = Upstream(target, options)
     await upstream.open()
     try:
-        server = proxyables.serve(
-            upstream.root,
-            *map(str, where),
-            limits=proxyables.Limits(grace=options.grace, idle_timeout=options.idle_timeout or 0.0),
-            token=token,
-            insecure=options.insecure,
-            name=upstream.name,
-        )
+        server = _server(upstream, where, options, token)
         await opened(server, hint="--token-file, or --insecure")
         try:
             announce(server.addresses, target.address)
@@ -65,6 +59,23 @@ async def share(
             await server.wait_closed()
     finally:
         await upstream.close()
+
+
+def _server(
+    upstream: Upstream, where: Sequence[Address], options: BridgeOptions, token: bytes | None
+) -> Server:
+    limits = proxyables.Limits(grace=options.grace, idle_timeout=options.idle_timeout or 0.0)
+    try:
+        return proxyables.serve(
+            upstream.root,
+            *map(str, where),
+            limits=limits,
+            token=token,
+            insecure=options.insecure,
+            name=upstream.name,
+        )
+    except ValueError as error:  # an address that is no place to listen at
+        raise Failure(Code.USAGE, str(error)) from None
 
 
 class Upstream:

@@ -110,15 +110,20 @@ def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:
         "key": options.tls_key,
         "ca": options.tls_client_ca,
     }
-    given = tuple((name, path) for name, path in files.items() if path is not None)
+    given = {name: path for name, path in files.items() if path is not None}
     if not given:
         return None
     if options.tls_cert is None:
-        raise Failure(Code.USAGE, "--tls-key and --tls-client-ca take a certificate: --tls-cert")
-    from proxyables.net.addresses import TlsAddress
-    from proxyables.net.tls import server_context
+        told = "--tls-key and --tls-client-ca take a certificate: --tls-cert"
+        raise options.blamed(Failure(Code.USAGE, told), "tls_key", "tls_client_ca")
+    from proxyables.net.tls import UnusableFile, listening_context
 
-    return server_context(TlsAddress("*", 0, given), None)
+    fields = {"cert": "tls_cert", "key": "tls_key", "ca": "tls_client_ca"}
+    written = {name: f"{options.title(field)} " for name, field in fields.items()}
+    try:
+        return listening_context(given, written)
+    except UnusableFile as error:
+        raise Failure(Code.CONFIGURATION, str(error)) from None
 
 
 __all__ = ["make_server", "opened"]
