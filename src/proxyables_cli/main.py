@@ -50,17 +50,17 @@ def _understand(words: list[str]) -> Invocation | int:
         from proxyables_cli import stdout
 
         stdout.make_whole()
-    if words and words[0] in ("call", "set"):
+    from proxyables_cli import commands, fastpath
+
+    command = commands.first(words)
+    if command in ("call", "set"):
         from proxyables_cli import arguments
 
         words = arguments.protect_negative(words)
-    if "bridge" in words and "--" in words:
-        from proxyables_cli import commands
+    if command == "bridge" and "--" in words:
         from proxyables_cli.bridge.options import with_child
 
-        if commands.first(words) == "bridge":
-            words = with_child(words)
-    from proxyables_cli import fastpath
+        words = with_child(words)
 
     asked = fastpath.parse(words)
     if asked is not None:

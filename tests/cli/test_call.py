@@ -367,3 +367,4 @@ def test_a_negative_number_is_text_where_text_is_wanted(
     (cli.directory / "notes.py").write_text(NEGATIVE)
     server = serve("notes:notes", "--tcp", ":0")
     assert cli("call", server.address, *words).out == out
+    assert cli("-v", "--color", "never", "call", server.address, *words).out == out
