@@ -80,7 +80,7 @@ class Connecting(Printing):
         """
         alias, canonical = _resolved(self.address, self.config)
         with self.concerning("token_file"):
-            return Place(canonical, read_token(self.token_file or alias.token_file))
+            return Place(canonical, read_token(self.token_file, alias.token_file))
 
 
 def place(address: str, token_file: str | None, config: str | None) -> Place:
@@ -95,7 +95,7 @@ def place(address: str, token_file: str | None, config: str | None) -> Place:
         Failure: The address cannot be understood, or the file not be used; the line says how.
     """
     alias, canonical = _resolved(address, config)
-    return Place(canonical, read_token(token_file or alias.token_file))
+    return Place(canonical, read_token(token_file, alias.token_file))
 
 
 def _resolved(address: str, config: str | None) -> tuple[Alias, str]:

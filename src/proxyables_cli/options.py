@@ -361,6 +361,9 @@ def convert(row: Row, given: object) -> object:
     """
     if isinstance(given, bool) and not row.is_switch:
         raise ValueError(f"takes {row.metavar}, got {str(given).lower()}")
+    for each in given if isinstance(given, list) else [given]:
+        if "\0" in str(each):  # which no command line and no variable can hold
+            raise ValueError(f"takes no NUL, got {each!r}")
     if isinstance(given, (int, float)) and not row.is_switch:
         given = _written(row, given)
     if isinstance(given, str) and row.is_switch:

@@ -35,7 +35,7 @@ def _run(options: ServeOptions) -> int:
     handed = handover.take()
     listen, secret = _looked_up(options)
     with options.concerning("token_file"):
-        token = read_token(options.token_file or secret)
+        token = read_token(options.token_file, secret)
     if handed is not None:
         reopen = _configure_log(options)
         exported = _load(target, options)

@@ -11,17 +11,24 @@ MOST_BYTES = 4096
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def read_token(path: str | None) -> bytes | None:
+def read_token(*paths: str | None) -> bytes | None:
     """Reads a token; without a file there is none.
 
     One line end at the end is not part of it, since editors and ``echo`` add one.
+
+    Args:
+        paths: Where it may be said to be; the first that is said counts. An empty path is said,
+            as by a shell's variable that is not set: it must not mean that nobody is asked.
 
     Raises:
         Failure: The file cannot be read, is empty or too long to be a token, or others may reach
             it; the code is for a wrong configuration.
     """
+    path = next((each for each in paths if each is not None), None)
     if path is None:
         return None
+    if not path:
+        raise Failure(Code.CONFIGURATION, "the file of the token has no name", "see --token-file")
     try:
         with open(os.path.expanduser(path), "rb") as file:
             status = os.fstat(file.fileno())  # of what is read, whatever the path leads to by now

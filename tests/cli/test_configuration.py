@@ -99,6 +99,8 @@ def test_the_users_own_file_need_not_be_there(tmp_path: Path) -> None:
         ("threads = 1", "'threads' stands in no table; write options in the table"),
         ("[serve", "it is not TOML: expected"),
         (f"[serve]\nthreads = {'9' * 5000}", "it is not TOML: exceeds the limit"),
+        ('[serve]\ntoken-file = "a\\u0000b"', r"serve.token-file takes no NUL, got 'a\\x00b'"),
+        ('[serve]\nallow = ["a\\u0000b"]', "serve.allow takes no NUL, got"),
         ("[serve]\ntcp = '47233'", r"serve.tcp takes \[HOST\]:PORT; .* write a port as :47233"),
         ("[serve]\nlisten = ['x', ':1']", "serve.listen takes ADDRESS; 'x': a port is missing"),
     ],

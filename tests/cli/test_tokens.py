@@ -77,6 +77,18 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_token(str(tmp_path))
 
 
+def test_a_file_without_a_name_does_not_mean_no_token() -> None:
+    with pytest.raises(Failure, match="the file of the token has no name") as caught:
+        read_token("")
+    assert caught.value.code == 78
+
+
+def test_the_first_file_that_is_said_counts(tmp_path: Path) -> None:
+    path = token_file(tmp_path)
+    assert read_token(None, path) == read_token(path, "/no/such") == b"correct horse"
+    assert read_token(None, None) is None
+
+
 # --- the command ---------------------------------------------------------------------------------
 
 
@@ -102,6 +114,12 @@ def test_without_the_token_or_with_another_it_is_refused(cli: Cli, serve: Starte
     result = cli("call", server.address, "add", "1", "2", "--token-file", other)
     assert result.code == 77
     assert "does not know the token" in result.line
+
+
+@pytest.mark.parametrize("words", [["serve", "shop:shop", "--tcp", ":0"], ["ping", ":1"]])
+def test_a_variable_of_the_shell_that_is_empty_lets_nobody_in(cli: Cli, words: list[str]) -> None:
+    result = cli(*words, "--token-file", "")
+    assert (result.code, result.line.split(";")[0]) == (78, "the file of the token has no name")
 
 
 def test_a_bad_token_file_is_one_line(cli: Cli) -> None:

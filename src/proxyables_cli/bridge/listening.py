@@ -32,7 +32,7 @@ def run(options: BridgeOptions) -> int:
         written, secret = aliases.listening(options.listen, options.config)
         listeners = [_listener(text) for text in written]
     with options.concerning("token_file"):
-        token = read_token(options.token_file or (secret if options.shared else None))
+        token = read_token(options.token_file, secret if options.shared else None)
     if isinstance(address, ExecAddress):
         _check_program(address)
     logs.configure(options)
