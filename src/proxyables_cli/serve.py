@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from proxyables_cli import collector, logs, loops, targets
 from proxyables_cli.daemon import handover, listeners, supervision
 from proxyables_cli.daemon.handover import Handover
-from proxyables_cli.daemon.opening import make_server, opened
+from proxyables_cli.daemon.opening import Guard, make_server, opened, read_guard
 from proxyables_cli.daemon.options import ServeOptions, check
 from proxyables_cli.daemon.signals import Stopped, StopSignals, first
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.options import Command
-from proxyables_cli.tokens import read_token
 
 if TYPE_CHECKING:
     from proxyables import Server
@@ -34,13 +33,12 @@ def _run(options: ServeOptions) -> int:
     target = targets.parse(options.target)
     handed = handover.take()
     listen, secret = _looked_up(options)
-    with options.concerning("token_file"):
-        token = read_token(options.token_file, secret)
+    guard = read_guard(options, secret)
     if handed is not None:
         reopen = _configure_log(options)
         exported = _load(target, options)
         with loops.runner(options.loop) as runner:
-            return runner.run(_serve_supervised(exported, handed, options, token, reopen))
+            return runner.run(_serve_supervised(exported, handed, options, guard, reopen))
     addresses = listeners.addresses(options, listen, target.label)
     check(options, addresses)
     with options.concerning("ready_fd"):
@@ -51,12 +49,13 @@ def _run(options: ServeOptions) -> int:
 
         collector.wake()
         with supervision.pid_file(options), loops.runner("asyncio") as runner:
-            return runner.run(supervise(addresses, options, ready, token, reopen))
+            return runner.run(supervise(addresses, options, ready, guard, reopen))
     if "stdio:" in addresses:
         _claim_stdio()  # before the target can print while it is imported
-    exported = _load(target, options)
-    with supervision.pid_file(options), loops.runner(options.loop) as runner:
-        return runner.run(_serve(exported, addresses, options, ready, token, reopen))
+    with supervision.pid_file(options):
+        exported = _load(target, options)
+        with loops.runner(options.loop) as runner:
+            return runner.run(_serve(exported, addresses, options, ready, guard, reopen))
 
 
 def _looked_up(options: ServeOptions) -> tuple[Sequence[str], str | None]:
@@ -104,14 +103,14 @@ async def _serve(
     addresses: Sequence[str],
     options: ServeOptions,
     ready: int | None,
-    token: bytes | None,
+    guard: Guard,
     reopen: Callable[[], None] | None,
 ) -> int:
     """Serves in this very process."""
     signals = StopSignals(asyncio.get_running_loop())
     signals.heed_hang_up(reopen)
     exported = await _made(exported, options, signals)
-    server = await opened(make_server(exported, addresses, options, token))
+    server = await opened(make_server(exported, addresses, options, guard))
     try:
         supervision.announce(options, server.addresses)
         supervision.tell_ready(ready, server.addresses)
@@ -128,7 +127,7 @@ async def _serve_supervised(
     exported: Any,
     handed: Handover,
     options: ServeOptions,
-    token: bytes | None,
+    guard: Guard,
     reopen: Callable[[], None] | None,
 ) -> int:
     """Serves for a supervisor, which alone says when to stop, and talks to the world."""
@@ -140,7 +139,7 @@ async def _serve_supervised(
     try:
         exported = await _made(exported, options, signals)
         sockets = handed.open_sockets()
-        server = make_server(exported, handed.addresses, options, token, sockets)
+        server = make_server(exported, handed.addresses, options, guard, sockets)
         if handed.count > 1:
             line.tell = server.look_with(line)
         async with server:

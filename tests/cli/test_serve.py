@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -12,6 +13,7 @@ import sys
 import msgpack
 import pytest
 
+from certificates import Certificates
 from cli.processes import COMMAND, PATIENCE, Cli, Starter
 from proxyables.wire.hello import PING, Hello, dump_hello
 from proxyables.yamux import Session
@@ -39,6 +41,28 @@ def test_the_ready_lines_can_be_pasted(serve: Starter) -> None:
         f"proxyables: serving shop:shop on {server.address}\n",
         f"proxyables: try: proxyables repl {server.address}\n",
     ]
+
+
+def test_a_target_that_goes_to_another_directory_changes_nothing(
+    cli: Cli, serve: Starter, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    files = Certificates(tmp_path_factory.mktemp("certificates"))
+    shutil.copy(files.server, cli.directory / "server.pem")
+    (cli.directory / "elsewhere").mkdir()
+    (cli.directory / "mover.py").write_text(
+        "import os, shop\nos.chdir('elsewhere')\nshop = shop.shop\n"
+    )
+    listeners = ["-l", "./p.sock", "-l", "unix:q.sock", "--tcp", "localhost:0"]
+    words = [*listeners, "--tls-cert", "server.pem", "--pid-file", "p.pid"]
+    server = serve("mover:shop", *words)
+    assert [each for each in server.addresses if each.startswith("unix:")] == [
+        f"unix:{cli.directory}/{name}.sock" for name in "pq"
+    ]
+    assert (cli.directory / "p.pid").read_text() == f"{server.process.pid}\n"
+    assert cli("call", "./q.sock", "add", "2", "3").out == "5\n"
+    assert server.stop().code == 0
+    assert not os.listdir(cli.directory / "elsewhere")
+    assert not (cli.directory / "p.pid").exists()
 
 
 def test_an_alias_of_where_it_listens(cli: Cli, serve: Starter) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from proxyables.net.addresses import parse
+from proxyables.net.addresses import Address, parse
 from proxyables_cli import targets
 from proxyables_cli.daemon import supervision
-from proxyables_cli.daemon.options import ServeOptions, fd_address, tcp_address, ws_address
+from proxyables_cli.daemon.options import (
+    ServeOptions,
+    fd_address,
+    tcp_address,
+    unix_address,
+    ws_address,
+)
 from proxyables_cli.exits import Code, Failure
 
 
@@ -28,7 +34,7 @@ def addresses(options: ServeOptions, listen: Sequence[str], label: str) -> list[
     written = [
         *listen,
         *map(tcp_address, options.tcp),
-        *map(_socket, options.unix),
+        *map(unix_address, options.unix),
         *map(fd_address, options.fd),
         *map(ws_address, options.ws),
         *(["stdio:"] if options.stdio else []),
@@ -41,7 +47,7 @@ def addresses(options: ServeOptions, listen: Sequence[str], label: str) -> list[
         with options.concerning("name"):
             written.append(f"unix:{runtime.socket_path(options.name or label)}")
     try:
-        canonical = [str(parse(text, listening=True)) for text in written]
+        canonical = [_settled(parse(text, listening=True)) for text in written]
     except ValueError as error:
         raise Failure(Code.USAGE, str(error)) from None
     twice = {text for text in canonical if canonical.count(text) > 1 and not text.endswith(":0")}
@@ -51,18 +57,19 @@ def addresses(options: ServeOptions, listen: Sequence[str], label: str) -> list[
     return canonical
 
 
-def _socket(text: str) -> str:
-    """Makes the address of a socket path; absolute, so that what is printed holds anywhere.
+def _settled(address: Address) -> str:
+    """Writes an address; a path absolutely, so that what is printed holds anywhere.
 
-    A path that would get too long for a socket that way stays relative.
+    The target may go to another directory as well. A path that would get too long for a socket that
+    way stays relative.
     """
+    if address.scheme != "unix":
+        return str(address)
     from proxyables.net.address_kinds import MAX_SOCKET_PATH
 
-    path = text.removeprefix("unix:")
-    absolute = targets.absolute(path)
-    if path.startswith(("@", "~")) or len(os.fsencode(absolute)) > MAX_SOCKET_PATH:
-        return f"unix:{path}"
-    return f"unix:{absolute}"
+    path = str(address).removeprefix("unix:")
+    absolute = path if path.startswith("@") else targets.absolute(path)
+    return f"unix:{path if len(os.fsencode(absolute)) > MAX_SOCKET_PATH else absolute}"
 
 
 __all__ = ["addresses"]

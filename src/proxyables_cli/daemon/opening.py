@@ -6,9 +6,11 @@ import socket
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from proxyables.frozen import frozen
 from proxyables_cli import targets
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure
+from proxyables_cli.tokens import read_token
 
 if TYPE_CHECKING:
     import ssl
@@ -22,11 +24,41 @@ _WATCHDOG_SECONDS = 1.0
 _BOUNDS = ("max_message", "max_streams", "keepalive", "idle_timeout", "call_timeout")
 
 
+@frozen
+class Guard:
+    """What whoever connects is asked for, and how that is kept secret.
+
+    It is read before the target is imported, which may go to another directory.
+
+    Attributes:
+        token: The secret of ``--token-file``.
+        context: Of every TLS listener; it is the library's that a ``tls://`` address makes.
+    """
+
+    token: bytes | None
+    context: ssl.SSLContext | None
+
+
+def read_guard(options: ServeOptions, secret: str | None) -> Guard:
+    """Reads the files of a guard.
+
+    Args:
+        options: The command line.
+        secret: The token's file that an alias demands.
+
+    Raises:
+        Failure: One of them is of no use; the code is for a wrong configuration.
+    """
+    with options.concerning("token_file"):
+        token = read_token(options.token_file, secret)
+    return Guard(token, _tls_context(options))
+
+
 def make_server(
     exported: Any,
     addresses: Sequence[str],
     options: ServeOptions,
-    token: bytes | None,
+    guard: Guard,
     sockets: Sequence[Sequence[socket.socket]] = (),
 ) -> Server:
     """Makes the server, which listens on nothing yet.
@@ -35,7 +67,7 @@ def make_server(
         exported: The object, or for ``--instance connection`` what makes it.
         addresses: Where to listen.
         options: The command line.
-        token: The secret of ``--token-file``.
+        guard: What whoever connects is asked for.
         sockets: Those that listen already, for each address.
 
     Raises:
@@ -64,8 +96,8 @@ def make_server(
             threads=options.threads,
             name=options.name or targets.parse(options.target).label,
             insecure=options.insecure,
-            token=token,
-            ssl=_tls_context(options),
+            token=guard.token,
+            ssl=guard.context,
             origins=options.origin,
             max_connections=options.max_connections,
             unix_mode=options.unix_mode,
@@ -104,7 +136,6 @@ async def opened(
 
 
 def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:
-    """Makes what every TLS listener uses; it is the library's that a ``tls://`` address makes."""
     files = {
         "cert": options.tls_cert,
         "key": options.tls_key,
@@ -126,4 +157,4 @@ def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:
         raise Failure(Code.CONFIGURATION, str(error)) from None
 
 
-__all__ = ["make_server", "opened"]
+__all__ = ["Guard", "make_server", "opened", "read_guard"]

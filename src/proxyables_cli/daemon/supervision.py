@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from proxyables_cli import targets
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.exits import Code, Failure, talk
 from proxyables_cli.log_forms import NOTICES
@@ -51,6 +52,7 @@ def pid_file(options: ServeOptions) -> Iterator[None]:
         yield
         return
     with options.concerning("pid_file"):
+        path = targets.absolute(path)  # the target may go to another directory
         _write_own(path)
     try:
         yield

@@ -10,7 +10,7 @@ from typing import Any
 
 from proxyables_cli.daemon import supervision
 from proxyables_cli.daemon.children import Children
-from proxyables_cli.daemon.opening import make_server, opened
+from proxyables_cli.daemon.opening import Guard, make_server, opened
 from proxyables_cli.daemon.options import ServeOptions
 from proxyables_cli.daemon.reloading import Edits, Reloader
 from proxyables_cli.daemon.signals import StopSignals, first
@@ -22,7 +22,7 @@ async def supervise(
     addresses: Sequence[str],
     options: ServeOptions,
     ready: int | None,
-    token: bytes | None,
+    guard: Guard,
     reopen: Callable[[], None] | None,
 ) -> int:
     """Serves until a signal comes; returns the exit code.
@@ -31,11 +31,11 @@ async def supervise(
         addresses: Where to listen.
         options: The command line.
         ready: The descriptor of ``--ready-fd``.
-        token: The secret of ``--token-file``.
+        guard: What whoever connects is asked for.
         reopen: Opens the log again, if it is a file.
     """
     edits = Edits(options) if options.reload else None
-    binder = make_server(_nothing, addresses, options, token)
+    binder = make_server(_nothing, addresses, options, guard)
     await opened(binder.bind())
     patience = supervision.allowed_silence() if options.workers else 0.0
     count = options.workers or 1
