@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import sys
 
@@ -29,11 +30,20 @@ def address() -> str:
     """Tells the address that starts the demo object in a child process of its own.
 
     The child is this very interpreter, so that the demo works from a checkout and from an
-    environment that is not on the PATH.
+    environment that is not on the PATH. It runs this module, so that it works as well whatever is
+    set for the user's own servers.
     """
-    return (
-        f"exec:{shlex.join([sys.executable, '-m', 'proxyables_cli', 'serve', TARGET, '--stdio'])}"
-    )
+    words = [sys.executable, "-m", "proxyables_cli.demo", "serve", TARGET, "--stdio"]
+    return f"exec:{shlex.join(words)}"
+
+
+def serve_as_shipped(words: list[str]) -> int:
+    """Runs the command line of ``serve`` as if nothing were set elsewhere."""
+    from proxyables_cli.main import main
+
+    for name in [each for each in os.environ if each.startswith("PROXYABLES_")]:
+        del os.environ[name]
+    return main([*words, "--config", os.devnull])
 
 
 def greet() -> None:
@@ -72,4 +82,7 @@ COMMANDS = (
     ),
 )
 
-__all__ = ["COMMANDS", "TARGET", "DemoOptions", "address", "run"]
+__all__ = ["COMMANDS", "TARGET", "DemoOptions", "address", "run", "serve_as_shipped"]
+
+if __name__ == "__main__":
+    sys.exit(serve_as_shipped(sys.argv[1:]))

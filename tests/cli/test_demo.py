@@ -81,6 +81,15 @@ def test_the_demo_command_opens_a_prompt_on_it(cli: Cli) -> None:
     assert cli("repl", stdin=b"obj.add(2, 3)\n").out == "5\n"
 
 
+@pytest.mark.parametrize("words", [["demo", "-c"], ["repl", "-c"]])
+def test_what_is_set_for_servers_is_not_for_the_demo(cli: Cli, words: list[str]) -> None:
+    (cli.directory / "config.toml").write_text("[serve]\nworkers = 2\nname = 'other'\n")
+    env = {"PROXYABLES_LISTEN": ":0", "PROXYABLES_ONCE": "yes", "PROXYABLES_TCP": ":0"}
+    env["PROXYABLES_CONFIG"] = str(cli.directory / "config.toml")
+    result = cli(*words, "obj.add(2, 3)", env=env)
+    assert (result.code, result.out, result.err) == (0, "5\n", "")
+
+
 def test_the_scripted_session_runs_to_its_end(cli: Cli) -> None:
     script = Path(__file__).resolve().parents[2] / "examples" / "demo_session.py"
     made = subprocess.run(
