@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import copy
+import enum
 import inspect
+import math
 import os
 import pickle
 import pydoc
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -296,6 +301,169 @@ def test_what_is_reversed_and_what_is_not_iterable_is_as_locally() -> None:
         for value in (root.elements, root.nothing):
             with pytest.raises(TypeError, match="not reversible"):
                 reversed(value)
+
+
+class Scale:
+    """Whose special methods all say something else."""
+
+    def __init__(self) -> None:
+        self.parts = [{"n": 1}, {"n": 2}]
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, place: int) -> int:
+        return place
+
+    def __reversed__(self) -> Iterator[str]:
+        yield from ("last", "first")
+
+    def __bytes__(self) -> bytes:
+        return b"scale"
+
+    def __complex__(self) -> complex:
+        return 1 + 2j
+
+    def __float__(self) -> float:
+        return 9.5
+
+    def __floor__(self) -> str:
+        return "floor"
+
+    def __ceil__(self) -> str:
+        return "ceil"
+
+    def __trunc__(self) -> str:
+        return "trunc"
+
+    def __round__(self, digits: int | None = None) -> str:
+        return f"round {digits}"
+
+
+class Sequence:
+    """Has what Python goes on with where there is no method of its own."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, place: int) -> int:
+        return range(3)[place]
+
+    def __float__(self) -> float:
+        return 2.5
+
+
+class Number:
+    def __index__(self) -> int:
+        return 3
+
+
+class Mapping(collections.abc.Mapping[str, int]):  # which says that it is not reversible
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("a")
+
+    def __getitem__(self, key: str) -> int:
+        return {"a": 1}[key]
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+CONVERSIONS: list[Callable[[Any], Any]] = [
+    *(lambda x: list(reversed(x)), lambda x: next(reversed(x)), bytes, complex, float),
+    *(math.floor, math.ceil, math.trunc, round, lambda x: round(x, 2), iter),
+]
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(Scale, Sequence, Number, Mapping, object, lambda: Scale),
+        *(lambda: {"a": 1, "b": 2}, lambda: [1, 2], lambda: bytearray(b"ab"), lambda: {1}),
+        *(lambda: {"a": 1, "b": 2}.items(), lambda: collections.deque([1, 2]), lambda: len),
+    ],
+)
+def test_conversions_are_what_they_are_locally(make: Callable[[], Any], threads: int) -> None:
+    holder = types.SimpleNamespace(held=make())
+    with (
+        proxyables.sync.serve(holder, "tcp://127.0.0.1:0", threads=threads) as server,
+        proxyables.sync.connect(server.addresses[0]) as peer,
+        proxyables.sync.serve(make(), "tcp://127.0.0.1:0", threads=threads) as direct,
+        proxyables.sync.connect(direct.addresses[0]) as other,
+    ):
+        for remote in (other.root, peer.root.held, proxyables.sync.ref(other.root)):
+            for function in CONVERSIONS:
+                local = outcome(function, make())
+                assert outcome(function, remote) == local, (function, remote)
+
+
+def outcome(function: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        found = function(value)
+    except proxyables.AccessDenied:  # of a class, whose type has none
+        return TypeError
+    except (TypeError, ValueError) as error:
+        return TypeError if isinstance(error, TypeError) else ValueError
+    if isinstance(found, list):
+        return [repr(each) for each in found]
+    return "an iterator" if function is iter else repr(found)
+
+
+def test_what_has_no_conversion_says_so_as_python_does() -> None:
+    with (
+        proxyables.sync.serve(Mapping(), "tcp://127.0.0.1:0") as server,
+        proxyables.sync.connect(server.addresses[0]) as peer,
+        proxyables.sync.serve(object(), "tcp://127.0.0.1:0") as nothing,
+        proxyables.sync.connect(nothing.addresses[0]) as other,
+    ):
+        with pytest.raises(TypeError, match="'Mapping' object is not reversible"):
+            reversed(peer.root)
+        for function, told in (
+            (iter, "'object' object is not iterable"),
+            (reversed, "'object' object is not reversible"),
+            (bytes, "cannot convert 'object' object to bytes"),
+            (complex, "complex"),
+            (math.trunc, "__trunc__"),
+        ):
+            with pytest.raises(TypeError, match=told):
+                function(other.root)
+
+
+def test_a_list_that_is_reversed_stays_live() -> None:
+    scale = Scale()
+    with (
+        proxyables.sync.serve(scale, "tcp://127.0.0.1:0") as server,
+        proxyables.sync.connect(server.addresses[0]) as peer,
+    ):
+        for part in reversed(peer.root.parts):
+            part["n"] *= 10
+    assert scale.parts == [{"n": 10}, {"n": 20}]
+
+
+def test_the_members_of_an_enumeration_are_reversed() -> None:
+    with (
+        proxyables.sync.serve(Colour, "tcp://127.0.0.1:0") as server,
+        proxyables.sync.connect(server.addresses[0]) as peer,
+    ):
+        assert [each.name for each in reversed(peer.root)] == ["BLUE", "RED"]
+
+
+def test_a_method_is_not_iterated() -> None:
+    with (
+        proxyables.sync.serve(Workshop(), "tcp://127.0.0.1:0") as workshop,
+        proxyables.sync.connect(workshop.addresses[0]) as other,
+    ):
+        for method in (other.root.lift_tool, other.root.tool.lift):
+            with pytest.raises(TypeError, match="'method' object is not iterable"):
+                iter(method)
+            with pytest.raises(TypeError, match="'method' object is not reversible"):
+                reversed(method)
 
 
 def test_class_checks_look_at_this_side_only(shop: Any) -> None:

@@ -214,7 +214,11 @@ def test_operators(name: str) -> None:
         (int, 1, ["int", []]),
         (float, 1.5, ["float", []]),
         (operator.index, 1, ["index", []]),
-        (math.floor, 1, ["float", []]),
+        (complex, 1j, ["complex", []]),
+        (math.floor, 1, ["floor", []]),
+        (math.ceil, 1, ["ceil", []]),
+        (math.trunc, 1, ["trunc", []]),
+        (bytes, b"x", ["bytes", []]),
         (bool, True, ["bool", []]),
         (str, "text", ["str", []]),
         (lambda p: f"{p:>5}", "text", ["format", [">5"]]),
@@ -226,7 +230,7 @@ def test_operators(name: str) -> None:
     ],
 )
 def test_what_python_asks_of_an_object(function: Any, answer: Any, step: Any) -> None:
-    proxy, desk = plain(float(answer) if function is math.floor else answer)
+    proxy, desk = plain(answer)
     assert function(proxy) == answer
     assert desk.take() == [[OPERATE, *step]]
     assert step[0] in OPERATIONS or step[0] == "dir"

@@ -274,8 +274,7 @@ _CHECKS: Final[Mapping[str, _Check]] = MappingProxyType(
         "contains": _check_search,
         "format": _check_format,
         "hash": _check_hashed,
-        "int": _check_whole,
-        "round": _check_whole,
+        **dict.fromkeys(("int", "round", "floor", "ceil", "trunc"), _check_whole),
     }
 )
 """By operation. Most have nothing that needs a look."""

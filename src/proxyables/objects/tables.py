@@ -284,7 +284,7 @@ RUN_BY_BUILTINS = _names(
 # What makes sense on a module or a class: neither calls a method of an author's own.
 OPERATIONS_ON_ANYTHING = _names("bool dir eq hash ne")
 OPERATIONS_ON_CLASSES = OPERATIONS_ON_ANYTHING | _names("repr str")
-OPERATIONS_ON_ENUMERATIONS = OPERATIONS_ON_CLASSES | _names("contains iter len")
+OPERATIONS_ON_ENUMERATIONS = OPERATIONS_ON_CLASSES | _names("contains iter len reversed")
 IN_PLACE = _names(
     "iadd iand ifloordiv ilshift imatmul imod imul ior ipow irshift isub itruediv ixor"
 )
@@ -294,11 +294,16 @@ METHODS: dict[str, tuple[str, ...]] = {
     "aenter": ("__aenter__", "__enter__"),
     "aexit": ("__aexit__", "__exit__"),
     "bool": ("__bool__", "__len__"),
+    "bytes": ("__bytes__", "__index__", "__iter__", "__getitem__"),
+    "ceil": ("__ceil__", "__float__", "__index__"),
+    "complex": ("__complex__", "__float__", "__index__"),
     "contains": ("__contains__", "__iter__", "__getitem__"),
     "float": ("__float__", "__index__"),
+    "floor": ("__floor__", "__float__", "__index__"),
     "format": ("__format__", "__str__", "__repr__"),
     "int": ("__int__", "__index__", "__trunc__"),
     "iter": ("__iter__", "__getitem__"),
     "ne": ("__ne__", "__eq__"),
+    "reversed": ("__reversed__", "__len__"),
     "str": ("__str__", "__repr__"),
 }

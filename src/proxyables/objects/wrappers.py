@@ -343,6 +343,7 @@ def _make_special(obj: Any, policy: Policy) -> Iterator[tuple[str, object]]:
     if _passes(policy.check_call, obj) and find(cls, "__call__") is not None:
         yield "__call__", _make_call(obj)
     methods = {f"__{name.strip('_')}__": name for name in OPERATIONS}
+    del methods["__reversed__"]  # forwarded: the operation counts some sequences down instead
     for method in ("__getitem__", *_CHANGING, *_FORWARDED, *methods):
         found = find(cls, method)
         if found is None or found.owner is object or not callable(found.raw):

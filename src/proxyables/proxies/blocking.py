@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from inspect import Signature
 from typing import Any, NoReturn, Protocol
 
-from proxyables.errors import ProxyError, RemoteError
+from proxyables.errors import AccessDenied, ProxyError, RemoteError
 from proxyables.objects.imports import Reference
 from proxyables.wire.instructions import (
     CALL,
@@ -183,20 +183,44 @@ class BlockingProxy(BlockingOperators):
         return bool(self._operate("contains", item))
 
     def __iter__(self) -> Iterator[Any]:
+        found = self._found()
+        if found is not self:
+            return iter(found)  # type: ignore[call-overload, no-any-return]
         told = self._told()
         if told.get("iterable") is False and told.get("async_iterable") is False:
             raise TypeError(f"{_name_in(told)!r} object is not iterable")
-        steps = [*self._steps, [STREAM, CHUNK]]
-        return self._desk.iterate(self._reference, steps, self)
+        return self._desk.iterate(self._reference, [*self._steps, [STREAM, CHUNK]], self)
 
     def __reversed__(self) -> Iterator[Any]:
+        found = self._found()
+        if found is not self:
+            return reversed(found)  # type: ignore[call-overload, no-any-return]
+        try:
+            its_own: Any = self._operate("reversed")
+        except AccessDenied:  # to its peers it has none, as a class has none
+            its_own = NotImplemented
+        if its_own is not NotImplemented:
+            return its_own  # type: ignore[no-any-return]
         told = self._told()
-        if "keys" in self._desk.methods_of(told):  # a mapping, whose items have no numbers
-            keys: list[Any] = list(self)
-            return iter(keys[::-1])
         if told.get("sized") is False or told.get("indexable") is False:
             raise TypeError(f"{_name_in(told)!r} object is not reversible")
         return (self[place] for place in range(len(self) - 1, -1, -1))
+
+    def __bytes__(self) -> bytes:
+        given: Any = self._operate("bytes")
+        if given is not NotImplemented:
+            return given  # type: ignore[no-any-return]
+        # As Python does: so many zeros, else the items.
+        try:
+            return bytes(self.__index__())
+        except TypeError:
+            pass
+        try:
+            items = iter(self)
+        except TypeError:
+            name = _name_in(self._told())
+            raise TypeError(f"cannot convert {name!r} object to bytes") from None
+        return bytes(items)
 
     def __next__(self) -> Any:
         try:
@@ -235,6 +259,19 @@ class BlockingProxy(BlockingOperators):
         return known
 
     # -- asking -----------------------------------------------------------------------------------
+
+    def _found(self) -> object:
+        """Returns what stands for the object itself, whose type's description is there.
+
+        That is `self`, but where it is a path, whose end may be an object of this side.
+        """
+        if self._desk.is_classic:
+            return self
+        if self._steps:
+            return self._request([REF])
+        if self._reference is None:
+            _resolve_root(self)
+        return self
 
     def _told(self) -> dict[Any, Any]:
         """Returns the description of the object's type; nothing where it is not known yet."""

@@ -108,7 +108,11 @@ class BlockingOperators:
     __invert__ = _conversion("invert")
     __int__ = _conversion("int")
     __float__ = _conversion("float")
+    __complex__ = _conversion("complex")
     __index__ = _conversion("index")
+    __floor__ = _conversion("floor")
+    __ceil__ = _conversion("ceil")
+    __trunc__ = _conversion("trunc")
     __str__ = _conversion("str")
 
     def __bool__(self) -> bool:

@@ -24,7 +24,9 @@ keys are ignored.
 
 from __future__ import annotations
 
+import math
 import operator
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -113,8 +115,14 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "int": int,
     "float": float,
     "index": operator.index,
+    "complex": lambda value: complex(value),  # a second number would be asked for its methods
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "trunc": math.trunc,
+    "bytes": lambda value: _own(value, "__bytes__", bytes),
     "contains": operator.contains,
     "iter": iter,
+    "reversed": lambda value: _own(value, "__reversed__", reversed, but=_COUNTED_DOWN),
     "next": next,
     "anext": anext,
     "repr": repr,
@@ -133,6 +141,18 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
 ``dir`` is the one name that is not here: it is answered by the policy, which knows what is
 hidden.
 """
+
+
+_COUNTED_DOWN: tuple[Any, ...] = (list.__reversed__, deque.__reversed__)
+"""Of sequences whose items can be asked for one by one, from the last; so each stays live."""
+
+
+def _own(value: object, name: str, function: Callable[..., Any], but: tuple[Any, ...] = ()) -> Any:
+    """Has a method of the object's own do it; without one, whoever asks goes on as Python does."""
+    method = getattr(type(value), name, NotImplemented)
+    if method is NotImplemented or any(method is each for each in but):
+        return NotImplemented
+    return function(value)
 
 
 def _of_manager(manager: object, *names: str) -> Callable[..., Any]:
