@@ -360,6 +360,38 @@ async def workers_running(peer: proxyables.Peer) -> int:
 
 
 @on_both_loops
+async def test_a_lock_is_released_by_whichever_worker_and_an_rlock_by_its_own() -> None:
+    class Locks:
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.rlock = threading.RLock()
+            self.end = threading.Event()
+
+        def stay(self) -> None:
+            self.end.wait()
+
+    locks = Locks()
+    async with (
+        proxyables.serve(locks, "tcp://127.0.0.1:0", threads=2) as server,
+        proxyables.connect(server.addresses[0]) as peer,
+    ):
+        lock, rlock = await proxyables.ref(peer.root.lock), await proxyables.ref(peer.root.rlock)
+        async with lock:
+            staying = asyncio.ensure_future(peer.root.stay())  # on the worker that entered
+            await peer.ping()
+        assert not locks.lock.locked()
+        locks.end.set()
+        await staying
+        locks.end.clear()
+        with pytest.raises(RuntimeError, match="cannot release un-acquired lock"):
+            async with rlock:
+                staying = asyncio.ensure_future(peer.root.stay())
+                await peer.ping()
+        locks.end.set()
+        await staying
+
+
+@on_both_loops
 async def test_the_blocks_of_a_connection_that_is_lost_are_left() -> None:
     blocks = Blocks()
     async with proxyables.serve(blocks, "tcp://127.0.0.1:0") as server:
