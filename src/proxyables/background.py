@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from proxyables.errors import ConnectionClosed
 from proxyables.net.server import Server
+from proxyables.peer.jobs import current_job
 from proxyables.peer.peer import Peer
-from proxyables.peer.workers import current_job
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ NOT_FOR_A_CHILD = {
     "proxyables.net": """address_kinds dialing doors endpoints grammar holders hosts listeners
         listening pipes processes pumps socket_files ssh stderr streams tls websockets""",
     "proxyables.objects": "description signatures",
-    "proxyables.peer": "accommodations portions probes reports tracing",
+    "proxyables.peer": "accommodations feed portions probes reports tracing",
     "proxyables.proxies": "functions typed",
     "proxyables.watch": "arguments calls inspector paths traces",
     "proxyables.wire": "classic kinds",

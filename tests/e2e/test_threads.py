@@ -15,7 +15,7 @@ import proxyables
 from connections import connected, on_both_loops, settled
 from gates import Gate
 from proxyables import RemoteError, current_peer, expose
-from proxyables.peer.workers import current_job
+from proxyables.peer.jobs import current_job
 from proxyables.proxies.blocking import BlockingProxy
 
 ONE: dict[str, Any] = {"threads": 1}

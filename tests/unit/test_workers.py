@@ -14,14 +14,8 @@ import pytest
 
 from gates import Gate
 from proxyables import LimitExceeded, Limits
-from proxyables.peer.workers import (
-    Job,
-    Stopped,
-    Workers,
-    check_threads,
-    current_job,
-    make_workers,
-)
+from proxyables.peer.jobs import Job, Stopped, current_job
+from proxyables.peer.workers import Workers, check_threads, make_workers
 
 NAME = "proxyables-worker"
 

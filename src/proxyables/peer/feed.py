@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .workers import Job, Workers
-
-LONGEST_SECONDS = 0.01
-"""After how long the next item is left to another chunk, so that others have their turns."""
+from .jobs import Job
+from .pace import LONGEST_SECONDS
+from .workers import Workers
 
 
 class Feed:

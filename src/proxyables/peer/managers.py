@@ -19,7 +19,8 @@ from proxyables.errors import ConnectionLost
 from proxyables.objects.registry import ObjectRegistry
 from proxyables.wire.instructions import OPERATIONS
 
-from .workers import Workers, current_job
+from .jobs import current_job
+from .workers import Workers
 
 log = logging.getLogger("proxyables")
 _LEAVE = OPERATIONS["aexit"]  # which takes managers of both kinds

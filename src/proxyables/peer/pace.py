@@ -1,7 +1,9 @@
-"""How many items of a stream go into one message."""
+"""How many items of a stream go into one message, and how long it waits for them."""
 
 from __future__ import annotations
 
+LONGEST_SECONDS = 0.01
+"""After how long the next item is left to another chunk, so that others have their turns."""
 _FIRST = 16
 _BYTES = 64 * 1024
 """What a message of items should have at the most: one frame, and a fraction of a window."""

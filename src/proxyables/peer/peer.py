@@ -61,6 +61,7 @@ from .heartbeat import Heartbeat
 from .inspection import Overseer, Trace, status
 from .introduction import Introduction
 from .items import Items
+from .jobs import Job
 from .pings import Pings
 from .reader import Reader
 from .resolver import Resolver
@@ -68,7 +69,7 @@ from .service import Service
 from .tables import Tables
 from .vigil import Vigil
 from .waiting import Desk
-from .workers import Job, Workers, make_workers
+from .workers import Workers, make_workers
 from .writer import Writer
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from proxyables.errors import ProxyError
 from proxyables.objects.outcomes import Iteration
 from proxyables.yamux import Stream
 
-from .feed import LONGEST_SECONDS, Feed
-from .pace import Pace
+from .pace import LONGEST_SECONDS, Pace
 from .tables import Tables
 from .workers import Workers
 from .writer import Writer
 
 if TYPE_CHECKING:
+    from .feed import Feed
     from .service import Service
 
 
@@ -104,6 +104,8 @@ class Pump:
 
     async def _run_feed(self, stream: Stream, iteration: Iteration) -> None:
         """As `run`, with the iterable advanced on workers."""
+        from .feed import Feed  # most iterables are advanced here
+
         feed = Feed(self._workers, iteration.source, owned=iteration.owned)
         outlet = _Outlet(self, stream, feed.take, iteration.size)
         try:

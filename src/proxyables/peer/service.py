@@ -33,11 +33,12 @@ from proxyables.yamux import Session, Stream
 from .cancelling import cancel_begun
 from .deadlines import load_deadline, until
 from .inspection import is_inspection
+from .jobs import Stopped
 from .pump import Pump
 from .refusals import Refusals
 from .substitution import Substitution
 from .tables import Tables, shown
-from .workers import Stopped, Workers
+from .workers import Workers
 
 if TYPE_CHECKING:
     from .peer import Peer

@@ -24,7 +24,7 @@ from proxyables.yamux import Stream
 from .calls import NoStream
 from .forks import forked
 from .items import Items
-from .workers import Job, current_job
+from .jobs import Job, current_job
 
 if TYPE_CHECKING:
     from .calls import Calls

@@ -6,9 +6,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from proxyables.frozen import frozen
+from proxyables.peer.jobs import Job
 from proxyables.peer.pump import Pump
 from proxyables.peer.service import Serving
-from proxyables.peer.workers import Job
 
 from . import places
 from .connections import Connection
