@@ -119,6 +119,33 @@ def test_serve_and_connect(run: Run, tmp_path: Path, where: str) -> None:
     assert not os.path.exists(name)
 
 
+def test_entering_again_dials_again(run: Run) -> None:
+    async def main() -> None:
+        async with serve(Counter(), ":0") as server:
+            connecting = connect(server.addresses[0])
+            async with connecting as outer, connecting as inner:
+                assert inner is not outer
+                assert await inner.root.add() + await outer.root.add() == 3
+            await eventually(lambda: server.peers == [])
+
+            is_inside, is_over = asyncio.Event(), asyncio.Event()
+
+            async def stay() -> None:
+                async with connecting as peer:
+                    is_inside.set()
+                    await is_over.wait()
+                    assert await peer.root.add() == 3
+
+            staying = asyncio.ensure_future(stay())
+            async with connecting as peer:
+                await is_inside.wait()
+            assert peer.closed
+            is_over.set()
+            await staying
+
+    run(main())
+
+
 def test_several_addresses_at_once(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         where = [":0", f"unix:{tmp_path}/a", TcpAddress("127.0.0.1", 0)]

@@ -163,7 +163,8 @@ class Connecting(Generic[Root]):
         self._make_peer = make_peer
         self._timeout = timeout
         self._ssl = ssl
-        self._peer: DialledPeer[Root] | None = None
+        self._entered: list[tuple[asyncio.Task[Any] | None, DialledPeer[Root]]] = []
+        """By which task: several may have dialled at once."""
 
     def __repr__(self) -> str:
         return f"<proxyables.connect {str(self._address)!r:.200}>"
@@ -172,8 +173,9 @@ class Connecting(Generic[Root]):
         return self._open().__await__()
 
     async def __aenter__(self) -> Peer[Root]:
-        self._peer = await self._open()
-        return self._peer
+        peer = await self._open()
+        self._entered.append((asyncio.current_task(), peer))
+        return peer
 
     async def __aexit__(
         self,
@@ -181,14 +183,21 @@ class Connecting(Generic[Root]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        peer, self._peer = self._peer, None
-        assert peer is not None  # entered
+        peer = self._pop_entered()
         peer.close()
         try:
             await peer.wait_closed()
         except BaseException:
             peer.abort()  # cancelled while calls in flight had their grace: they have it no more
             raise
+
+    def _pop_entered(self) -> DialledPeer[Root]:
+        """Returns the connection that this task has entered last."""
+        task, entered = asyncio.current_task(), self._entered
+        for place in reversed(range(len(entered))):
+            if entered[place][0] is task:
+                return entered.pop(place)[1]
+        return entered.pop()[1]  # left by another task than the one that entered it
 
     async def _open(self) -> DialledPeer[Root]:
         peer = self._make_peer()
