@@ -34,6 +34,9 @@ class Notebook:
         for item in self.answer:
             yield item
 
+    def running_task(self) -> object:
+        return None
+
 
 def wait_for(awaitable: Awaitable[T]) -> T:
     """Returns what an awaitable gives, on a loop of its own."""

@@ -212,6 +212,59 @@ async def test_one_path_entered_within_itself_is_two_managers() -> None:
 
 
 @on_both_loops
+async def test_each_task_leaves_the_manager_that_it_entered() -> None:
+    class Sessions(API):
+        made = 0
+
+        @property
+        def session(self) -> contextlib.AbstractAsyncContextManager[int]:
+            self.made += 1
+            return self.keep(self.made)
+
+        @contextlib.asynccontextmanager
+        async def keep(self, number: int) -> AsyncIterator[int]:
+            try:
+                yield number
+            except BaseException as error:
+                self.log.append((number, type(error).__name__))
+                raise
+            self.log.append((number, "left"))
+
+    api = Sessions()
+    async with connected(api) as (client, _):
+        is_inside, is_over = asyncio.Event(), asyncio.Event()
+
+        async def fail() -> None:
+            async with client.root.session as number:
+                assert number == 1
+                await is_inside.wait()
+                raise ValueError("mine")
+
+        async def go_on() -> None:
+            async with client.root.session as number:
+                assert number == 2
+                is_inside.set()
+                await is_over.wait()
+
+        first, second = asyncio.ensure_future(fail()), asyncio.ensure_future(go_on())
+        with pytest.raises(ValueError, match="mine"):
+            await first
+        is_over.set()
+        await second
+        assert api.log == [(1, "ValueError"), (2, "left")]
+
+
+@on_both_loops
+async def test_a_block_may_be_left_by_another_task() -> None:
+    api = API()
+    async with connected(api) as (client, _):
+        stack = contextlib.AsyncExitStack()
+        await asyncio.ensure_future(stack.enter_async_context(client.root.manager()))
+        await asyncio.ensure_future(stack.aclose())
+        assert api.log == ["enter", ("exit", None, None)]
+
+
+@on_both_loops
 async def test_a_remote_lock_is_held_over_there() -> None:
     api = API()
     async with connected(api) as (client, _):

@@ -299,6 +299,10 @@ class Peer(asyncio.Protocol, Generic[Root]):
             self.on_call(Call(path_text(self, reference, steps)))
         return self._calls.iterate(reference, steps, owner)
 
+    def running_task(self) -> object:
+        """Returns the task that is running, which cursors tell blocks apart by."""
+        return asyncio.current_task()
+
     def root_as(self, api: ApiClass[T]) -> T:
         """Returns `root`, which is an `api` to type checkers; nothing is checked over there.
 

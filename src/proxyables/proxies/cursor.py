@@ -40,6 +40,8 @@ class Caller(Protocol):
         self, reference: Reference | None, steps: list[Step], owner: object
     ) -> AsyncIterator[RemoteValue]: ...
 
+    def running_task(self) -> object: ...
+
 
 class ProxyCursor(Operators):
     """A path of steps from an object of the other side; `await` it for the value at its end.
@@ -53,7 +55,8 @@ class ProxyCursor(Operators):
 
     _path: tuple[Caller, Reference | None, list[Step], int]
     """The peer, the target, the steps; and how many longer paths this one keeps."""
-    _entered: list[ProxyCursor]  # the managers that `async with` has entered; unset until then
+    _entered: list[tuple[object, ProxyCursor]]
+    """The managers that `async with` has entered, each with the task; unset until then."""
 
     def __init__(self, peer: Caller, reference: Reference | None, steps: list[Step]) -> None:
         _set_path(self, (peer, reference, steps, 0 if steps else _MAX_KEPT))
@@ -115,14 +118,23 @@ class ProxyCursor(Operators):
         except BaseException:
             del manager  # else the traceback keeps it, and it stays entered over there
             raise
+        pair = (self._peer.running_task(), manager)
         try:
-            self._entered.append(manager)
+            self._entered.append(pair)
         except AttributeError:
-            object.__setattr__(self, "_entered", [manager])
+            object.__setattr__(self, "_entered", [pair])
         return entered
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        return bool(await operate(self._entered.pop(), "aexit", error))
+        return bool(await operate(self._pop_entered(), "aexit", error))
+
+    def _pop_entered(self) -> ProxyCursor:
+        """Returns the manager that this task has entered last: others may be on the same path."""
+        task, entered = self._peer.running_task(), self._entered
+        for place in reversed(range(len(entered))):
+            if entered[place][0] is task:
+                return entered.pop(place)[1]
+        return entered.pop()[1]  # left by another task than the one that entered it
 
     def _operate(self, name: str, *args: object) -> ProxyCursor:
         return operate(self, name, *args)
