@@ -49,6 +49,8 @@ class Background:
         if threading.current_thread() is self._thread:
             raise RuntimeError("this would wait for ever on the background loop's own thread")
         self._stay_silent()
+        if loop.is_closed():
+            raise RuntimeError("the process is ending: its background loop has ended already")
         future = asyncio.run_coroutine_threadsafe(function(), loop)
         job = current_job()
         try:
@@ -89,7 +91,12 @@ class Background:
                 self._thread = threading.Thread(
                     target=_drive, args=(loop,), name="proxyables-loop", daemon=True
                 )
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # the system has no more; it may have some later
+                    self._loop = self._thread = None
+                    loop.close()
+                    raise
                 atexit.unregister(self._stop)  # a parent may have done it already
                 atexit.register(self._stop)
             return self._loop
@@ -104,6 +111,7 @@ class Background:
             cutting.result(_EXIT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_EXIT_SECONDS)
+        self.ends.clear()  # so that closing one of them, in what runs later at exit, is no error
 
     async def _cut_off(self) -> None:
         ends = list(self.ends)

@@ -666,6 +666,53 @@ def test_a_process_that_never_closes_ends_soon(ending: str, shop: Shop) -> None:
         shop.callback = None
 
 
+def test_what_runs_at_exit_may_close_what_has_been_closed(shop: Shop) -> None:
+    with proxyables.sync.serve(shop, "tcp://127.0.0.1:0") as server:
+        code = """
+            import atexit, sys
+            opened = []
+
+            def clean():
+                for each in opened:
+                    each.close()
+                try:
+                    proxyables.sync.connect(sys.argv[1])
+                except RuntimeError as error:
+                    print(error)
+
+            atexit.register(clean)  # before, and so called after, what the library registers
+            import proxyables.sync
+            opened += [
+                proxyables.sync.connect(sys.argv[1]),
+                proxyables.sync.serve(object(), "tcp://127.0.0.1:0"),
+            ]
+        """
+        result = run_python(code, server.addresses[0])
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout == "the process is ending: its background loop has ended already\n"
+
+
+def test_where_there_was_no_thread_there_may_be_one_later() -> None:
+    code = """
+        import proxyables.sync, threading
+        start = threading.Thread.start
+
+        def refuse(self):
+            raise RuntimeError("can't start new thread")
+
+        threading.Thread.start = refuse
+        try:
+            proxyables.sync.serve(object(), "tcp://127.0.0.1:0")
+        except RuntimeError as error:
+            print(error)
+        threading.Thread.start = start
+        proxyables.sync.serve(object(), "tcp://127.0.0.1:0").close()
+    """
+    result = run_python(code)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "can't start new thread\n"
+
+
 def test_threads_that_wait_when_the_process_ends_say_nothing(shop: Shop) -> None:
     with proxyables.sync.serve(shop, "tcp://127.0.0.1:0", threads=8) as server:
         code = """
