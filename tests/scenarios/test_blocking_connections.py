@@ -161,6 +161,16 @@ def test_a_method_keeps_its_object_alive(shop: Any) -> None:
     assert list(rows) == ["0"]
 
 
+def test_a_root_that_was_released_is_there_as_before(shop: Any) -> None:
+    for _ in range(2):
+        lift = shop.lift_tool
+        assert lift()
+        proxyables.sync.release(shop)
+        with pytest.raises(ReferenceNotFound):
+            lift()
+    assert shop.lift_tool()
+
+
 def test_an_object_that_was_released_is_gone(shop: Any) -> None:
     tool = shop.Tool("released")
     proxyables.sync.release(tool)

@@ -348,6 +348,11 @@ def _resolve_root(proxy: BlockingProxy) -> Reference | None:
     return reference
 
 
+def forget_root(root: BlockingProxy) -> None:
+    """Has the root stand for itself again, whatever becomes of the reference to its object."""
+    _set_reference(root, None)
+
+
 def _check_name(name: str) -> None:
     if name[:1] == "_":
         raise AttributeError(
@@ -410,5 +415,6 @@ __all__ = [
     "Desk",
     "blocking",
     "cursor_of",
+    "forget_root",
     "is_blocking",
 ]

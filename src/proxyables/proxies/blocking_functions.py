@@ -7,7 +7,7 @@ from typing import Any
 from proxyables.wire.dialect import ByReference
 from proxyables.wire.instructions import COPY, DESCRIBE, REF
 
-from .blocking import BlockingProxy, is_blocking
+from .blocking import BlockingProxy, forget_root, is_blocking
 from .cursor import RemoteValue
 
 
@@ -47,8 +47,14 @@ def perform(target: object, operation: str, *args: object) -> RemoteValue:
 
 
 def release(target: object) -> None:
-    """Gives the remote object back now; any later use of it raises `ReferenceNotFound`."""
-    reference = _checked(target, "release")._reference
+    """Gives the remote object back now; any later use of it raises `ReferenceNotFound`.
+
+    A root needs no reference, and can be used after it as before.
+    """
+    proxy = _checked(target, "release")
+    reference = proxy._reference
+    if proxy is proxy._desk.root:
+        forget_root(proxy)
     if reference is not None:
         reference.release()
 
