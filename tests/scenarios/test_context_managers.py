@@ -383,11 +383,11 @@ async def test_a_block_that_is_given_up_while_it_is_entered_is_left() -> None:
         while not blocks.inside:  # entered, and the answer is under way
             await asyncio.sleep(0)
         task.cancel()
-        await asyncio.wait([task])
-        del task
+        await asyncio.wait([task])  # it is kept, and its exception with it
         await until(lambda: not blocks.inside)
         assert blocks.reasons == ["CancelledError"]
         assert not peer.closed
+        assert task.cancelled()
 
 
 @on_both_loops

@@ -121,7 +121,7 @@ class Calls:
         except BaseException:
             if stream.owner is future:  # no answer yet: it is this task that was cancelled
                 self.cancel(stream)
-            del future
+            del future, reference  # else the traceback keeps what it led to
             raise
 
     async def _send_in_turn(self, reference: Reference | None, steps: list[Step]) -> Stream:

@@ -44,6 +44,7 @@ def traced(
         value = yield from calls.request(reference, steps)
     except BaseException as error:
         on_call(Call(path, time.perf_counter() - started, error))
+        del reference  # else the traceback keeps what it led to
         raise
     on_call(Call(path, time.perf_counter() - started))
     return value
