@@ -413,6 +413,56 @@ async def workers_running(peer: proxyables.Peer) -> int:
 
 
 @on_both_loops
+@pytest.mark.parametrize("kind", [threading.Lock, threading.Semaphore, threading.BoundedSemaphore])
+async def test_those_who_wait_for_a_lock_leave_the_workers_to_who_holds_it(kind: Any) -> None:
+    class Store:
+        def __init__(self) -> None:
+            self.lock = kind()
+            self.taken: list[str] = []
+
+        def take(self, name: str) -> None:
+            self.taken.append(name)
+
+    store = Store()
+    async with (
+        proxyables.serve(store, "tcp://127.0.0.1:0", threads=1) as server,
+        proxyables.connect(server.addresses[0]) as peer,
+        proxyables.connect(server.addresses[0]) as other,
+    ):
+
+        async def use(name: str, root: Any) -> None:
+            async with root.lock:
+                await root.take(f"{name} in")
+                await asyncio.sleep(0.01)
+                await root.take(f"{name} out")
+
+        names = [f"{place}" for place in range(6)]
+        users = [use(name, end.root) for name, end in zip(names, [peer, other] * 3, strict=True)]
+        async with asyncio.timeout(20):
+            await asyncio.gather(*users)
+        for came, left in zip(store.taken[::2], store.taken[1::2], strict=True):
+            assert (came.split()[0], left.split()[0]) == (came[0], came[0])
+
+        is_in = asyncio.Event()
+
+        async def stay() -> None:
+            async with peer.root.lock:
+                is_in.set()
+                await asyncio.Event().wait()
+
+        staying = asyncio.ensure_future(stay())
+        await is_in.wait()
+        waiting = asyncio.ensure_future(use("last", other.root))
+        await other.root.take("in vain")  # behind the wait, and yet served
+        peer.abort()
+        async with asyncio.timeout(20):
+            await waiting
+        with pytest.raises(proxyables.ConnectionClosed):
+            staying.cancel()
+            await staying
+
+
+@on_both_loops
 async def test_a_lock_is_released_by_whichever_worker_and_an_rlock_by_its_own() -> None:
     class Locks:
         def __init__(self) -> None:

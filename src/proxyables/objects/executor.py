@@ -39,7 +39,7 @@ from .forms import chunk_size, is_known, no_such_step, path_in
 from .inspection import find
 from .operands import alone, check_conversion, check_operands
 from .outcomes import Iteration, Ready, Suspended
-from .placement import Perform, Placement, is_marked_for_threads
+from .placement import LOCKS, Perform, Placement, is_marked_for_threads
 from .policy import Policy, denied
 from .relay import Borrowed, Relay
 
@@ -64,6 +64,7 @@ _COPIED: tuple[type[Any], ...] = (
 _CHANGEABLE = frozenset({list, dict, set, bytearray})
 _FORMATTING = frozenset({"mod", "imod", "rmod"})
 _MANAGING = frozenset({"enter", "aenter", "exit", "aexit"})
+_LEAVING = frozenset({"exit", "aexit"})
 _MAX_PLAIN_TYPES = 1024
 _NO_KEYWORDS: dict[str, Any] = {}
 
@@ -428,6 +429,8 @@ class Executor:
             _check_template(args[0] if name == "rmod" and args else value)
         elif name in _MANAGING and self._noted is not None:
             operation = self._noted(name, operation)
+            if name in _LEAVING and type(value) in LOCKS:  # for which all workers may be waiting
+                return operation(value, *args)
         return self._act(operation, value, *args)
 
     def _look_up(self, value: Any, step: Step) -> Any:

@@ -8,6 +8,7 @@ object (see `inspection`).
 from __future__ import annotations
 
 import functools
+import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -48,6 +49,13 @@ _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 # Iterating these runs no code of anybody's.
 _PLAIN_SOURCES = frozenset(
     {list, tuple, dict, set, frozenset, str, bytes, bytearray, range, memoryview}
+)
+
+
+# Whoever enters one waits until another has left it, and leaving one waits for nobody. Not those
+# that belong to the thread that has entered them.
+LOCKS: frozenset[type] = frozenset(
+    {type(threading.Lock()), threading.Semaphore, threading.BoundedSemaphore}
 )
 
 

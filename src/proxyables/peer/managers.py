@@ -4,6 +4,9 @@ Whoever is cut off inside of a block, or gives it up in the moment of entering i
 the exit: a lock would be held for ever. So what was entered is kept here until it is left: by the
 other side, or by this one, when the other side's last reference to it is gone or the connection
 has ended. `__exit__` then gets a `CancelledError` or a `ConnectionLost`.
+
+A lock is entered by a worker, which gives its place away while it waits, and left without one: else
+those who wait for it could have all places, and who holds it none to go on, or to leave it.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from proxyables.errors import ConnectionLost
+from proxyables.objects.placement import LOCKS
 from proxyables.objects.registry import ObjectRegistry
 from proxyables.wire.instructions import OPERATIONS
 
@@ -59,7 +63,12 @@ class Managers:
         """Returns an operation that notes what it enters or leaves."""
 
         def enter(manager: object) -> Any:
-            result = operation(manager)
+            job = current_job()
+            if job is not None and type(manager) in LOCKS:
+                with job.workers.waiting():
+                    result = operation(manager)
+            else:
+                result = operation(manager)
             if hasattr(type(result), "__await__"):
                 return self._enter_later(manager, result)
             self._note(manager)
@@ -126,7 +135,7 @@ class Managers:
             task = self._loop.create_task(_left(manager, error))
             _leaving.add(task)
             task.add_done_callback(_leaving.discard)
-        elif self._workers is not None:
+        elif self._workers is not None and type(manager) not in LOCKS:
             self._workers.start(_leave_here, manager, error)
         else:
             _leave_here(manager, error)

@@ -131,6 +131,19 @@ class Workers:
         finally:
             self.come_back()
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """As `away`, for what ends the block by itself, and has next to nothing to do after it.
+
+        It goes on without waiting for a place: those that have one may wait for what it has got.
+        """
+        self.leave()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running += 1
+
     def leave(self) -> None:
         """Gives the calling worker's place to others; `come_back` must follow."""
         with self._lock:
