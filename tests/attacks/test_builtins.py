@@ -191,6 +191,17 @@ def test_what_is_inside_of_a_value_is_looked_at() -> None:
         del REGISTRATION.values[REGISTRATION.names.pop(Point)]
 
 
+def test_what_was_by_value_is_an_object_once_it_is_by_reference() -> None:
+    kept = proxyables.by_value(dataclasses.dataclass(eq=False)(vault().__class__), name="Kept")
+    try:
+        proxyables.by_reference(kept)
+        with pytest.raises(AccessDenied):
+            Nest(Shelf()).run(*call("set", "union", kept()))
+    finally:
+        REGISTRATION.names.pop(kept, None)
+        del REGISTRATION.values["Kept"]
+
+
 def test_the_methods_of_authors_are_given_what_they_are_given() -> None:
     steps: list[Step] = ["take", [CALL, [vault()], {}]]
     assert Nest(Shelf()).run(*steps) == 1

@@ -245,6 +245,19 @@ async def test_what_is_hashed_is_held_to_the_policy(kind: str) -> None:
         await _is_refused(attack, own(await attack.borrow("lend_pair", kind)), "")
 
 
+@on_both_loops
+async def test_what_was_by_value_is_hashed_by_the_policys_leave_once_it_is_by_reference() -> None:
+    kept = proxyables.by_value(dataclasses.dataclass(eq=False)(_loud(object)), name="Kept")
+    try:
+        proxyables.by_reference(kept)
+        async with attacked(DENIED) as attack:
+            attack.api.things["kept"] = kept()
+            await _is_refused(attack, own(await attack.borrow("lend", "kept")), "reference")
+    finally:
+        REGISTRATION.names.pop(kept, None)
+        del REGISTRATION.values["Kept"]
+
+
 async def _is_refused(attack: Attack, hashed: Any, which: str) -> None:
     """Has `hashed` be an element and a key, beside something lent; all must be as before."""
     lent = ext(1, [77, 1])

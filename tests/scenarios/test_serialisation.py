@@ -403,3 +403,25 @@ async def test_lists_and_dicts_stay_where_they_are_if_the_server_says_so() -> No
         await live.append(3)
         assert mirror.expected == [1, 2, 3]
         assert await proxyables.copy(live) == [1, 2, 3]
+
+
+@on_both_loops
+async def test_a_copy_of_what_stays_is_that_of_a_class_without_marks() -> None:
+    @proxyables.by_reference
+    @proxyables.by_value
+    @dataclasses.dataclass
+    class Kept:
+        x: int
+
+    @proxyables.by_reference
+    @proxyables.by_value
+    class Pair(NamedTuple):
+        x: int
+        y: Kept
+
+    async with connected(Mirror(Pair(1, Kept(2)))) as (client, _):
+        x, y = await proxyables.copy(client.root.expected)
+        assert x == 1
+        assert await y.x == 2
+        with pytest.raises(proxyables.ProxyError, match="a Kept has no form"):
+            await proxyables.copy(y)

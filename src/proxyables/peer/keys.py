@@ -65,7 +65,7 @@ def check_key(policy: Policy, value: object) -> None:
             continue
         elif is_value and enum.Enum not in bases:
             waiting += held_members(each).values()
-        if not (is_value or kind in _HOLDERS or is_numpy(each)):
+        if not (is_value or kind in _HOLDERS or is_numpy(kind)):
             check_operands(policy, "key", [each])
 
 

@@ -17,10 +17,10 @@ from .payloads import Malformed, Opaque, fields, want
 _TYPECODES = frozenset("bBhHiIlLqQfd")
 
 
-def is_numpy(value: object) -> bool:
-    """Whether `value` is a plain array or scalar of numpy. Never imports numpy."""
+def is_numpy(kind: type) -> bool:
+    """Whether what is of exactly this type is a plain array or scalar of numpy, never imported."""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and type(value) in _plain_types(numpy)
+    return numpy is not None and kind in _plain_types(numpy)
 
 
 @functools.cache

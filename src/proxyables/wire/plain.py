@@ -51,7 +51,7 @@ def _is_leaf(value: Any, kind: type, limits: Limits) -> bool:
     if kind is datetime.datetime or kind is datetime.time:  # a zone may be of anybody's class
         return type(value.tzinfo) in (type(None), datetime.timezone)
     if kind in REGISTRATION.names:
-        return issubclass(kind, enum.Enum) and kind not in REGISTRATION.references
+        return issubclass(kind, enum.Enum)
     row = row_of(kind)
     if row is None or row[0] not in _SMALL or len(str(value)) > limits.max_text:
         return False

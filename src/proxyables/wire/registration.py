@@ -21,16 +21,14 @@ class Registration:
     """Classes by the names under which they travel, and the other way round.
 
     Attributes:
-        values: Classes that travel by value, by name.
+        values: Classes of which what comes by value is made, by name.
         names: Names of the classes that travel by value, by exact type.
-        references: Exact types that travel by reference although they are registered by value.
         exceptions: Exception classes, by ``(module, qualified name)``.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, type] = {}
         self.names: dict[type, str] = {}
-        self.references: set[type] = set()
         self.exceptions: dict[tuple[str, str], type[Exception]] = {}
 
     def add_value(self, cls: type, name: str | None) -> None:
@@ -52,7 +50,10 @@ class Registration:
             raise ValueError(f"by_value: {name!r} is the name of {known!r} already")
         self.values[name] = cls
         self.names[cls] = name
-        self.references.discard(cls)
+
+    def withdraw_value(self, cls: type) -> None:
+        """Has instances of `cls` stay; what still comes under its name is made one, as before."""
+        self.names.pop(cls, None)
 
     def add_exception(self, cls: type[Exception]) -> None:
         """Has `cls` arrive as itself.
@@ -83,7 +84,8 @@ def by_value(cls: Any = None, *, name: str | None = None) -> Any:
     """Marks an enumeration, dataclass or named tuple whose instances travel by value.
 
     Both sides register the class, each its own; they find each other by `name`. A side without
-    it gets an `Opaque` with the same fields. Subclasses are registered by themselves.
+    it gets an `Opaque` with the same fields. Subclasses are registered by themselves, and
+    `by_reference` takes it back.
 
     Args:
         cls: The class; ``@by_value`` and ``@by_value(name=…)`` both decorate.
@@ -102,19 +104,25 @@ def by_value(cls: Any = None, *, name: str | None = None) -> Any:
 
 
 def by_reference(cls: T) -> T:
-    """Marks a class whose instances always stay where they are, `by_value` or not.
+    """Marks a class whose instances stay where they are; takes a `by_value` before it back.
+
+    Of the two, the last one counts, for instances of exactly this class.
 
     Raises:
-        TypeError: It is no class, or a builtin container or value: those are for
-            ``by_reference=`` of `serve`, `connect` and `Proxyable.Export`.
+        TypeError: It is no class, or one whose instances always travel by value, as do builtin
+            containers and exceptions: those are for ``by_reference=`` of `serve`, `connect` and
+            `Proxyable.Export`.
     """
     if not isinstance(cls, type):
         raise TypeError(f"by_reference takes a class, got {cls!r}; for one object, there is ref()")
-    if cls.__module__ == "builtins":
+    from .values import is_value_type  # which asks this module
+
+    if is_value_type(cls):
+        name = cls.__name__
         raise TypeError(
-            f"by_reference: {cls.__name__} is builtin; use serve(…, by_reference=({cls.__name__},))"
+            f"by_reference: {name} always travels by value; use serve(…, by_reference=({name},))"
         )
-    REGISTRATION.references.add(cls)
+    REGISTRATION.withdraw_value(cls)
     return cls
 
 

@@ -345,16 +345,26 @@ def has_form(value: object) -> bool:
     return value is None or issubclass(type(value), (memoryview, BaseException))
 
 
+def is_value_type(kind: type) -> bool:
+    """Whether what is of exactly this type travels by value, whatever is marked."""
+    return (
+        kind.__module__ == "builtins"
+        or issubclass(kind, BaseException)
+        or row_of(kind) is not None
+        or is_numpy(kind)
+    )
+
+
 def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
     """Returns the row for a value whose exact type is not in `DUMPERS`, if there is one."""
     kind = type(value)
-    if kind in REGISTRATION.names and kind not in REGISTRATION.references:
+    if kind in REGISTRATION.names:
         if issubclass(kind, enum.Enum):
             return (ENUM, dump_enum)
         if is_named_tuple(kind):
             return (NAMEDTUPLE, dump_named_tuple)
         return (DATACLASS, dump_dataclass)
-    if is_numpy(value):
+    if is_numpy(kind):
         return (ARRAY, dump_numpy)
     return row_of(kind)
 
