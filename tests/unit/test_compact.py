@@ -632,6 +632,20 @@ def test_by_reference_overrules_by_value() -> None:
     assert codec.decode(told)[1] == Kept(2)
 
 
+def test_paths_longer_than_those_of_any_system_do_not_travel() -> None:
+    codec, _ = make()
+    for text in ("a" * 32_769, "a/" * 2_100 + "b"):
+        path = pathlib.PurePosixPath(text)
+        with pytest.raises(EncodingError, match="at most 32768 and 2048 travel"):
+            codec.encode_return(path)
+        for flavour in ("posix", "windows"):
+            with pytest.raises(ValueError, match="malformed path"):
+                codec.decode(ext(18, [flavour, text]))
+    for text in ("a" * 32_768, "a/" * 2_048 + "b"):
+        path = pathlib.PurePosixPath(text)
+        assert codec.decode(codec.encode_return(path))[1] == path
+
+
 def test_the_last_mark_counts() -> None:
     @proxyables.by_value(name="tests.Marked")
     @dataclasses.dataclass

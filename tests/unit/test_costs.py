@@ -11,7 +11,7 @@ from collections import deque
 from decimal import Decimal
 from enum import IntFlag
 from fractions import Fraction
-from pathlib import PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy
@@ -23,6 +23,7 @@ from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
 from proxyables.objects import text_encodings
 from proxyables.objects.costs import check_call_cost, check_cost
+from proxyables.objects.paths import guarded
 
 LIMITS = Limits()
 
@@ -229,7 +230,6 @@ HUGE = 1 << 70_000
         ("iadd", [0] * 10_000_000, [(0,) * 10_000_000]),
         ("radd", (0,) * 10_000_000, [(0,) * 10_000_000]),
         ("iadd", [], [iter(range(10**12))]),
-        ("truediv", PurePosixPath(BIG), [PurePosixPath(BIG)]),
     ],
     ids=lambda value: value if type(value) is str and len(value) < 20 else type(value).__name__,
 )
@@ -401,6 +401,100 @@ def test_encodings_that_take_the_square_take_short_texts() -> None:
     for function, name in ((("ü" * 5000).encode, "punycode"), ((b"x" * 5000).decode, "IDNA")):
         with pytest.raises(ValueError, match="4096"):
             check_call_cost(function, [name], {}, LIMITS)
+
+
+LONG = PurePosixPath("a/" * 2000)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "args"),
+    [
+        (PurePosixPath("a"), "match", ["[" * 2000]),
+        (PurePosixPath("a" * 40), "match", ["*a" * 8 + "b"]),
+        (PurePosixPath("a/" * 40), "full_match", ["**/a/" * 8 + "b"]),
+        (PurePosixPath("a/" * 40), "full_match", [PurePosixPath("**/a/" * 8 + "b")]),
+        (PureWindowsPath("a" * 40), "match", ["x\\*a" * 4 + "*a" * 8 + "b"]),
+        (LONG, "joinpath", [LONG]),
+        (LONG, "joinpath", ["b", "c" * 40_000]),
+        (LONG, "relative_to", [LONG / "b"] * 2),
+        (LONG, "is_relative_to", ["b/" * 100_000]),
+        (LONG, "with_name", [type("Text", (str,), {})("b" * 40_000)]),
+    ],
+    ids=lambda value: value if type(value) is str else "",
+)
+def test_methods_of_paths_that_would_take_long_are_refused(path: Any, name: str, args: Any) -> None:
+    method = getattr(path, name, None)
+    if method is None:
+        pytest.skip("of Python 3.13")
+    with pytest.raises(ValueError, match="a path takes|a pattern takes|too many ways"):
+        check_call_cost(method, args, {}, LIMITS)
+    with pytest.raises(ValueError, match="a path takes|a pattern takes|too many ways"):
+        guarded(method)(*args)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("match", ["*.py"]),
+        ("match", ["*a*b*c*.py"]),
+        ("match", ["*/*/*/*/*/*"]),
+        ("match", [5]),
+        ("match", []),
+        ("full_match", ["**/src/**/*test*.py"]),
+        ("full_match", ["**/src/**/main/**"]),
+        ("joinpath", ["b", PurePosixPath("c")]),
+        ("relative_to", ["/home"]),
+        ("with_suffix", [".txt"]),
+        ("as_posix", []),
+    ],
+)
+def test_what_paths_are_asked_every_day_passes(name: str, args: list[Any]) -> None:
+    path = PurePosixPath("/home/somebody/project/src/package/deeper/and/deeper/main_module_test.py")
+    method = getattr(path, name, None)
+    if method is None:
+        pytest.skip("of Python 3.13")
+    check_call_cost(method, args, {}, LIMITS)
+    assert outcome(guarded(method), args) == outcome(method, args)
+
+
+def outcome(function: Any, args: list[Any]) -> Any:
+    try:
+        return function(*args)
+    except Exception as error:
+        return type(error)
+
+
+class Own(PurePosixPath):
+    """An author's own path."""
+
+    def match(self, pattern: Any) -> str:  # type: ignore[override]
+        return "mine"
+
+
+def test_what_an_author_makes_of_a_path_is_the_authors() -> None:
+    pattern = "[" * 2000
+    check_call_cost(Own("a").match, [pattern], {}, LIMITS)
+    assert guarded(Own("a").match)(pattern) == "mine"
+    with pytest.raises(ValueError, match="a path takes"):
+        guarded(Own("a").joinpath)("b" * 40_000)
+
+
+def test_paths_longer_than_any_systems_are_not_joined() -> None:
+    for name, other in (("truediv", LONG), ("truediv", "b" * 40_000), ("rtruediv", "b" * 40_000)):
+        with pytest.raises(ValueError, match="a path takes"):
+            check_cost(name, LONG, [other], LIMITS)
+
+
+@given(
+    st.text("ab/", max_size=30), st.lists(st.sampled_from(["**/", "*", "a", "b", "/"]), max_size=40)
+)
+def test_a_pattern_that_passes_is_matched_soon(text: str, pieces: list[str]) -> None:
+    path = PurePosixPath(text)
+    for name in ("match", "full_match"):
+        if hasattr(path, name):
+            before = time.process_time()
+            outcome(guarded(getattr(path, name)), ["".join(pieces) or "a"])
+            assert time.process_time() - before < 2
 
 
 def test_formats_of_times_are_short() -> None:

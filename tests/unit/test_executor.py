@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -823,3 +824,23 @@ def test_a_list_is_not_doubled_by_slices(made: Nested) -> None:
     with pytest.raises(LimitExceeded, match="max_message"):
         for _ in range(30):
             made.run("items", [SETITEM, slice(0, 0), made.root.items])
+
+
+def test_a_path_looks_at_what_its_methods_are_given() -> None:
+    root = Root()
+    root.path = Path("/srv/data.txt")  # type: ignore[attr-defined]
+    nest = Nest(root)
+    pattern = "[" * 2000
+    for _ in range(2):  # nothing is remembered of it
+        assert nest.run("path", "match", [CALL, ["*.txt"]]) is True
+        assert nest.run("path", "name") == "data.txt"
+        with pytest.raises(ValueError, match="a pattern takes"):
+            nest.run("path", "match", [CALL, [pattern]])
+        with pytest.raises(ValueError, match="a pattern takes"):
+            nest.run([GET, "path"], [GET, "match"], [CALL, [pattern], {}])
+    root.items = [nest.run("path", "match")]
+    assert nest.run("items", [ITEM, 0], [CALL, ["*.txt"]]) is True
+    with pytest.raises(ValueError, match="a pattern takes"):
+        nest.run("items", [ITEM, 0], [CALL, [pattern]])
+    with pytest.raises(AccessDenied):
+        nest.run("path", "exists")

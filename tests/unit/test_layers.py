@@ -28,7 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     "yamux": set(),
     "wire": GROUND,
     "objects": GROUND
-    | {"wire.instructions", "wire.dialect", "wire.nesting", "wire.hashes", "wire.payloads"},
+    | {"wire.instructions", "wire.dialect", "wire.nesting", "wire.hashes", "wire.paths"}
+    | {"wire.payloads"},
     "proxies": GROUND | {"wire", "objects.imports"},
     "peer": BELOW_PEER,
     "watch": BELOW_PEER | {"peer"},

@@ -17,8 +17,8 @@ from proxyables.limits import Limits
 from proxyables.wire.nesting import HASHED, SHOWN, Nesting
 
 from . import arithmetic
-from .estimates import ESTIMATES, FILLED, GROWN, estimate_path
-from .inspection import find
+from .estimates import ESTIMATES, FILLED, GROWN
+from .inspection import find, is_path
 from .sizes import (
     SEQUENCES,
     TEXTS,
@@ -26,7 +26,6 @@ from .sizes import (
     count_of,
     is_array,
     is_bounded,
-    is_path,
     items_of,
     length_of,
     size_of,
@@ -70,6 +69,10 @@ def check_call_cost(
     """
     kind = type(function)
     if kind is FunctionType or kind is MethodType:  # an author's own
+        if kind is MethodType and is_path(function.__self__):
+            from .paths import check_path_call  # few have any
+
+            check_path_call(function, [*args, *keywords.values()])
         return
     if issubclass(kind, BuiltinFunctionType):  # those of some modules are of a class of their own
         owner, name = function.__self__, function.__name__
@@ -249,7 +252,9 @@ def _arithmetic(name: str) -> _Check:
             if is_filling:
                 check_filling(other, limits)
         elif operation == "truediv" and is_path(value):
-            _check_size(estimate_path(value, other), limits)
+            from .paths import check_joining
+
+            check_joining(value, other)
 
     return check
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from .sizes import TEXTS, base_of, count_of, is_array, is_path, length_of, longest_of, total_of
+from .sizes import TEXTS, base_of, count_of, is_array, length_of, longest_of, total_of
 
 # Characters that become one of these, at the most.
 _REPLACED: Mapping[str, int] = MappingProxyType(
@@ -103,11 +103,6 @@ def _cast(array: Any, *args: Any) -> int:
 
 
 _EXCUSED = 16
-
-
-def estimate_path(path: Any, *parts: Any) -> int:
-    """Returns how long a path is, and what it is to be matched with, or joined to."""
-    return sum(len(str(part)) if is_path(part) else length_of(part) for part in (path, *parts))
 
 
 ESTIMATES: Final[Mapping[str, Callable[..., int]]] = MappingProxyType(

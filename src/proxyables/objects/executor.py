@@ -36,7 +36,7 @@ from proxyables.wire.instructions import (
 )
 
 from .forms import chunk_size, is_known, no_such_step, path_in
-from .inspection import find
+from .inspection import find, is_path
 from .operands import alone, check_conversion, check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import LOCKS, Perform, Placement, is_marked_for_threads
@@ -200,9 +200,10 @@ class Executor:
                 # does not; where small integers are many, the table has that step again.
                 form = type(step)
                 if form is str:
-                    if (kind, step) not in passed:
-                        self._policy.check_get(value, step)
-                    value = read(value, step)
+                    if (kind, step) in passed:
+                        value = read(value, step)
+                    else:
+                        value = self._judge(value, step)
                 elif form is not list:
                     raise no_such_step(step)
                 elif (op := step[0]) is CALL:
@@ -285,8 +286,17 @@ class Executor:
     # -- the rarer steps --------------------------------------------------------------------------
 
     def _get(self, value: Any, step: Step) -> Any:
-        self._policy.check_get(value, step[1])
-        return self._read(value, step[1])
+        return self._judge(value, step[1])
+
+    def _judge(self, value: Any, name: str) -> Any:
+        """Reads an attribute of which it is not known yet that it passes."""
+        self._policy.check_get(value, name)
+        found = self._read(value, name)
+        if is_path(value):
+            from .paths import guarded  # as paths themselves: few connections have any
+
+            return guarded(found)
+        return found
 
     def _read(self, value: Any, name: str) -> Any:
         """Reads an attribute that the policy has let pass."""
@@ -442,9 +452,9 @@ class Executor:
             return self._item(value, [ITEM, int(key)])
         if type(key) is int:
             return self._item(value, step)
-        if (type(value), key) not in self._policy.passed:
-            self._policy.check_get(value, key)
-        return self._read(value, key)
+        if (type(value), key) in self._policy.passed:
+            return self._read(value, key)
+        return self._judge(value, key)
 
     def _holds(self, table: dict[Any, Any], key: object) -> bool:
         """Whether an item is there; none is where the policy does not let anybody ask."""

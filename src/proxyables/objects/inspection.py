@@ -9,6 +9,7 @@ interpreter's own slots instead, so that asking what an object *is* cannot start
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Mapping
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType
 from typing import Any
@@ -115,6 +116,12 @@ def is_enumeration(obj: object) -> bool:
     return enum.EnumMeta in mro_of(type(obj))
 
 
+def is_path(obj: object) -> bool:
+    """Whether `obj` is a path; who has one has imported the module."""
+    pathlib = sys.modules.get("pathlib")
+    return pathlib is not None and pathlib.PurePath in mro_of(type(obj))
+
+
 def enum_members(cls: type) -> Mapping[str, object]:
     """Returns the members of an enumeration by name, aliases too."""
     members: Any = namespace_of(cls).get("_member_map_")
@@ -173,6 +180,7 @@ __all__ = [
     "is_data_descriptor",
     "is_descriptor",
     "is_enumeration",
+    "is_path",
     "module_of",
     "mro_of",
     "namespace_of",

@@ -45,6 +45,7 @@ from .inspection import (
     is_data_descriptor,
     is_descriptor,
     is_enumeration,
+    is_path,
     module_of,
     mro_of,
     qualname_of,
@@ -222,6 +223,8 @@ class Policy:
         if reason is not None:
             raise denied(name, reason)
         if self._kind(cls) is Kind.OPEN and self._is_settled(cls, name) and not is_method:
+            if is_path(target):  # its methods are given as others
+                return
             exists = held is not UNREAD or find(cls, name) is not None
             if exists:
                 _remember(self.passed, (cls, name))

@@ -115,12 +115,6 @@ def is_array(value: object) -> bool:
     return numpy is not None and issubclass(type(value), numpy.ndarray)
 
 
-def is_path(value: object) -> bool:
-    """Whether `value` is a path; who has one has imported the module."""
-    pathlib = sys.modules.get("pathlib")
-    return pathlib is not None and issubclass(type(value), pathlib.PurePath)
-
-
 def longest_of(values: Iterable[Any]) -> int:
     """Returns the length of the longest text."""
     return max((length_of(each) for each in values if issubclass(type(each), str)), default=0)

@@ -230,12 +230,16 @@ def _load_range(value: Any) -> range:
 # -- paths and the rest ---------------------------------------------------------------------------
 
 
-def _load_path(value: Any) -> pathlib.PurePath:
-    import pathlib
+def _dump_path(value: pathlib.PurePath) -> Any:
+    from .paths import dump_path
 
-    flavour, text = fields(value, 2, "path")
-    want(type(flavour) is str and flavour in ("posix", "windows") and type(text) is str, "path")
-    return pathlib.PurePosixPath(text) if flavour == "posix" else pathlib.PureWindowsPath(text)
+    return dump_path(value)
+
+
+def _load_path(value: Any) -> pathlib.PurePath:
+    from .paths import load_path
+
+    return load_path(value)
 
 
 def _load_slice(value: Any) -> slice:
@@ -283,12 +287,9 @@ DUMPERS: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
 """By exact type: the extension's number, and what is packed as its payload. `row_of` adds the
 rows of a module of `_SELDOM` when it meets the first value from there."""
 
-_PATH_DUMPERS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = {
-    "PurePosixPath": (PATH, lambda value: ["posix", str(value)]),
-    "PureWindowsPath": (PATH, lambda value: ["windows", str(value)]),
-    "PosixPath": (PATH, lambda value: ["posix", str(value)]),
-    "WindowsPath": (PATH, lambda value: ["windows", str(value)]),
-}
+_PATH_DUMPERS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = dict.fromkeys(
+    ("PurePosixPath", "PureWindowsPath", "PosixPath", "WindowsPath"), (PATH, _dump_path)
+)
 _SELDOM: Final[dict[str, dict[str, tuple[int, Callable[[Any], Any]]]]] = {
     "decimal": {"Decimal": (DECIMAL, _dump_decimal)},
     "fractions": {"Fraction": (FRACTION, lambda value: [value.numerator, value.denominator])},
