@@ -7,7 +7,7 @@ import datetime
 import operator
 import time
 from array import array
-from collections import deque
+from collections import OrderedDict, deque
 from decimal import Decimal
 from enum import IntFlag
 from fractions import Fraction
@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
 from proxyables.objects import text_encodings
+from proxyables.objects.arrays import _picked as picked
+from proxyables.objects.arrays import check_index
 from proxyables.objects.costs import check_call_cost, check_cost
 from proxyables.objects.paths import guarded
 
@@ -119,6 +121,7 @@ class Text(str):
         ([].extend, [range(10**12)], {}),
         (set().update, [{1}, range(-(10**12), 0)], {}),
         (dict.fromkeys, [range(0, -(10**12), -1)], {}),
+        (OrderedDict.fromkeys, [range(10**12)], {}),
     ],
 )
 def test_builtin_methods_that_would_fill_all_memory_are_refused(
@@ -126,6 +129,157 @@ def test_builtin_methods_that_would_fill_all_memory_are_refused(
 ) -> None:
     with pytest.raises(LimitExceeded):
         check_call_cost(function, args, keywords, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("item", "times"),
+    [
+        ("x" * 100_000, 1000),
+        (b"x" * 100_000, 1000),
+        ([0] * 100_000, 1000),
+        ([None] * 100_000, 1000),
+        ([[[[0] * 1000] * 10] * 10], 1000),
+        ({"a": "x" * 100_000}, 1000),
+        (({"x" * 100_000},), 1000),
+        (object(), 2_000_000),
+        (1 << 70, 2_000_000),
+        (1j, 2_000_000),
+        (Decimal(1), 2_000_000),
+        (array("b", [0] * 100_000), 1000),
+        (numpy.zeros(100_000), 1000),
+        (numpy.zeros(100_000, "M8[D]"), 1000),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_large_when_it_is_sent_is_not_repeated(item: Any, times: int) -> None:
+    for value in ([item], (item,), deque([item]), type("Rows", (list,), {})([item])):
+        for name, left, right in (("mul", value, times), ("rmul", times, value)):
+            with pytest.raises(LimitExceeded):
+                check_cost(name, left, [right], LIMITS)
+        check_cost("mul", value, [20], LIMITS)
+    for table in (dict, OrderedDict):
+        for keys in (list(range(1000)), range(times))[times > 1000 :]:
+            with pytest.raises(LimitExceeded):
+                check_call_cost(table.fromkeys, [keys, item], {}, LIMITS)
+        check_call_cost(table.fromkeys, ["abc", item], {}, LIMITS)
+
+
+def test_large_lists_of_ours_can_be_repeated_once_or_not_at_all() -> None:
+    rows = [0] * 20_000_000
+    for times in (1, 0, -5):
+        check_cost("mul", rows, [times], LIMITS)
+    holds_itself: list[Any] = []
+    holds_itself.append(holds_itself)
+    with pytest.raises(LimitExceeded):
+        check_cost("mul", holds_itself, [2], LIMITS)
+
+
+def ones(*shape: int, dtype: Any = "u1") -> Any:
+    return numpy.broadcast_to(numpy.ones((), dtype), shape).copy()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "operand"),
+    [
+        ("add", ones(10_000, 1), ones(1, 10_000)),
+        ("radd", ones(10_000, 1), ones(10_000)),
+        ("sub", [[1]] * 10_000, ones(10_000)),
+        ("mul", ones(10_000), ([1],) * 10_000),
+        ("pow", ones(300, 300, 1), ones(300, 300)),
+        ("eq", ones(10_000, 1), ones(10_000)),
+        ("and", ones(10_000, 1, dtype="?"), ones(10_000, dtype="?")),
+        ("xor", ones(10_000, 1), range(10_000)),
+        ("matmul", ones(10_000, 1), ones(1, 10_000)),
+        ("rmatmul", ones(1, 10_000), ones(10_000, 1)),
+        ("matmul", ones(100, 1, 100, 1), ones(100, 1, 100)),
+        ("add", ones(10_000, dtype="U1"), "x" * 10_000),
+        ("radd", ones(10_000, dtype="S1"), b"x" * 10_000),
+    ],
+    ids=lambda value: value if type(value) is str and len(value) < 9 else "",
+)
+def test_arrays_that_grow_by_broadcasting_are_refused(name: str, value: Any, operand: Any) -> None:
+    with pytest.raises(LimitExceeded):
+        check_cost(name, value, [operand], LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "operand"),
+    [
+        ("add", ones(1000, 1000, 10), ones(1000, 1000, 10)),
+        ("add", ones(10_000_000), 1.5),
+        ("radd", ones(10_000_000), [1]),
+        ("mul", ones(1000, 1), ones(1000)),
+        ("matmul", ones(1000, 1000), ones(1000, 1000)),
+        ("matmul", ones(1000, 10, 10), ones(1000, 10, 10)),
+        ("matmul", ones(10_000), ones(10_000)),
+        ("matmul", ones(5000, 5000), ones(5000)),
+        ("iadd", ones(10_000, 1), ones(10_000)),
+        ("contains", ones(10_000, 1), "x" * 10_000),
+        ("add", ones(0, 10_000), ones(0, 10_000)),
+        ("add", numpy.zeros(3, "M8[D]"), numpy.zeros(3, "m8[D]")),
+    ],
+)
+def test_arithmetic_of_arrays_passes(name: str, value: Any, operand: Any) -> None:
+    check_cost(name, value, [operand], LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("function", "keywords"),
+    [
+        (ones(1000).repeat, {"axis": 0, "repeats": 1_000_000}),
+        (ones(1000).astype, {"order": "C", "dtype": "S1000000"}),
+        (ones(1000, 1000).take, {"axis": 0, "out": None, "indices": [0] * 100_000}),
+        (ones(1000, 1000).take, {"out": None, "axis": 0, "indices": [0] * 100_000}),
+        (ones(10_000, 1).dot, {"out": None, "b": ones(1, 10_000)}),
+        (ones(10_000, 1).clip, {"out": None, "max": ones(10_000)}),
+    ],
+    ids=lambda value: "",
+)
+def test_the_order_of_keywords_hides_nothing(function: Any, keywords: dict[str, Any]) -> None:
+    with pytest.raises(LimitExceeded):
+        check_call_cost(function, [], keywords, LIMITS)
+
+
+GRID = ones(100, 200, 300)
+ROWS = ones(1000, 1000)
+
+
+@pytest.mark.parametrize(
+    ("array", "key"),
+    [
+        (ROWS, [0] * 20_000),
+        (ROWS, numpy.zeros(20_000, "u1")),
+        (ROWS, ([0] * 20_000,)),
+        (ROWS, ([0] * 20_000, slice(None))),
+        (ROWS, ([0] * 20_000, ...)),
+        (ROWS, (..., [0] * 20_000, None)),
+        (ROWS, (slice(None), None, numpy.zeros(20_000, "u1"))),
+        (ROWS, ([[0]] * 10_000, numpy.zeros((1, 10_000), "u1"))),
+        (ones(1, dtype="S1000000"), [0] * 1000),
+    ],
+    ids=lambda value: "",
+)
+def test_picking_the_same_rows_without_end_is_refused(array: Any, key: Any) -> None:
+    with pytest.raises(LimitExceeded):
+        check_index(array, key, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(5, slice(None), ..., None, (), (1, 2, 3), (..., 1), (None, slice(2), ..., [1])),
+        *([1] * 90, ([1] * 200, [2] * 200), numpy.int64(3), True, [True] * 100),
+        *(GRID == 1, GRID[:, :, 0] == 1, (GRID[:, :, 0] == 1, 5), (slice(None), GRID[0] == 0)),
+        *((GRID == 1).tolist(), range(50), ([[1]] * 50, [[2, 3]]), [], "name"),
+    ],
+    ids=lambda value: "",
+)
+def test_ordinary_keys_of_arrays_pass(key: Any) -> None:
+    check_index(GRID, key, Limits(max_message=1))
+    check_index(ones(3), key, LIMITS)
+    with contextlib.suppress(IndexError):
+        most = numpy.prod(picked(GRID.shape, key if type(key) is tuple else (key,)), initial=1)
+        assert GRID[key].size <= most
 
 
 class Callable:
@@ -301,6 +455,12 @@ def test_what_is_cheap_in_another_form_passes(name: str, value: Any, args: list[
         (numpy.zeros(1000).repeat, [1_000_000]),
         (numpy.zeros(1000).repeat, [[1_000_000] * 1000]),
         (numpy.zeros(1000).astype, ["S1000000"]),
+        (ones(1000, 1000).take, [[0] * 100_000, 0]),
+        (ones(1, dtype="S1000000").take, [[0] * 1000]),
+        (ones(10_000, 1).dot, [ones(1, 10_000)]),
+        (ones(100, 100, 1).dot, [ones(100, 1, 100)]),
+        (ones(10_000, 1).clip, [ones(10_000), 2]),
+        (ones(10_000, 1).choose, [[ones(10_000), 2]]),
     ],
 )
 def test_siblings_of_these_methods_are_refused(function: Any, args: list[Any]) -> None:
@@ -333,6 +493,13 @@ def test_a_list_is_not_doubled_for_ever() -> None:
         (numpy.zeros(10_000_000).repeat, [2]),
         (numpy.zeros(5).astype, ["f4"]),
         (numpy.zeros(5).sum, []),
+        (ones(2, 10_000_000).take, [[0] * 100, 1]),
+        (ones(10_000_000).take, [[0] * 100]),
+        (ones(10_000_000).clip, [0, 1]),
+        (ones(1000, 1000).dot, [ones(1000, 1000)]),
+        (ones(10_000_000).dot, [ones(10_000_000)]),
+        (ones(10).dot, [3]),
+        (ones(10).choose, [ones(2)]),
         ({}.update, [[("a", 1)]]),
         (set().update, [list(range(100_000))]),
         (set, [[1] * 1000]),

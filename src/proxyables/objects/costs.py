@@ -8,6 +8,7 @@ of the user's own class costs is that class's business.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType
 from typing import Any, Final, TypeAlias
@@ -16,19 +17,20 @@ from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
 from proxyables.wire.nesting import HASHED, SHOWN, Nesting
 
-from . import arithmetic
+from . import arithmetic, arrays
 from .estimates import ESTIMATES, FILLED, GROWN
-from .inspection import find, is_path
+from .inspection import find, is_array, is_path, mro_of
 from .sizes import (
     SEQUENCES,
     TEXTS,
     base_of,
     count_of,
-    is_array,
     is_bounded,
     items_of,
     length_of,
     size_of,
+    total_of,
+    weight_of,
 )
 from .spreading import check_spread
 
@@ -37,6 +39,9 @@ _LONGEST_PATTERN = 4096
 _CODING = frozenset({"encode", "decode"})
 _OWNERS = (*SEQUENCES, set, frozenset, dict, int, range)
 _TABLES = (set, frozenset, dict)
+_WEIGHED = (list, tuple, deque)
+_FIRST = ("repeats", "indices", "dtype", "b", "axis")
+"""Parameters of numpy's methods that estimates have first, in whatever order they are given."""
 _SMALL_PART = 65_536
 """What may be added to a sequence of any size: it came in the message, or might have."""
 
@@ -55,6 +60,8 @@ def check_cost(name: str, value: Any, args: list[Any], limits: Limits) -> None:
     check = _CHECKS.get(name)
     if check is not None:
         check(value, args, limits)
+    if len(args) == 1 and (is_array(value) or is_array(args[0])):
+        arrays.check_operation(name, value, args[0], limits)
 
 
 def check_call_cost(
@@ -80,8 +87,8 @@ def check_call_cost(
             arithmetic.check_method(owner, name, args, limits)
         elif name == "strptime":
             _check_pattern(args)
-        elif owner is dict:  # dict.fromkeys
-            _check_tables(args, limits)
+        elif name == "fromkeys" and type in mro_of(type(owner)) and dict in mro_of(owner):
+            _check_keys(args, limits)
         elif issubclass(type(owner), _OWNERS) or is_array(owner):
             _check_method(owner, name, args, keywords, limits)
         else:
@@ -110,7 +117,8 @@ def _check_method(
         _check_encoding(owner, args, keywords)
     estimate = ESTIMATES.get(name)
     if estimate is not None:
-        _check_size(estimate(owner, *args, *keywords.values()), limits)
+        told = [keywords[name] for name in (*_FIRST, *keywords) if name in keywords]
+        _check_size(estimate(owner, *args, *told), limits)
     elif not args:
         return
     elif name in GROWN:
@@ -171,8 +179,18 @@ def _check_repeating(sequence: Any, count: Any, limits: Limits) -> None:
     if times is None or is_bounded(sequence):
         return
     found = find(type(sequence), "__mul__")
-    if found is not None and found.owner in SEQUENCES:  # else a class of the user's own
+    if found is None or found.owner not in SEQUENCES:  # a class of the user's own
+        return
+    if base in _WEIGHED:
+        _check_spreading(base.__iter__(sequence), times, limits)
+    else:
         _check_size(size_of(sequence) * times, limits)
+
+
+def _check_spreading(items: Any, times: int, limits: Limits) -> None:
+    """The same list, a thousand times, is small until it is to be sent."""
+    if times > 1:
+        _check_size(weight_of(items, limits.max_message // times) * times, limits)
 
 
 def _check_search(value: Any, args: Sequence[Any], limits: Limits) -> None:
@@ -191,6 +209,13 @@ def _check_tables(args: Sequence[Any], limits: Limits) -> None:
             for each in arg:  # each may be a key and its value, and is made a list for it
                 check_filling(each, limits)
             check_spread([each[0] for each in arg if type(each) in (list, tuple) and each])
+
+
+def _check_keys(args: Sequence[Any], limits: Limits) -> None:
+    _check_tables(args, limits)
+    if len(args) > 1:
+        count = items_of(args[0])
+        _check_spreading(args[1:], total_of(args[0])[0] if count is None else count, limits)
 
 
 def _check_hashed(value: Any, _args: Sequence[Any], limits: Limits) -> None:

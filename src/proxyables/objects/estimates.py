@@ -7,13 +7,14 @@ they may be an author's own.
 from __future__ import annotations
 
 import array
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from .sizes import TEXTS, base_of, count_of, is_array, length_of, longest_of, total_of
+from . import arrays
+from .inspection import is_array
+from .sizes import TEXTS, base_of, count_of, length_of, longest_of, total_of
 
 # Characters that become one of these, at the most.
 _REPLACED: Mapping[str, int] = MappingProxyType(
@@ -78,44 +79,21 @@ def _encoded(text: Any, *args: Any) -> int:
     return str.__len__(text) * times if times > 1 else 0
 
 
-def _repeated(array: Any, *args: Any) -> int:
-    """As often as numpy is to repeat it, where that is more than what the array itself excuses."""
-    if not args or not is_array(array):
-        return 0
-    numpy = sys.modules["numpy"]
-    try:
-        counts = numpy.asarray(args[0])
-        times = float(counts.sum()) / max(counts.size, 1)
-    except (TypeError, ValueError):
-        return 0
-    return int(array.nbytes * times) if times > _EXCUSED else 0
-
-
-def _cast(array: Any, *args: Any) -> int:
-    if not args or not is_array(array):
-        return 0
-    numpy = sys.modules["numpy"]
-    try:
-        size = numpy.dtype(args[0]).itemsize
-    except (TypeError, ValueError):
-        return 0
-    return int(array.size) * size if size > _EXCUSED * max(array.itemsize, 1) else 0
-
-
-_EXCUSED = 16
-
-
 ESTIMATES: Final[Mapping[str, Callable[..., int]]] = MappingProxyType(
     {
-        "astype": _cast,
+        "astype": arrays.cast,
         "center": _padded,
+        "choose": arrays.broadcast,
+        "clip": arrays.broadcast,
+        "dot": arrays.dot,
         "encode": _encoded,
         "expandtabs": _expanded,
         "join": _joined,
         "ljust": _padded,
-        "repeat": _repeated,
+        "repeat": arrays.repeat,
         "replace": _replaced,
         "rjust": _padded,
+        "take": arrays.take,
         "to_bytes": _padded,
         "translate": _translated,
         "zfill": _padded,

@@ -36,7 +36,7 @@ from proxyables.wire.instructions import (
 )
 
 from .forms import chunk_size, is_known, no_such_step, path_in
-from .inspection import find, is_path
+from .inspection import find, is_array, is_path
 from .operands import alone, check_conversion, check_operands
 from .outcomes import Iteration, Ready, Suspended
 from .placement import LOCKS, Perform, Placement, is_marked_for_threads
@@ -373,6 +373,10 @@ class Executor:
             check_operands(self._policy, "item", [key])
             if self._policy.may_refuse_methods():
                 self._given().check_item(value, key)
+            if is_array(value):
+                from .arrays import check_index  # slow to import, and seldom needed
+
+                check_index(value, key, self._limits)
 
     def _set(self, value: Any, step: Step) -> Any:
         name, new = step[1], step[2]

@@ -116,6 +116,12 @@ def is_enumeration(obj: object) -> bool:
     return enum.EnumMeta in mro_of(type(obj))
 
 
+def is_array(obj: object) -> bool:
+    """Whether `obj` is an array of numpy, which is never imported for that."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and numpy.ndarray in mro_of(type(obj))
+
+
 def is_path(obj: object) -> bool:
     """Whether `obj` is a path; who has one has imported the module."""
     pathlib = sys.modules.get("pathlib")
@@ -176,6 +182,7 @@ __all__ = [
     "find",
     "held_members",
     "instance_dict",
+    "is_array",
     "is_async",
     "is_data_descriptor",
     "is_descriptor",

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from .inspection import is_array
+
 TEXTS = (str, bytes, bytearray)
 SEQUENCES = (*TEXTS, list, tuple, collections.deque, array.array)
 _EMPTY: dict[Any, Any] = {}
@@ -27,6 +29,11 @@ _RANGES = frozenset({type(iter(range(0))), type(iter(range(1 << 70)))})
 _ENDLESS = frozenset({itertools.count, itertools.cycle, itertools.repeat})
 _FILLING = _RANGES | _ENDLESS | {range}
 _NO_END = 1 << 63
+_HELD = frozenset({list, tuple, set, frozenset, dict})
+_WEIGHTLESS = frozenset({type(None), bool, float})
+_WEIGHED = _WEIGHTLESS | {int, str, bytes}
+_LEAST = 16
+"""So that as many as `Limits.max_containers` are about as much as `Limits.max_message`."""
 
 
 def base_of(value: object, bases: tuple[type, ...]) -> type | None:
@@ -46,6 +53,34 @@ def size_of(sequence: Any) -> int:
     if base is array.array:
         size *= array.array.itemsize.__get__(sequence)
     return size
+
+
+def weight_of(items: Any, most: int) -> int:
+    """Returns how many bytes items take in a message, at the least; stops counting beyond `most`.
+
+    A container or an object weighs more than it takes: nobody takes, or packs, many millions.
+    """
+    weight = 0
+    waiting: list[Any] = [list(items)]
+    while waiting and weight <= most:
+        held = waiting.pop()
+        weight += len(held)
+        if _WEIGHTLESS.issuperset(map(type, held)):
+            continue
+        for each in held:
+            kind = type(each)
+            if kind in _HELD:
+                weight += _LEAST
+                waiting.append(each)
+                if kind is dict:
+                    waiting.append(each.values())
+            elif kind not in _WEIGHED or (kind is int and each.bit_length() > 64):
+                weight += length_of(each) or _LEAST
+            else:
+                weight += length_of(each)
+            if weight > most:
+                break
+    return weight
 
 
 def is_bounded(sequence: Any) -> bool:
@@ -104,15 +139,11 @@ def length_of(value: object) -> int:
     if base is not None:
         return int(base.__len__(value))
     kind = type(value)
-    if kind is memoryview or kind is array.array or is_array(value):
+    if kind is memoryview or kind is array.array:
         return memoryview(value).nbytes  # type: ignore[arg-type]
+    if is_array(value):
+        return int(vars(sys.modules["numpy"].ndarray)["nbytes"].__get__(value))
     return 0
-
-
-def is_array(value: object) -> bool:
-    """Whether `value` is an array of numpy, which is never imported for that."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and issubclass(type(value), numpy.ndarray)
 
 
 def longest_of(values: Iterable[Any]) -> int:
