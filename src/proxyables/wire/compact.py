@@ -1,26 +1,25 @@
 """The px dialect: MessagePack arrays, values raw, extension types for what MessagePack lacks.
 
-How it works: `msgpack` does the walking in both directions, so that a message of plain values
-costs no Python-level call per value. Whatever it does not know comes to `_dump`, one extension
-to `_load`. Extensions whose payload is MessagePack again are packed with a packer of their own
-per depth, because a packer cannot be entered twice.
+Here is its way in, `packing` has the way out. `msgpack` does the walking in both, so that a message
+of plain values costs no Python-level call per value; one extension comes to `_load`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from msgpack import ExtType, Packer, unpackb
+from msgpack import unpackb
 
-from proxyables.errors import AccessDenied, EncodingError, LimitExceeded, ReferenceNotFound
+from proxyables.errors import AccessDenied, LimitExceeded, ReferenceNotFound
 from proxyables.limits import KIB, Limits
 
 from .counting import Count
-from .dialect import ByReference, Chain, Reference, References
-from .exceptions import dump_exception, load_exception, safe_text
-from .instructions import EXECUTE, ITEMS, RELEASE, RETURN, THROW, Message, Step, WireValue
+from .dialect import Chain, References
+from .exceptions import load_exception, safe_text
+from .instructions import Message
+from .packing import Packing
 from .payloads import Malformed, Opaque
 from .pending import Own, Pending, Settlement, is_unsettled
 from .values import (
@@ -28,12 +27,9 @@ from .values import (
     CHAIN,
     CHOSEN,
     CLASSES,
-    DUMPERS,
     EXCEPTION,
     OWN,
     REFERENCE,
-    dump_bigint,
-    find_dumper,
     load_bigint,
     load_value,
 )
@@ -41,11 +37,6 @@ from .values import (
 if TYPE_CHECKING:
     from .hashes import Hashes
 
-_PACKER_BYTES = 1024
-"""With what a packer's buffer begins. It grows by itself; msgpack begins with 256 KiB, which is six
-times what all the rest of an idle connection takes."""
-_KEPT_BYTES = 64 * KIB
-"""A packer that has written more is replaced: its buffer never becomes smaller again."""
 _SURROGATES = "surrogatepass"
 """Costs nothing here, and the sender may have needed it."""
 # What a message holds that is to be seen to once all of it has been decoded.
@@ -59,7 +50,7 @@ _SMALL = 4 * KIB
 _MAX_QUIET = 1024
 
 
-class Compact:
+class Compact(Packing):
     """The px dialect of one connection.
 
     Args:
@@ -69,36 +60,20 @@ class Compact:
 
     __slots__ = (
         "_count",
-        "_depth",
         "_described",
         "_hashes",
         "_hook",
-        "_is_flat",
-        "_largest",
-        "_lenient",
-        "_limits",
-        "_packers",
         "_quiet",
-        "_references",
         "_uncounted",
         "_unsettled",
         "_unwatched",
-        "_usual",
         "chains",
         "holds_own",
-        "pack",
-        "shows_frames",
     )
 
     def __init__(self, references: References, limits: Limits) -> None:
-        self._references = references
-        self._limits = limits
-        self._depth = 0
+        super().__init__(references, limits)
         self._described = 0
-        self._lenient = False
-        self._is_flat = False
-        self._packers: list[Any] = [self._make_packer()]
-        self.pack = self._packers[0].pack
         self._hook = self._load  # bound once
         self._uncounted = limits.max_containers
         """Bytes of a message up to which it cannot hold too many containers."""
@@ -111,193 +86,6 @@ class Compact:
         self._quiet: set[type] = set()
         """Types whose instances are in their place at once."""
         self.chains: list[Chain] = []
-        self.shows_frames = True
-        """Whether the tracebacks of our exceptions are told."""
-        self.largest = limits.max_message
-
-    @property
-    def largest(self) -> int:
-        """Bytes of the largest message that the other side takes."""
-        return self._largest
-
-    @largest.setter
-    def largest(self, size: int) -> None:
-        self._largest = size
-        self._usual = min(size, _KEPT_BYTES)  # one comparison for what is too large in either way
-
-    # -- out ------------------------------------------------------------------------------------
-
-    def encode_request(
-        self, target: Reference | None, steps: list[Step], metadata: WireValue = None
-    ) -> bytes:
-        """Returns ``[EXECUTE, target, steps]``, and `metadata` behind them if there are any.
-
-        Raises:
-            EncodingError: A value cannot cross, or contains itself.
-            LimitExceeded: The message is larger than the peer takes.
-        """
-        if metadata is not None:
-            return self._encode([EXECUTE, target, steps, metadata])
-        message = [EXECUTE, target, steps]
-        pack = self.pack
-        try:  # as in `_encode`: requests and results are worth a call less
-            data: bytes = pack(message)
-        except (ValueError, BufferError) as error:
-            data = self._encode_again(message, error)
-        if len(data) > self._usual:
-            self._check_size(len(data))
-        return data
-
-    def encode_return(self, value: object) -> bytes:
-        """Returns ``[RETURN, value]``; raises as `encode_request` does."""
-        pack = self.pack
-        try:
-            data: bytes = pack([RETURN, value])
-        except (ValueError, BufferError) as error:
-            data = self._encode_again([RETURN, value], error)
-        if len(data) > self._usual:
-            self._check_size(len(data))
-        return data
-
-    def encode_items(self, items: list[Any]) -> bytes:
-        """Returns ``[ITEMS, items]``; raises as `encode_request` does.
-
-        Items are in order, so none can be a path that the other side would have to run first.
-        """
-        self._is_flat = True
-        try:
-            return self._encode([ITEMS, items])
-        finally:
-            self._is_flat = False
-
-    def encode_throw(self, error: BaseException) -> bytes:
-        """Returns ``[THROW, map]``. Never raises for what the exception carries."""
-        self._renew()  # a message that failed half-way is not noticed by its size
-        return self._encode([THROW, self._dump_exception(error)])
-
-    def encode_release(self, counts: Sequence[tuple[Reference, int]]) -> list[bytes]:
-        """Returns messages that give back `counts` occurrences of each reference."""
-        chunks = [counts[start : start + 4096] for start in range(0, len(counts), 4096)]
-        return [
-            self._encode([RELEASE, [number for pair in chunk for number in pair]])
-            for chunk in chunks
-        ]
-
-    def encode_plain(self, message: Message) -> bytes:
-        """Returns a message that holds no references (HELLO, AUTH)."""
-        return self._encode(message)
-
-    def _encode(self, message: Message) -> bytes:
-        try:
-            data: bytes = self.pack(message)
-        except (ValueError, BufferError) as error:
-            data = self._encode_again(message, error)
-        if len(data) > self._usual:
-            self._check_size(len(data))
-        return data
-
-    def _check_size(self, size: int) -> None:
-        """Lets go of the buffers that a large message has left; refuses one that is too large."""
-        if size > _KEPT_BYTES:
-            self._renew()
-        if size > self._largest:
-            raise LimitExceeded("max_message", self._largest, size, "message")
-
-    def _encode_again(self, message: Message, error: Exception) -> bytes:
-        """Packs a message that has a lone surrogate in a string, as Python's file names may.
-
-        msgpack's fast path for strings is the strict one, so only the message that needs the
-        other way pays for it.
-        """
-        if not isinstance(error, UnicodeEncodeError):
-            self._refuse(error)
-        strict, self._packers, self._lenient = self._packers, [], True
-        try:
-            data: bytes = self._packer().pack(message)
-        except (ValueError, BufferError) as error:
-            self._refuse(error)
-        finally:
-            self._packers, self._lenient = strict, False
-        return data
-
-    @staticmethod
-    def _refuse(error: Exception) -> NoReturn:
-        if isinstance(error, (LimitExceeded, EncodingError)):
-            raise error
-        if "recursion limit" in str(error):
-            message = "the value contains itself or is nested too deep; pass it with ref()"
-            raise EncodingError(message, error) from error
-        if isinstance(error, BufferError):
-            message = f"a memoryview with gaps cannot be sent ({error}); give bytes(view)"
-            raise EncodingError(message, error) from error
-        raise EncodingError(f"cannot encode: {error}", error) from error
-
-    def _make_packer(self) -> Any:
-        errors = "surrogatepass" if self._lenient else None
-        return Packer(
-            default=self._dump,
-            strict_types=True,
-            unicode_errors=errors,
-            buf_size=_PACKER_BYTES,
-        )
-
-    def _renew(self) -> None:
-        self._packers = [self._make_packer()]
-        self.pack = self._packers[0].pack
-
-    def _packer(self) -> Any:
-        depth = self._depth
-        while len(self._packers) <= depth:
-            self._packers.append(self._make_packer())
-        return self._packers[depth]
-
-    def _pack_inside(self, payload: Any) -> bytes:
-        if self._depth >= self._limits.max_depth:
-            message = (
-                f"the value contains itself or is nested deeper than {self._limits.max_depth}; "
-                "pass it with ref()"
-            )
-            raise EncodingError(message)
-        self._depth += 1
-        try:
-            packed: bytes = self._packer().pack(payload)
-        finally:
-            self._depth -= 1
-        return packed
-
-    def _dump(self, value: Any) -> ExtType:
-        """Called by msgpack for each value that it does not know."""
-        kind = type(value)
-        row = DUMPERS.get(kind) or find_dumper(value)
-        if row is not None:
-            payload = row[1](value)
-            if payload is not None:
-                return ExtType(row[0], self._pack_inside(payload))
-        elif kind is int:  # more than 64 bits
-            return ExtType(BIGINT, dump_bigint(value, self._limits.max_integer_bits))
-        elif issubclass(kind, BaseException):  # isinstance would ask the object itself
-            return ExtType(EXCEPTION, self._pack_inside(self._dump_exception(value)))
-        elif kind is ByReference:
-            value = value.value
-        return self._dump_reference(value)
-
-    def _dump_reference(self, value: object) -> ExtType:
-        path = self._references.path_to(value)
-        if path is None:
-            reference = self._references.lend(value)
-            payload = [reference, *self._references.tell_type(value)]
-            return ExtType(REFERENCE, self._pack_inside(payload))
-        target, steps = path
-        if steps:
-            if self._is_flat:
-                raise EncodingError("cannot stream a path that was not awaited; await it first")
-            return ExtType(CHAIN, self._pack_inside([target, steps]))
-        return ExtType(OWN, self._pack_inside(0 if target is None else target))
-
-    def _dump_exception(self, error: BaseException) -> dict[str, Any]:
-        return dump_exception(error, self._limits, frames=self.shows_frames)
-
-    # -- in -------------------------------------------------------------------------------------
 
     def decode(self, data: bytes) -> Message:
         """Returns the message in `data`, which must be exactly one.
