@@ -97,6 +97,35 @@ def test_an_operator_is_awaited_once(
 @pytest.mark.parametrize(
     "sources",
     [
+        ["items = [obj.first(), 5]", "print(*items)", "print(*items, sep='-')"],
+        ["print('all:', *obj.items, *obj.numbers)", "print(*(i for i in obj.items))"],
+        ["print(*map(lambda i: i, obj.items))", "print(*sorted(obj.items, key=lambda i: i.price))"],
+        ["def show(*given):\n    return len(given)", "print(show(*(i for i in obj.items)))"],
+        ["each_told = [obj.first()]",
+         "for i in (1, 2):\n    print(*([i] if i == 1 else each_told))"],
+        ["async def show(items):\n    print(*items)", "await show([obj.x, obj.first()])",
+         "await show([1])"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", [Form.ASYNCIO, Form.BLOCKING])
+def test_items_behind_a_star_print_as_their_owner_says(
+    address: str, sources: list[str], form: Form, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same_again(address, sources, form, capsys)
+
+
+def test_items_behind_a_star_that_never_were_printed(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = same_again(address, ["if obj.x > 9: print(*obj.items)"], Form.ASYNCIO, capsys)
+    assert "print(*await each_told(await obj.items))" in text
+    text = same_again(address, ["obj.x", "if not 1: print(*[1])"], Form.ASYNCIO, capsys)
+    assert "print(*[1])" in text
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
         ["told = given = 1", "for i in (obj.first(), 5): print(str(i), told)"],
         ["def f(fetched, i): return fetched + i.price", "class A: price = 1",
          "async def g(decided):\n    return [decided(i) for i in (A(), obj.first())]",

@@ -184,9 +184,10 @@ class Resolver:
         """As `ask`, for the arguments that ``*values`` gives, all at the same time."""
         if callee is not print or not isinstance(values, Iterable):
             return values
+        site = sys._getframe(1)
         items = list(values)
         remote = [place for place, item in enumerate(items) if self.is_remote(item)]
-        texts = await asyncio.gather(*[self._asked(callee, items[place]) for place in remote])
+        texts = await asyncio.gather(*[self._asked(callee, items[place], site) for place in remote])
         for place, text in zip(remote, texts, strict=True):
             items[place] = text
         return items

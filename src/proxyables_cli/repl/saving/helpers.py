@@ -90,6 +90,11 @@ async def told(value, builtin, *given):
         return await proxyables.perform(value, builtin, *given)
     return getattr(builtins, builtin)(value, *given)
 ''',
+    "each_told": '''
+async def each_told(items):
+    """Gives what print shows of each item, which is asked over there if it is remote."""
+    return await asyncio.gather(*[told(item, "str") for item in items])
+''',
     "is_in": '''
 async def is_in(item, container):
     """Tells whether something is in a container, which is asked if it is remote."""

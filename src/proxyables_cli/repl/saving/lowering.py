@@ -126,8 +126,9 @@ class Lowering(Meetings):
                 return self._settled(value, done - {UNPACKED})
             case "argument" | "consume" | "ask", [callee, value]:
                 return self._argument(callee, value, done)
-            case "ask_each", [_, value]:  # the program's own print shows what is remote as it is
-                return self._expression(value)
+            case "ask_each", [_, value]:
+                items = self._expression(value)
+                return awaited(call_of("each_told", items)) if "str" in done else items
             case "text", [value, ast.Constant(), *spec]:
                 given = [plain_text(self._expression(each)) for each in spec]
                 return self._operated(self._expression(value), done, *given)
@@ -146,7 +147,7 @@ class Lowering(Meetings):
                 return awaited(call_of("kept", held) if LOCAL in done else library("ref", held))
             case "unpack", [value, *shape]:
                 if NESTED not in done:
-                    return self._settled(value, done)
+                    return _listed(self._settled(value, done))
                 settled = self._settled(value, done - {UNPACKED} if done & NOTHING else done)
                 return awaited(call_of("unpacked", settled, parts_of(shape)))
         raise AssertionError(function)
@@ -169,11 +170,11 @@ class Lowering(Meetings):
             changed.elt = awaited(call_of("decided", changed.elt))
         else:
             changed = self._operated(changed, done)
-        if isinstance(changed, ast.GeneratorExp) and is_asynchronous(changed):
-            items = ast.ListComp(changed.elt, changed.generators)
-            is_next = isinstance(callee, ast.Name) and callee.id == "next"
-            return ast.Call(ast.Name("iter", ast.Load()), [items], []) if is_next else items
-        return changed
+        items = _listed(changed)
+        is_next = isinstance(callee, ast.Name) and callee.id == "next"
+        if is_next and items is not changed:
+            return ast.Call(ast.Name("iter", ast.Load()), [items], [])
+        return items
 
     def _operated(self, value: ast.expr, done: set[str], *given: ast.expr) -> ast.expr:
         for operation in done - WORDS:
@@ -381,6 +382,13 @@ class Lowering(Meetings):
 
     def _body(self, body: list[ast.stmt]) -> list[ast.stmt]:
         return [self.visit(statement) for statement in body]
+
+
+def _listed(node: ast.expr) -> ast.expr:
+    """A list in place of a generator expression that plain Python could not go through."""
+    if isinstance(node, ast.GeneratorExp) and is_asynchronous(node):
+        return ast.ListComp(node.elt, node.generators)
+    return node
 
 
 def _is_asked(node: ast.expr) -> bool:

@@ -107,7 +107,9 @@ class Meetings(ast.NodeTransformer):
                     word = KEPT
             case "contains":
                 word, chain = REMOTE, args[1]
-            case "text" | "ask" | "ask_each" | "consume":
+            case "ask_each":
+                word, chain = "str", _unpacked(args[1])
+            case "text" | "ask" | "consume":
                 return set()
             case _:
                 word = REMOTE
@@ -122,6 +124,14 @@ class Meetings(ast.NodeTransformer):
                     node = node.value
                 case _:
                     return isinstance(node, ast.Name) and node.id in self._remote_names
+
+
+def _unpacked(node: ast.expr) -> ast.expr:
+    """What the items that stand behind a star are those of."""
+    match node:
+        case ast.Await(value=ast.Call(args=[value, *_])):
+            return value
+    return node
 
 
 __all__ = ["CHANGED", "HERE", "LOCAL", "NOTHING", "STORES", "WORDS", "Meetings"]
