@@ -13,6 +13,7 @@ import pytest
 import proxyables.sync
 from proxyables_cli.repl.saving import program
 from proxyables_cli.repl.saving.program import Form
+from proxyables_cli.repl.session import Session
 from repl.processes import serving_target
 from repl.test_auto_await import WORLD
 from repl.test_saving import run_program, saved
@@ -121,6 +122,81 @@ def test_items_behind_a_star_that_never_were_printed(
     assert "print(*await each_told(await obj.items))" in text
     text = same_again(address, ["obj.x", "if not 1: print(*[1])"], Form.ASYNCIO, capsys)
     assert "print(*[1])" in text
+
+
+@pytest.mark.parametrize("form", [Form.ASYNCIO, Form.BLOCKING])
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["ns = await obj.numbers", "ns.append(9)", "print(ns, obj.numbers)"],
+        ["a, b = await asyncio.gather(obj.numbers, obj.table)", "a.append(1)", "b['z'] = 1",
+         "print(a, b, obj.numbers, obj.table)"],
+        ["ns, = px.gather(obj.numbers)", "ns.append(1)", "print(ns, obj.numbers)"],
+        ["print(await asyncio.gather(*[obj.add(n) for n in (1, 2)]))"],
+        ["its = obj.items", "a = await asyncio.gather(*[i.tags for i in its])", "a[0].append(1)",
+         "print(a, obj.items[0].tags)"],
+        ["async def f():\n    return await obj.numbers", "x = await f()", "x.append(4)",
+         "print(x, obj.numbers)"],
+        ["async def f(c):\n    n = await c\n    n.append(7)\n    return n",
+         "x = await f(obj.numbers)", "print(x, obj.numbers)"],
+        ["print([await i.tags for i in obj.items], (await obj.numbers)[0], f'{await obj.table}')"],
+        ["if obj.x > 9: q = await obj.numbers", "print(obj.x, await obj.add(await obj.x, 2))"],
+        ["(await obj.first()).tags.append(3)", "print(obj.first().tags)"],
+        ["p = px.ref(obj.numbers)", "q = await p", "q.append(1)", "print(len(obj.numbers))"],
+        ["import proxyables", "n = await proxyables.copy(obj.numbers)", "n.append(3)",
+         "print(n, obj.numbers, await proxyables.perform(obj.numbers, 'len'))"],
+        ["await obj.numbers and None", "await obj.add(0) or None", "print(await obj.add(1) == 1)"],
+        ["async def f():\n    yield 1", "print([x async for x in f()])"],
+    ],
+    ids=lambda sources: str(sources[0]) if isinstance(sources, list) else "",
+)  # fmt: skip
+def test_what_an_explicit_await_fetches(
+    address: str, sources: list[str], form: Form, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same_again(address, sources, form, capsys)
+
+
+def test_an_explicit_await_of_a_cell_that_awaits_nothing_by_itself(address: str) -> None:
+    sources = ["import proxyables", "%await off", "c = obj.numbers", "n = await c"]
+    names = run_program(asyncio.run(saved({"obj": address}, sources, Form.BLOCKING)))
+    names["n"].append(5)
+    assert type(names["n"]) is list
+
+
+@pytest.mark.parametrize(
+    ("sources", "why"),
+    [
+        (["import asyncio as aio", "await aio.sleep(0)"],
+         "input 2 awaits aio.sleep(0), for which there has to be a loop"),
+        (["from asyncio import sleep", "if obj.x > 9: await sleep(0)"],
+         "input 2 uses sleep in a way that the blocking form has not"),
+        (["class W:\n    def __await__(self):\n        yield from ()", "await W()"],
+         "input 2 awaits W(), for which there has to be a loop"),
+        (["async def f():\n    await asyncio.sleep(0)", "await f()"],
+         "input 1 awaits asyncio.sleep(0), for which there has to be a loop"),
+        (["obj.x", "await asyncio.gather(obj.fail(), return_exceptions=True)"],
+         "input 2 gathers errors, which the blocking form cannot"),
+        (["import proxyables", "await proxyables.assign(obj.x, 3)"],
+         "input 2 uses proxyables.assign, which the blocking form has not"),
+    ],
+    ids=lambda given: str(given[-1]) if isinstance(given, list) else "",
+)  # fmt: skip
+def test_awaits_that_the_blocking_form_has_not(
+    address: str, sources: list[str], why: str, tmp_path: Path
+) -> None:
+    async def left_out() -> list[str]:
+        session = Session(prompts=True)
+        try:
+            with session.scope.as_main():
+                await session.connections.open(address, "obj")
+                for source in sources:
+                    await session.enter(source)
+            return program.save(session, str(tmp_path / "saved.py"), Form.BLOCKING)
+        finally:
+            await session.more.close()
+            await session.connections.close_all()
+
+    assert asyncio.run(left_out())[0] == why
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,8 @@ class ExpressionRewriter(ast.NodeTransformer):
     # ---- other expressions
 
     def visit_Await(self, node: ast.Await) -> ast.expr:
+        if not _is_ours(node.value):
+            node.value = self._call("meant", node.value, node.value)
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
@@ -336,6 +338,14 @@ def _root(node: ast.expr) -> ast.expr:
     while isinstance(node, _CHAIN):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node
+
+
+def _is_ours(node: ast.expr) -> bool:
+    """Whether an expression calls what stands for a ``%`` line of a script."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)):
+            return name.startswith("__px_")
+    return False
 
 
 def _name_of(callee: ast.expr) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import CodeType
 
+from proxyables_cli.repl.notes import CELLS
 from proxyables_cli.repl.rewriting import rewrite, temporary_prefix
 
 DISPLAY = "__px_display__"
@@ -175,7 +176,7 @@ def _is_block(body: list[ast.stmt]) -> bool:
 
 def cell_name(number: int) -> str:
     """What tracebacks call a cell."""
-    return f"<repl:{number}>"
+    return f"{CELLS}{number}>"
 
 
 def dedented(source: str) -> str:

@@ -12,6 +12,8 @@ COPIED = "copied"
 """What was fetched is a container: changing it here changes nothing over there."""
 KEPT = "kept"
 """A chain stayed one, as an argument."""
+LOOP = "loop"
+"""What an explicit ``await`` waited for was neither a chain nor a coroutine of the session's."""
 NESTED = "nested"
 """Something remote was among the items that a target takes apart."""
 REFLECTED = "reflected"
@@ -48,6 +50,8 @@ def is_local(word: str) -> bool:
     return ": " in word
 
 
+CELLS = "<repl:"
+"""Begins what the cells of a session are called in place of a file's name."""
 _ONLY_HERE = "_px_only_here"
 
 
@@ -78,8 +82,10 @@ def note_nothing(site: FrameType | Site, done: str) -> None:
 
 __all__ = [
     "AWAITED",
+    "CELLS",
     "COPIED",
     "KEPT",
+    "LOOP",
     "NESTED",
     "REFLECTED",
     "REMOTE",

@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 
 from proxyables_cli.repl.evaluation import Ending, Outcome
 from proxyables_cli.repl.faces import UserValue
-from proxyables_cli.repl.notes import Site, is_only_here
+from proxyables_cli.repl.notes import CELLS, Site, is_only_here
 from proxyables_cli.repl.remoting import is_remote
 
 MOST_ENTRIES = 10_000
@@ -97,7 +97,7 @@ class Record:
         """Takes what was done at the place in the code where a frame waits; see `Resolver`."""
         code = frame.f_code
         key = (id(code), frame.f_lasti, done)
-        if key in self._noted or not code.co_filename.startswith("<repl:"):
+        if key in self._noted or not code.co_filename.startswith(CELLS):
             return
         self._noted[key] = code  # a loop comes here often; and while it is kept, its id is its own
         instruction = frame.f_lasti // 2  # each takes two bytes, its caches among them

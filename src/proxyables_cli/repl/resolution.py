@@ -12,7 +12,7 @@ import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from types import AsyncGeneratorType, FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType
 
 from proxyables_cli.repl.calling import Calling
 from proxyables_cli.repl.deferred import Deferred
@@ -26,8 +26,10 @@ from proxyables_cli.repl.faces import (
 )
 from proxyables_cli.repl.notes import (
     AWAITED,
+    CELLS,
     COPIED,
     KEPT,
+    LOOP,
     NESTED,
     REFLECTED,
     REMOTE,
@@ -130,6 +132,21 @@ class Resolver:
         if site is not None:
             self._note(site, AWAITED)
         return await value
+
+    def meant(self, value: UserValue) -> Awaitable[UserValue]:
+        """The operand of an explicit ``await``, for which nothing is done but to note it."""
+        site = sys._getframe(1)
+        if self.is_remote(value):
+            return self._meant(value, Site(site.f_code, site.f_lasti))
+        is_own = isinstance(value, CoroutineType) and value.cr_code.co_filename.startswith(CELLS)
+        self._note(site, _COPIED if is_own or isinstance(value, Deferred) else LOOP)
+        awaitable: Awaitable[UserValue] = value
+        return awaitable
+
+    async def _meant(self, chain: UserValue, site: Site) -> UserValue:
+        found = await chain
+        self._note(site, COPIED if type(found) in _CHANGEABLE else _COPIED)
+        return found
 
     async def argument(self, callee: object, value: UserValue) -> UserValue:
         """A chain as the argument of `callee`: stays one if it can run over there."""

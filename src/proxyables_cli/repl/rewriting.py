@@ -25,7 +25,8 @@ items and calls (``obj.a[0].f(1)``): its inner links stay unresolved, so it is o
 ``(f(x) for x in y)``        ``__px__.generation(<the same, asynchronous>)``
 ===========================  =====================================================================
 
-Untouched is the operand of an explicit ``await``: whoever writes it means the chain itself.
+Nothing in the operand of an explicit ``await`` is awaited by itself: whoever writes it means the
+chain. ``await x`` becomes ``await __px__.meant(x)``, which only notes what was awaited.
 ``lambda``, plain ``def`` and class bodies cannot await: see `proxyables_cli.repl.waitless`;
 ``async def`` inside them is rewritten. Evaluation order and line numbers are those of the source.
 """

@@ -36,19 +36,27 @@ class Copying(ast.NodeTransformer):
         self._places = places
         self._remote_names = remote_names
         self._left: set[int] = set()
+        self._awaited: set[int] = set()
+
+    def awaits(self, node: ast.expr) -> None:
+        """Has the value of an expression fetched, as the session did by an ``await`` for it."""
+        self._awaited.add(id(node))
 
     def leaves(self, node: ast.expr) -> None:
         """Has the value of an expression stay where it is: nobody could change it."""
         self._left.add(id(node))
 
-    def _done(self, node: ast.AST) -> set[str]:
+    def done(self, node: ast.AST) -> set[str]:
+        """What was done at the place of a node."""
         line, column, end_line, end_column = place_of(node)
         return self._places.get((self._filename, line, end_line, column, end_column), set())
 
     def _read(self, node: ast.Attribute | ast.Subscript | ast.Call) -> ast.expr:
-        done = self._done(node)
+        done = self.done(node)
         self.generic_visit(node)
         is_read = isinstance(node, ast.Call) or isinstance(node.ctx, ast.Load)
+        if not done and id(node) in self._awaited and not isinstance(node, ast.Call):
+            return call_of("copied", node)  # it never ran, so nobody knows
         if COPIED not in done or not is_read or id(node) in self._left:
             return node
         if isinstance(node, ast.Call):
@@ -59,10 +67,17 @@ class Copying(ast.NodeTransformer):
 
     visit_Attribute = visit_Subscript = _read  # noqa: N815 - the visitor's names
 
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if id(node) not in self._awaited - self._left:
+            return node
+        done = self.done(node)
+        is_copied = COPIED in done or (not done and node.id in self._remote_names)
+        return call_of("copied", node) if is_copied else node
+
     def visit_Call(self, node: ast.Call) -> ast.expr:
         match node:
             case ast.Call(func=ast.Name(id="repr"), args=[value], keywords=[]):
-                done = self._done(value)
+                done = self.done(value)
                 if "repr" in done:
                     node.args = [self.visit(value)]
                     return _told(node.args[0], done)
@@ -80,7 +95,7 @@ class Copying(ast.NodeTransformer):
         return node
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
-        done = self._done(node.value)
+        done = self.done(node.value)
         self.generic_visit(node)
         if "repr" in done and node.conversion == ord("r"):
             node.value, node.conversion = _told(node.value, done), -1

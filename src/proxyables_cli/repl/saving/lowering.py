@@ -40,6 +40,7 @@ from proxyables_cli.repl.saving.meetings import (
 from proxyables_cli.repl.saving.reaching import REACHING, reached
 from proxyables_cli.repl.saving.trees import (
     awaited,
+    awaited_call,
     call_of,
     is_asynchronous,
     is_call_of,
@@ -111,7 +112,7 @@ class Lowering(Meetings):
         return changed
 
     def visit_Await(self, node: ast.Await) -> ast.AST:
-        call = resolver_call(node.value)
+        call = awaited_call(node)
         if call is None:
             self.met_remote = True
             value = self._expression(node.value)
@@ -232,7 +233,7 @@ class Lowering(Meetings):
                 return ast.Call(ast.Name("slice", ast.Load()), parts, [])
             if function in _COMPARISONS:
                 return self._compared(node, function, *map(self._expression, args))
-            return self._expression(args[0])  # of `generation` and `known`
+            return self._expression(args[0])  # of `generation`, `known` and `meant`
         builtin = resolver_call(node.func)
         if builtin is not None:
             return self._replaced(node, builtin[1][0])
@@ -279,7 +280,7 @@ class Lowering(Meetings):
         return library("perform", one, ast.Constant(operation), other)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
-        call = resolver_call(node.value.value) if isinstance(node.value, ast.Await) else None
+        call = awaited_call(node.value)
         value = self._expression(node.value)
         is_asked = _is_asked(value)
         node.value, node.conversion = value, -1 if is_asked else node.conversion
@@ -290,16 +291,17 @@ class Lowering(Meetings):
         return node
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
-        node.is_async, node.iter = self._iterated(node.iter)
+        node.is_async, node.iter = self._iterated(node.iter, typed=node.is_async)
         node.target = self._expression(node.target)
         node.ifs = [self._expression(test) for test in node.ifs]
         return node
 
-    def _iterated(self, node: ast.expr) -> tuple[int, ast.expr]:
-        """What a loop goes through, and whether that is asynchronous."""
-        call = resolver_call(node.value) if isinstance(node, ast.Await) else None
+    def _iterated(self, node: ast.expr, *, typed: int = 1) -> tuple[int, ast.expr]:
+        """What a loop goes through, and whether that is asynchronous; as it was typed where it was
+        not rewritten."""
+        call = awaited_call(node)
         if call is None:
-            return 1, self._expression(node)
+            return typed, self._expression(node)
         done = self._done(node, *call)
         value, *shape = call[1]
         settled = self._settled(value, done)
@@ -325,7 +327,7 @@ class Lowering(Meetings):
     def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.stmt:
         (item,) = node.items
         manager = item.context_expr
-        call = resolver_call(manager.value) if isinstance(manager, ast.Await) else None
+        call = awaited_call(manager)
         is_async, local_too, unpacking = True, False, list[ast.stmt]()
         if call is not None:
             done = self._done(manager, *call)
@@ -351,7 +353,7 @@ class Lowering(Meetings):
         return ast.copy_location(kind(node.items, node.body), node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
-        call = resolver_call(node.value.value) if isinstance(node.value, ast.Await) else None
+        call = awaited_call(node.value)
         if call is None or call[0] not in STORES:
             node.value = self._expression(node.value)
             return node

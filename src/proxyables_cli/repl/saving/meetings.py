@@ -9,6 +9,7 @@ from proxyables_cli.repl.notes import (
     AWAITED,
     COPIED,
     KEPT,
+    LOOP,
     NESTED,
     REFLECTED,
     REMOTE,
@@ -22,7 +23,7 @@ from proxyables_cli.repl.record import Place
 LOCAL, HERE = "local", "here"
 """Something local was given; what was given was fetched, and then is local."""
 NOTHING = frozenset({LOCAL, HERE})
-WORDS = NOTHING | {AWAITED, COPIED, KEPT, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED}
+WORDS = NOTHING | {*(AWAITED, COPIED, KEPT, LOOP, NESTED, REFLECTED, REMOTE, REPLACED, UNPACKED)}
 CHANGED = frozenset({REMOTE, AWAITED})
 """What was done to a target, if it was remote: ``x.n += 1`` is read at the same place."""
 STORES = frozenset({"set_attribute", "set_item", "delete_attribute", "delete_item"})

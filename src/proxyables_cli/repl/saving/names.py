@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import CodeType
@@ -130,6 +131,17 @@ def movable(names: Sequence[Names]) -> set[str]:
     return once.difference(*(each.made_otherwise for each in names))
 
 
+def imported(names: Sequence[Names], package: str) -> set[str]:
+    """What is bound by imports of a package, or from it, under other names than its own."""
+    return {
+        name
+        for each in names
+        for name, origins in each.imports.items()
+        if name != package
+        and any(re.match(rf"(import|from) {package}\b", origin) for origin in origins)
+    }
+
+
 def lacking(kept: Mapping[int, Names], known: Set[str], given: Set[str]) -> dict[int, str]:
     """The inputs that cannot run without others which are not kept, and a name that each lacks.
 
@@ -154,4 +166,4 @@ def lacking(kept: Mapping[int, Names], known: Set[str], given: Set[str]) -> dict
             return left
 
 
-__all__ = ["Names", "lacking", "movable", "rebound"]
+__all__ = ["Names", "imported", "lacking", "movable", "rebound"]

@@ -19,7 +19,7 @@ from proxyables_cli.repl.saving.declarations import undeclared
 from proxyables_cli.repl.saving.helpers import free_name, helpers_for, modules_of
 from proxyables_cli.repl.saving.layout import Unlike, physical
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
-from proxyables_cli.repl.saving.names import Names, lacking, movable, rebound
+from proxyables_cli.repl.saving.names import Names, imported, lacking, movable, rebound
 from proxyables_cli.repl.saving.trees import Own
 from proxyables_cli.repl.saving.typed import Statement, as_typed
 
@@ -101,6 +101,7 @@ class Program:
         self._imports: dict[str, str] = {}  # and the comments behind them
         self._globals: set[str] = set()
         self._movable: set[str] = set()
+        self._loop_names: set[str] = set()
         self._words: set[str] = set()
         self._helpers: set[str] = set()
         self._uses: set[str] = set()
@@ -120,6 +121,7 @@ class Program:
         self._names = {number: _names_of(entry) for number, entry in enumerate(entries, 1)}
         every = list(self._names.values())
         self._movable = movable(every)
+        self._loop_names = imported(every, "asyncio")
         self._globals = rebound(every, vars(builtins).keys())
         self._globals = self._globals.union(*(names.declared for names in every))
         self._words = set[str]().union(*(names.words for names in every))
@@ -191,6 +193,7 @@ class Program:
                 self._session.record.places,
                 entry.remote_names,
                 keeps_shown=self._shifts or entry in self._read_later,
+                loop_names=self._loop_names,
             )
         elif entry.auto_await:
             places = self._session.record.places

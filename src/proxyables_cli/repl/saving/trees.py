@@ -65,6 +65,12 @@ def resolver_call(node: ast.AST) -> tuple[str, list[ast.expr]] | None:
     return None
 
 
+def awaited_call(node: ast.AST) -> tuple[str, list[ast.expr]] | None:
+    """The function of the resolver that a node awaits where nobody had written an ``await``."""
+    call = resolver_call(node.value) if isinstance(node, ast.Await) else None
+    return None if call is None or call[0] == "meant" else call
+
+
 def library(function: str, *args: ast.expr) -> ast.Call:
     """A call of one of the library's functions."""
     owner = ast.Name("proxyables", ast.Load())
@@ -185,6 +191,7 @@ def is_open(text: str) -> bool:
 __all__ = [
     "Own",
     "awaited",
+    "awaited_call",
     "call_of",
     "is_asynchronous",
     "is_call_of",
