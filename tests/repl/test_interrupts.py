@@ -171,6 +171,44 @@ def test_a_callback_that_does_not_end_while_somebody_types(terminal: Terminal) -
     goes_on(terminal)
 
 
+STUBBORN = """\
+async def stubborn(wait):
+    told = []
+    while True:
+        try:
+            told or told.append(print('go'))
+            await wait()
+        except BaseException:
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "loop"),
+    [
+        ("await stubborn(lambda: asyncio.sleep(60))", "uvloop"),
+        ("task = asyncio.ensure_future(stubborn(lambda: asyncio.sleep(60)))", "asyncio"),
+        ("%bg await stubborn(lambda: asyncio.sleep(60))", "uvloop"),
+        # When the connection is closed, it does not even let go of the loop.
+        ("%bg await stubborn(lambda: obj.sleep(0.5))", "asyncio"),
+    ],
+)
+def test_what_no_cancelling_ends_does_not_keep_a_session(
+    address: str, tmp_path: Path, line: str, loop: str
+) -> None:
+    with Terminal(command(address, loop=loop), XDG_STATE_HOME=str(tmp_path)) as terminal:
+        terminal.wait_prompt()
+        terminal.type(f"\x1b[200~{STUBBORN}\x1b[201~")
+        terminal.enter("", ">>>")
+        begin(terminal, line)
+        if line.startswith("await"):
+            press_until(terminal, "in the background as job 1")
+        terminal.wait_prompt()
+        terminal.type("\x04")
+        assert terminal.finish(timeout=20) == 0
+        assert "goes on: it ends with the session" in terminal.text
+
+
 def test_drawing_is_not_interrupted(terminal: Terminal) -> None:
     for _ in range(6):
         terminal.type("x = 1 + (2 * obj.add(" * 30)

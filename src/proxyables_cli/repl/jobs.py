@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from proxyables_cli.exits import Code, Failure
+from proxyables_cli.exits import Code, Failure, talk
 from proxyables_cli.repl.evaluation import Ending, Outcome
+from proxyables_cli.repl.leaving import NOTICE, PATIENCE, cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,14 @@ class Jobs:
         return job
 
     async def close(self) -> None:
-        """Cancels all that are left, without telling of them."""
+        """Cancels all that are left, and gives them some seconds, without telling of their ends."""
         jobs = list(self)
         self._running.clear()
-        for job in jobs:
-            job.task.cancel()
-        tasks = [job.task for job in jobs if not job.resists]
-        if tasks:
-            await asyncio.wait(tasks)
+        going_on = await cancelled([job.task for job in jobs if not job.resists], NOTICE)
+        if going_on:
+            told = ", ".join(str(job.number) for job in jobs if job.task in going_on)
+            talk(f"waiting for job {told} to end, {PATIENCE:.0f}s at most", name="")
+            await asyncio.wait(going_on, timeout=PATIENCE - NOTICE)
 
     def _on_end(self, job: Job) -> None:
         if self._running.pop(job.number, None) is not None and not job.task.cancelled():

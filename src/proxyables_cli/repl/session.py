@@ -23,6 +23,7 @@ from proxyables_cli.repl.display import Display
 from proxyables_cli.repl.evaluation import Ending, Evaluator, Outcome
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.jobs import Job, Jobs
+from proxyables_cli.repl.leaving import NOTICE, Leaving
 from proxyables_cli.repl.pages import More, StreamPages, TextPages
 from proxyables_cli.repl.previews import reprs
 from proxyables_cli.repl.record import Entry, Record
@@ -79,6 +80,7 @@ class Session:
         self._following: str | None = None
         self.exit_code: int | None = None
         """Set when the session is to end."""
+        self.leaving = Leaving()
         px = tools(self._open, self._help)
         self.scope = Scope(Resolver(remoting(px), self.record.note))
         self.scope.bind("px", px)
@@ -145,11 +147,20 @@ class Session:
                     return await self._prompt(plain=plain)
                 return self.exit_code or Code.OK
         finally:
+            self.leaving.begin()
             await self.jobs.close()
             await self.more.close()
             if self.descriptions is not None:
                 await self.descriptions.close()
-            await self.connections.close_all()
+            await self._close_connections(tells=prompts)
+
+    async def _close_connections(self, *, tells: bool) -> None:
+        """Closes all of them, which takes as long as calls in flight may: those of tasks, say."""
+        closing = asyncio.ensure_future(self.connections.close_all())
+        done, _ = await asyncio.wait({closing}, timeout=NOTICE if tells else None)
+        if not done:
+            self.say("waiting for calls in flight, for some seconds at most")
+        await closing
 
     def _follow(self, connection: Connection) -> None:
         """Traces a connection that was opened, and asks at once for what its menu will show: the

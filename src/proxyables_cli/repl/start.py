@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from proxyables_cli.connecting import Place
 from proxyables_cli.exits import talk
 from proxyables_cli.repl import failures, scripts
 from proxyables_cli.repl.connections import check_name
+from proxyables_cli.repl.leaving import Leaving
 from proxyables_cli.repl.session import Session, is_terminal
 
 
@@ -77,21 +79,34 @@ def run(
         return 1
     collector.wake()
     work = session.main(addresses, cells, prompts=prompts, plain=plain)
-    return _driven(work, loop, endures=prompts)
+    return _driven(work, loop, session.leaving, endures=prompts)
 
 
-def _driven(work: Coroutine[Any, Any, int], loop_name: str, *, endures: bool) -> int:
+def _driven(
+    work: Coroutine[Any, Any, int], loop_name: str, leaving: Leaving, *, endures: bool
+) -> int:
     with loops.runner(loop_name) as runner:
         loop = runner.get_loop()
         main = loop.create_task(work)
-        while True:
-            try:
-                return loop.run_until_complete(main)
-            except KeyboardInterrupt:
-                # Ctrl-C ended synchronous code outside of any cell, a callback for example. That
-                # stops the loop; the session goes on where it was.
-                if main.done() or not endures:
-                    raise
+        try:
+            leaving.code = _completed(main, loop, endures=endures)
+            # The runner would wait for each of them, for ever.
+            if not loop.run_until_complete(leaving.tasks_ended()):
+                leaving.give_up()
+        finally:
+            leaving.end()
+    return leaving.code
+
+
+def _completed(main: asyncio.Task[int], loop: asyncio.AbstractEventLoop, *, endures: bool) -> int:
+    while True:
+        try:
+            return loop.run_until_complete(main)
+        except KeyboardInterrupt:
+            # Ctrl-C ended synchronous code outside of any cell, a callback for example. That stops
+            # the loop; the session goes on where it was.
+            if main.done() or not endures:
+                raise
 
 
 def _script(code: str | None, file: str | None, arguments: Sequence[str]) -> scripts.Script | None:
