@@ -13,7 +13,7 @@ import pytest
 from proxyables_cli.repl.completion.arguments import Arguments
 from proxyables_cli.repl.completion.completer import Completer
 from proxyables_cli.repl.completion.remote import Descriptions
-from proxyables_cli.repl.completion.signatures import parameters_of
+from proxyables_cli.repl.completion.signatures import bare, parameters_of
 from proxyables_cli.repl.remoting import tools
 from repl import standins
 
@@ -293,7 +293,7 @@ def test_functions_that_an_instance_holds_are_not_bound_to_it() -> None:
     assert help_of("space.gather(", space=space) == "gather(ONE, *chains)"
     px = tools(None, None)  # type: ignore[arg-type]
     assert complete("px.ga", px=px) == ["gather"]
-    assert help_of("px.open(", px=px).startswith("open(ADDRESS: 'STR', name: ")
+    assert help_of("px.open(", px=px).startswith("open(ADDRESS: STR, name: ")
 
 
 def test_arguments_of_commands(tmp_path: Path) -> None:
@@ -346,6 +346,22 @@ def test_a_failing_description_is_no_menu_and_not_asked_for_again() -> None:
         assert world.asked == ["obj"]
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("signature", "shown"),
+    [
+        ("(a: 'int', /, b: \"list[str]\" = 'x', *c: 'é', d: 'X | None'=None, **e: 'Any') -> 'None'",
+         "(a: int, /, b: list[str] = 'x', *c: é, d: X | None=None, **e: Any) -> None"),
+        ("(a: Literal['x', 'y'], b: 'two words', c='int')",
+         "(a: Literal['x', 'y'], b: 'two words', c='int')"),
+        ("(a: 'int'", "(a: 'int'"),
+        ("('int')", "('int')"),
+    ],
+)  # fmt: skip
+def test_annotations_that_are_texts_are_shown_as_they_are_meant(signature: str, shown: str) -> None:
+    assert bare(signature) == shown
+    assert parameters_of(signature) == parameters_of(shown)
 
 
 def test_a_signature_that_is_too_deep_to_be_told_is_none() -> None:

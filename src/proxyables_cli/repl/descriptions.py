@@ -10,6 +10,7 @@ from typing import Any
 
 from proxyables_cli.exits import escaped
 from proxyables_cli.repl import reading
+from proxyables_cli.repl.completion.signatures import bare
 from proxyables_cli.repl.faces import UserValue
 from proxyables_cli.repl.remoting import is_remote
 
@@ -68,7 +69,7 @@ def python_help(subject: UserValue) -> str:
 
 def head_lines(told: dict[str, Any]) -> Iterator[str]:
     """What an object is, and its documentation."""
-    head = f"{told.get('name') or told.get('type') or '?'}{told.get('signature') or ''}"
+    head = f"{told.get('name') or told.get('type') or '?'}{_signature(told)}"
     kind = f"async {told.get('kind')}" if told.get("async") else str(told.get("kind"))
     yield escaped(f"{kind} {head}")
     if told.get("doc"):
@@ -80,13 +81,17 @@ def member_lines(told: dict[str, Any], width: int) -> Iterator[str]:
     if told.get("kind") == "property":
         yield "  what a property gives is not known without running it"
     rows = [row for row in told.get("members", ()) if isinstance(row, dict)]
-    names = [escaped(f"{row.get('name')}{row.get('signature') or ''}") for row in rows]
+    names = [escaped(f"{row.get('name')}{_signature(row)}") for row in rows]
     wide = max((len(name) for name in names if len(name) <= NAME_COLUMNS), default=NAME_COLUMNS)
     for name, row in zip(names, rows, strict=True):
         line = f"  {name:<{wide}}  {escaped(str(row.get('doc') or ''))}".rstrip()
         yield line if len(line) <= width else f"{line[: width - 1]}…"
     if told.get("truncated"):
         yield "  … and more"
+
+
+def _signature(row: dict[str, Any]) -> str:
+    return bare(str(row.get("signature") or ""))
 
 
 __all__ = ["all_lines", "description_of", "head_lines", "member_lines", "source_lines"]

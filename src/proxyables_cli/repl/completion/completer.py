@@ -23,6 +23,7 @@ from proxyables_cli.repl.completion.place import Chain, Key, Place, Step, place_
 from proxyables_cli.repl.completion.remote import Descriptions, text_in
 from proxyables_cli.repl.completion.signatures import (
     Help,
+    bare,
     current_of,
     keywords_of,
     parameters_of,
@@ -212,7 +213,7 @@ def _leads_on(row: Mapping[str, Any]) -> bool:
 
 def _of_row(row: Mapping[str, Any], length: int) -> Candidate:
     told = dict(row)
-    meta = text_in(told, "signature") or text_in(told, "type") or text_in(told, "doc")
+    meta = bare(text_in(told, "signature")) or text_in(told, "type") or text_in(told, "doc")
     return Candidate(told["name"], length, text_in(told, "kind"), meta)
 
 

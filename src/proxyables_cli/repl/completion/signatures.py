@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from proxyables_cli.repl.completion.place import OpenCall
 
 MAX_CHARACTERS = 2_000
+_BEFORE = "def _"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,48 @@ class Help:
 
 def parameters_of(signature: str) -> tuple[Parameter, ...] | None:
     """Parses ``(a, b=1, *, c: int)``; None if it is no signature."""
-    if not signature.startswith("(") or len(signature) > MAX_CHARACTERS:
-        return None
+    function = _function(bare(signature))
     try:
-        return _parsed(signature)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None if function is None else _parameters(function.args)
+    except RecursionError:
         return None  # the other side wrote it
 
 
-def _parsed(signature: str) -> tuple[Parameter, ...] | None:
-    tree = ast.parse(f"def _{signature}: pass").body
-    if len(tree) != 1 or not isinstance(tree[0], ast.FunctionDef):
+def bare(signature: str) -> str:
+    """A signature with annotations as they are meant, where they are texts: ``(a: 'int')``."""
+    function = _function(signature) if "'" in signature or '"' in signature else None
+    if function is None or "\n" in signature:
+        return signature
+    given = function.args
+    arguments = [*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg]
+    annotations = [each.annotation for each in arguments if each is not None]
+    text = f"{_BEFORE}{signature}".encode()
+    for node in reversed([*annotations, function.returns]):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_code(node.value):
+            text = text[: node.col_offset] + node.value.encode() + text[node.end_col_offset :]
+    return text.decode().removeprefix(_BEFORE)
+
+
+def _function(signature: str) -> ast.FunctionDef | None:
+    """A function that has a signature; None if that is none."""
+    if not signature.startswith("(") or len(signature) > MAX_CHARACTERS:
         return None
-    arguments = tree[0].args
+    try:
+        tree = ast.parse(f"{_BEFORE}{signature}: pass").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None  # the other side wrote it
+    return tree[0] if len(tree) == 1 and isinstance(tree[0], ast.FunctionDef) else None
+
+
+def _is_code(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return "\n" not in text
+
+
+def _parameters(arguments: ast.arguments) -> tuple[Parameter, ...]:
     positional = [*arguments.posonlyargs, *arguments.args]
     missing = len(positional) - len(arguments.defaults)
     made = [
@@ -111,4 +141,4 @@ def keywords_of(parameters: tuple[Parameter, ...], call: OpenCall) -> list[Param
     ]
 
 
-__all__ = ["Help", "Parameter", "current_of", "keywords_of", "parameters_of"]
+__all__ = ["Help", "Parameter", "bare", "current_of", "keywords_of", "parameters_of"]
