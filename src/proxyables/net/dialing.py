@@ -163,7 +163,7 @@ class Connecting(Generic[Root]):
         self._make_peer = make_peer
         self._timeout = timeout
         self._ssl = ssl
-        self._entered: list[tuple[asyncio.Task[Any] | None, DialledPeer[Root]]] = []
+        self._entered: list[tuple[object, DialledPeer[Root]]] = []
         """By which task: several may have dialled at once."""
 
     def __repr__(self) -> str:
@@ -174,7 +174,7 @@ class Connecting(Generic[Root]):
 
     async def __aenter__(self) -> Peer[Root]:
         peer = await self._open()
-        self._entered.append((asyncio.current_task(), peer))
+        self._entered.append((peer.running_task(), peer))
         return peer
 
     async def __aexit__(
@@ -193,9 +193,10 @@ class Connecting(Generic[Root]):
 
     def _pop_entered(self) -> DialledPeer[Root]:
         """Returns the connection that this task has entered last."""
-        task, entered = asyncio.current_task(), self._entered
+        entered = self._entered
         for place in reversed(range(len(entered))):
-            if entered[place][0] is task:
+            task, peer = entered[place]
+            if task is peer.running_task():
                 return entered.pop(place)[1]
         return entered.pop()[1]  # left by another task than the one that entered it
 

@@ -301,7 +301,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
 
     def running_task(self) -> object:
         """Returns the task that is running, which cursors tell blocks apart by."""
-        return asyncio.current_task()
+        return asyncio.current_task(self.loop)  # a process that was forked has none that runs
 
     def root_as(self, api: ApiClass[T]) -> T:
         """Returns `root`, which is an `api` to type checkers; nothing is checked over there.
