@@ -9,17 +9,19 @@ import gc
 import logging
 import math
 import operator
+import pathlib
 import pickle
 import weakref
 from collections import UserString
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy
 import pytest
 
 import proxyables
 from connections import connected, on_both_loops
-from proxyables import AccessDenied, Policy, restrict, revocable
+from proxyables import AccessDenied, LimitExceeded, Policy, restrict, revocable
 from proxyables.wire.instructions import OPERATIONS
 
 
@@ -561,17 +563,45 @@ async def test_what_is_never_lent_may_be_in_part() -> None:
 
 @on_both_loops
 async def test_a_wrapper_opens_no_way_around_the_limits() -> None:
-    office = Office(values=restrict([1]))
+    office = Office(values=restrict([1]), many=restrict([0] * 20_000_000))
     async with connected(office) as (client, _):
         values = await client.root.lend("values")
+        many = await client.root.lend("many")
         for refused in (
             values.extend(range(10**12)),
             values * 10**12,
             proxyables.perform(values, "imul", 10**12),
             proxyables.assign(values[0:1], range(10**12)),
+            proxyables.assign(many[0:1], [0] * 100_000),
         ):
             with pytest.raises(proxyables.LimitExceeded):
                 await refused
+
+
+@pytest.mark.parametrize("make", [restrict, revocable])
+def test_a_wrapped_array_shows_and_takes_no_more_than_an_array(make: Any) -> None:
+    aligned = make(numpy.zeros(3, numpy.dtype("u1,u8", align=True)))
+    with pytest.raises(AccessDenied):
+        aligned.tobytes()
+    numbers = make(numpy.zeros((1000, 1000), "u1"))
+    with pytest.raises(AccessDenied):
+        numbers.clip(0, 5, where=False)
+    assert len(numbers.tobytes()) == 1_000_000
+    assert numbers[[0] * 3].shape == (3, 1000)
+    for grow in (lambda: numbers[[0] * 100_000], lambda: numbers + numpy.zeros((1000, 1, 1), "u1")):
+        with pytest.raises(LimitExceeded):
+            grow()
+
+
+@pytest.mark.parametrize("make", [restrict, revocable])
+def test_a_wrapped_path_takes_no_more_than_a_path(make: Any) -> None:
+    path = make(pathlib.PurePosixPath("/srv/data.txt"))
+    assert path.match("*.txt")
+    assert path.name == "data.txt"
+    with pytest.raises(ValueError, match="a pattern takes"):
+        path.match("[" * 2000)
+    with pytest.raises(ValueError, match="a path takes"):
+        path / ("a" * 40_000)
 
 
 @on_both_loops

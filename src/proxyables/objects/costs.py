@@ -155,6 +155,17 @@ def check_filling(items: object, limits: Limits) -> None:
         _check_size(count, limits)
 
 
+def check_assignment(value: object, key: object, new: object, limits: Limits) -> None:
+    """Refuses to put what is too much in the place of an item, or of a slice.
+
+    Raises:
+        LimitExceeded: As `check_filling` and `check_growth` do.
+    """
+    check_filling(new, limits)
+    if type(key) is slice:
+        check_growth(value, new, limits)
+
+
 def check_growth(sequence: object, added: object, limits: Limits) -> None:
     """Refuses to put a large sequence into another: doubled with each message, it has no end.
 

@@ -222,11 +222,9 @@ class Steps:
         self._check_key(value, key)
         if self._policy.may_refuse_methods():
             self._given().check_item(value, key, new)
-        from .costs import check_filling, check_growth  # slow to import, and seldom needed
+        from .costs import check_assignment  # slow to import, and seldom needed
 
-        check_filling(new, self._limits)
-        if type(key) is slice:
-            check_growth(value, new, self._limits)
+        check_assignment(value, key, new, self._limits)
         return self._act(operator.setitem, value, key, new)
 
     def _delete_item(self, value: Any, step: Step) -> Any:

@@ -24,10 +24,12 @@ from proxyables.limits import Limits
 from proxyables.wire.instructions import OPERATIONS
 
 from . import rules
-from .costs import check_call_cost, check_cost, check_filling
+from .arrays import check_index
+from .costs import check_assignment, check_call_cost, check_cost
 from .inspection import (
     find,
     instance_dict,
+    is_array,
     is_async,
     is_data_descriptor,
     is_descriptor,
@@ -37,6 +39,7 @@ from .inspection import (
     wrapped_function,
 )
 from .markers import MARK, Mark, class_mark, hidden, mark_of, name_mark
+from .memory import check_memory
 from .policy import Policy
 from .rules import Kind
 
@@ -279,7 +282,7 @@ def _forward_to(method: MethodType) -> Callable[..., Any]:
 
     def forward(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         target = _target_of(self)
-        check_call_cost(method, args, kwargs, _LIMITS)
+        _check_call(method, args, kwargs)
         return _given(self, target, method(*args, **kwargs))
 
     return forward
@@ -294,8 +297,13 @@ def _read(wrapper: Any, target: Any, name: str) -> Any:
 
 def _call(wrapper: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     function = getattr(_target_of(wrapper), name)
-    check_call_cost(function, args, kwargs, _LIMITS)
+    _check_call(function, args, kwargs)
     return function(*args, **kwargs)
+
+
+def _check_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    check_call_cost(function, args, kwargs, _LIMITS)
+    check_memory(function, args, kwargs)
 
 
 def _forward_as(name: str, behind: Any) -> Callable[..., Any]:
@@ -390,8 +398,10 @@ def _forward_key(method: str, check: Callable[[Any, Any], None]) -> Callable[...
     def forward(self: Any, key: Any, *new: Any) -> Any:
         target = _target_of(self)
         check(target, key)
+        if is_array(target):
+            check_index(target, key, _LIMITS)
         for each in new:
-            check_filling(each, _LIMITS)
+            check_assignment(target, key, each, _LIMITS)
         return _given(self, target, getattr(type(target), method)(target, key, *new))
 
     return forward
