@@ -54,7 +54,7 @@ _KNOWN = frozenset(
     {bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range}
 )
 _CACHED = type(functools.lru_cache(maxsize=1)(len))
-_FORWARDS = "proxyables.objects.wrappers"
+_FORWARDS = "proxyables.objects.forwarding"
 _HASHED = frozenset({set, frozenset, dict})
 _ORDER = ("__lt__", "__gt__", "__le__", "__ge__", "__eq__")
 # What operators and methods of a container run of its items.

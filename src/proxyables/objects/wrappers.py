@@ -7,29 +7,36 @@ that is not there cannot be reached. A name that an instance gets later, or make
 ``__getattr__``, is judged when it is asked for.
 
 Where a method gives the object itself, the wrapper is given in its place; an operand is asked about
-the wrapper.
+the wrapper. What its methods do is in `forwarding`.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections import UserString
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from types import CoroutineType, FunctionType, MethodType
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType, MethodType
+from typing import Any, TypeVar
 
 from proxyables.errors import AccessDenied
-from proxyables.limits import Limits
 from proxyables.wire.instructions import OPERATIONS
 
 from . import rules
-from .arrays import check_index
-from .costs import check_assignment, check_call_cost, check_cost
+from .forwarding import (
+    GONE,
+    forward,
+    forward_as,
+    forward_async,
+    forward_key,
+    itself,
+    operate,
+    read_of,
+    refuse_pickling,
+    target_of,
+)
 from .inspection import (
     find,
     instance_dict,
-    is_array,
     is_async,
     is_data_descriptor,
     is_descriptor,
@@ -39,15 +46,11 @@ from .inspection import (
     wrapped_function,
 )
 from .markers import MARK, Mark, class_mark, hidden, mark_of, name_mark
-from .memory import check_memory
 from .policy import Policy
 from .rules import Kind
 
 T = TypeVar("T")
 
-_LIMITS = Limits()
-_GONE: Any = object()
-"""What stands in the place of an object that was revoked."""
 _BY_VALUE = (type(None), bool, int, float, complex, str, bytes, bytearray, memoryview, tuple)
 _CHANGING = frozenset({"__setitem__", "__delitem__"})
 _FORMATTING = frozenset({"__mod__", "__rmod__", "__imod__"})
@@ -111,7 +114,7 @@ def revocable(obj: Any) -> Any:
 @hidden
 def _revoke(wrapper: Any) -> None:
     """Takes the object back. Safe to call twice, and from any thread."""
-    object.__setattr__(wrapper, "_target", _GONE)
+    object.__setattr__(wrapper, "_target", GONE)
 
 
 def _wrap(obj: Any, policy: Policy, own: dict[str, object]) -> Any:
@@ -131,17 +134,6 @@ def _wrap(obj: Any, policy: Policy, own: dict[str, object]) -> Any:
     wrapper: Any = object.__new__(made)
     object.__setattr__(wrapper, "_target", obj)
     return wrapper
-
-
-def _target_of(wrapper: Any) -> Any:
-    target = object.__getattribute__(wrapper, "_target")
-    if target is _GONE:
-        raise AccessDenied(
-            "access to this object was revoked",
-            type_name="AccessDenied",
-            module="proxyables.errors",
-        )
-    return target
 
 
 # -- the class of a wrapper -----------------------------------------------------------------------
@@ -170,41 +162,32 @@ def _make_access(policy: Policy) -> dict[str, object]:
     def read(self: Any, name: str) -> Any:
         if name[:1] == "_":  # what copies, debuggers and the like ask every object for
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        target = _target_of(self)
+        target = target_of(self)
         policy.check_get(target, name)
-        return _read(self, target, name)
+        return read_of(self, target, name)
 
     def assign(self: Any, name: str, value: object) -> None:
-        target = _target_of(self)
+        target = target_of(self)
         policy.check_set(target, name)
         setattr(target, name, value)
 
     def delete(self: Any, name: str) -> None:
-        target = _target_of(self)
+        target = target_of(self)
         policy.check_delete(target, name)
         delattr(target, name)
 
     def names(self: Any) -> list[str]:
-        return policy.visible_names(_target_of(self))
+        return policy.visible_names(target_of(self))
 
     return {
         "__getattr__": read,
         "__setattr__": assign,
         "__delattr__": delete,
         "__dir__": names,
-        "__copy__": _itself,
-        "__deepcopy__": _itself,
-        "__reduce_ex__": _refuse_pickling,
+        "__copy__": itself,
+        "__deepcopy__": itself,
+        "__reduce_ex__": refuse_pickling,
     }
-
-
-def _itself(wrapper: Any, *_: object) -> Any:
-    """A copy would be the object itself, or one that is not revoked."""
-    return wrapper
-
-
-def _refuse_pickling(wrapper: Any, protocol: object) -> NoReturn:
-    raise TypeError("a wrapper of an object cannot be pickled")
 
 
 def _make_member(obj: Any, name: str, raw: object) -> object:
@@ -219,7 +202,7 @@ def _make_member(obj: Any, name: str, raw: object) -> object:
         return _make_method(name, behind, mark, takes_self=takes_self)
     is_method = is_descriptor(behind) and not is_data_descriptor(behind)
     if is_method and find(type(behind), "__call__") is not None:
-        return _mark(_forward(name), mark)
+        return _mark(forward(name), mark)
     return _make_property(name, raw, mark)
 
 
@@ -245,7 +228,7 @@ def _mark(function: Any, mark: Mark | None) -> Any:
 
 
 def _make_method(name: str, behind: Any, mark: Mark | None, *, takes_self: bool) -> object:
-    function: Any = functools.update_wrapper(_forward_as(name, behind), behind)
+    function: Any = functools.update_wrapper(forward_as(name, behind), behind)
     if not takes_self:
         del function.__wrapped__  # its signature has no first parameter to be taken away
     return _mark(function, mark)
@@ -253,93 +236,10 @@ def _make_method(name: str, behind: Any, mark: Mark | None, *, takes_self: bool)
 
 def _make_property(name: str, raw: object, mark: Mark | None) -> property:
     def read(self: Any) -> Any:
-        return _read(self, _target_of(self), name)
+        return read_of(self, target_of(self), name)
 
     doc = getattr(raw, "__doc__", None) if type(raw) is property else None
     return property(_mark(read, mark), doc=doc)
-
-
-# -- forwarding -----------------------------------------------------------------------------------
-
-
-def _given(wrapper: Any, target: Any, value: Any) -> Any:
-    """Returns what somebody gets who was given `value` by `target`: never the target itself."""
-    if value is target:
-        return wrapper
-    if type(value) is CoroutineType:
-        return _given_later(wrapper, target, value)
-    if type(value) is MethodType and value.__self__ is target:
-        return functools.partial(_forward_to(value), wrapper)
-    return value
-
-
-async def _given_later(wrapper: Any, target: Any, value: Any) -> Any:
-    return _given(wrapper, target, await value)
-
-
-def _forward_to(method: MethodType) -> Callable[..., Any]:
-    """As `_forward`, for a method of the target's that the target has given."""
-
-    def forward(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        target = _target_of(self)
-        _check_call(method, args, kwargs)
-        return _given(self, target, method(*args, **kwargs))
-
-    return forward
-
-
-def _read(wrapper: Any, target: Any, name: str) -> Any:
-    value = getattr(target, name)
-    if type(value) is not MethodType and type(value) is not FunctionType:
-        return _given(wrapper, target, value)
-    return functools.partial(_forward_as(name, value), wrapper)
-
-
-def _call(wrapper: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    function = getattr(_target_of(wrapper), name)
-    _check_call(function, args, kwargs)
-    return function(*args, **kwargs)
-
-
-def _check_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    check_call_cost(function, args, kwargs, _LIMITS)
-    check_memory(function, args, kwargs)
-
-
-def _forward_as(name: str, behind: Any) -> Callable[..., Any]:
-    """Returns a method that passes calls on, and is asynchronous if what stands behind it is."""
-    if inspect.isasyncgenfunction(behind):
-        return _forward_items(name)
-    return _forward_async(name) if is_async(behind) else _forward(name)
-
-
-def _forward(name: str) -> Callable[..., Any]:
-    def forward(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return _given(self, _target_of(self), _call(self, name, args, kwargs))
-
-    forward.__name__ = name
-    return forward
-
-
-def _forward_async(name: str) -> Callable[..., Any]:
-    async def forward(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        target = _target_of(self)
-        return _given(self, target, await _call(self, name, args, kwargs))
-
-    return forward
-
-
-def _forward_items(name: str) -> Callable[..., AsyncGenerator[Any, Any]]:
-    async def forward(self: Any, /, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        target = _target_of(self)
-        items = _call(self, name, args, kwargs)
-        try:
-            async for item in items:
-                yield _given(self, target, item)
-        finally:
-            await items.aclose()
-
-    return forward
 
 
 # -- special methods ------------------------------------------------------------------------------
@@ -360,17 +260,17 @@ def _make_special(obj: Any, policy: Policy) -> Iterator[tuple[str, object]]:
             continue
         mark = _mark_on(obj, method)
         if method == "__getitem__":
-            yield method, _mark(_forward_key(method, policy.check_item), mark)
+            yield method, _mark(forward_key(method, policy.check_item), mark)
         elif method in _CHANGING:
             check = policy.check_set_item if method == "__setitem__" else policy.check_delete_item
-            yield method, _mark(_forward_key(method, check), mark)
+            yield method, _mark(forward_key(method, check), mark)
         elif method in _FORWARDED:
-            function = _forward_async(method) if is_async(found.raw) else _forward(method)
+            function = forward_async(method) if is_async(found.raw) else forward(method)
             yield method, _mark(function, mark)
         elif not (method in _FORMATTING and issubclass(cls, UserString)) and _passes(
             policy.check_operation, methods[method], obj
         ):
-            yield method, _mark(_operate(methods[method]), mark)
+            yield method, _mark(operate(methods[method]), mark)
 
 
 def _passes(check: Callable[..., None], *args: Any) -> bool:
@@ -390,34 +290,8 @@ def _make_call(obj: Any) -> object:
     if type(behind) is MethodType:
         behind = behind.__func__
     if type(behind) is not FunctionType:
-        return _mark(_forward("__call__"), mark)
+        return _mark(forward("__call__"), mark)
     return _make_method("__call__", behind, mark, takes_self=kind in (Kind.OPEN, Kind.METHOD))
-
-
-def _forward_key(method: str, check: Callable[[Any, Any], None]) -> Callable[..., Any]:
-    def forward(self: Any, key: Any, *new: Any) -> Any:
-        target = _target_of(self)
-        check(target, key)
-        if is_array(target):
-            check_index(target, key, _LIMITS)
-        for each in new:
-            check_assignment(target, key, each, _LIMITS)
-        return _given(self, target, getattr(type(target), method)(target, key, *new))
-
-    return forward
-
-
-def _operate(name: str) -> Callable[..., Any]:
-    def operate(self: Any, *args: Any) -> Any:
-        target = _target_of(self)
-        check_cost(name, target, list(args), _LIMITS)
-        if not args:
-            return _given(self, target, OPERATIONS[name](target))
-        # Where this has no answer, whoever asked asks the other operand next: about the wrapper.
-        # An operator would ask it here, about the target.
-        return _given(self, target, getattr(type(target), f"__{name}__")(target, *args))
-
-    return operate
 
 
 __all__ = ["restrict", "revocable"]
