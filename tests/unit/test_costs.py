@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import operator
+import sys
 import time
+import types
 from array import array
 from collections import OrderedDict, deque
 from decimal import Decimal
@@ -19,13 +21,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nests import Nest
 from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
 from proxyables.objects import text_encodings
 from proxyables.objects.arrays import _picked as picked
 from proxyables.objects.arrays import check_index
 from proxyables.objects.costs import check_call_cost, check_cost
+from proxyables.objects.memory import check_memory
 from proxyables.objects.paths import guarded
+from proxyables.wire.instructions import ITEM
+from proxyables.wire.values import find_dumper
 
 LIMITS = Limits()
 
@@ -669,3 +675,22 @@ def test_formats_of_times_are_short() -> None:
     check_call_cost(function, ["2024", "%Y"], {}, LIMITS)
     with pytest.raises(ValueError, match="4096"):
         check_call_cost(function, ["2024", "%Y" + "x" * 10_000], {}, LIMITS)
+
+
+@pytest.mark.parametrize("name", ["numpy", "pathlib", "fractions", "decimal"])
+def test_a_module_that_is_being_imported_is_in_nobodys_way(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may be half-way through it: the name is there, the classes are not."""
+    monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    for operation, value, args in (
+        *(("add", 1, [2.5]), ("mul", [1], ["x"]), ("truediv", [], [1]), ("round", 1, [-1])),
+        *(("int", 1.5, []), ("mul", 1 << 70, [True]), ("eq", [], [1])),
+    ):
+        check_cost(operation, value, args, LIMITS)
+    for function, arguments in (("x".ljust, ["y"]), ([].extend, [[1]]), (str.join, ["", "x"])):
+        check_call_cost(function, arguments, {}, LIMITS)
+        check_memory(function, arguments, {})
+    nest = Nest({"value": object()})
+    assert nest.run([ITEM, "value"]) is not None
+    assert find_dumper(object()) is None

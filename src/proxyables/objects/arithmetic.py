@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from proxyables.errors import LimitExceeded
 from proxyables.limits import Limits
 
+from .inspection import imported
 from .sizes import SEQUENCES, base_of, count_of, items_of, length_of, size_of
 
 # What takes more time than the operands are long; a fraction's make common denominators.
@@ -61,9 +61,8 @@ def plain(value: Any) -> int:
 
 
 def is_fraction(value: object) -> bool:
-    """Whether `value` is a fraction; who has one has imported the module."""
-    fractions = sys.modules.get("fractions")
-    return fractions is not None and issubclass(type(value), fractions.Fraction)
+    """Whether `value` is a fraction."""
+    return issubclass(type(value), imported("fractions", "Fraction"))
 
 
 def _check_bits(operation: str, left: int, right: int, limits: Limits) -> None:
@@ -110,11 +109,9 @@ def check_whole(value: Any, limits: Limits) -> None:
 
     Raises as `check` does.
     """
-    decimal = sys.modules.get("decimal")
-    if decimal is None or not issubclass(type(value), decimal.Decimal):
-        return
-    if decimal.Decimal.is_finite(value):
-        _, digits, exponent = decimal.Decimal.as_tuple(value)
+    decimal: Any = imported("decimal", "Decimal")
+    if issubclass(type(value), decimal) and decimal.is_finite(value):
+        _, digits, exponent = decimal.as_tuple(value)
         _refuse_over((len(digits) + abs(exponent)) * 10 // 3, limits)
 
 

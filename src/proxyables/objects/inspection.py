@@ -116,16 +116,28 @@ def is_enumeration(obj: object) -> bool:
     return enum.EnumMeta in mro_of(type(obj))
 
 
+class _Nobody:
+    """Has no instances."""
+
+
+def imported(module: str, name: str) -> type[Any]:
+    """Returns a class of a module that somebody has imported, or else one that has no instances.
+
+    A thread may be in the middle of the import: the module is there then, and the class is not yet.
+    """
+    found = sys.modules.get(module)
+    held = None if found is None else vars(found).get(name)
+    return held if type in mro_of(type(held)) else _Nobody  # type: ignore[return-value]
+
+
 def is_array(obj: object) -> bool:
     """Whether `obj` is an array of numpy, which is never imported for that."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and numpy.ndarray in mro_of(type(obj))
+    return imported("numpy", "ndarray") in mro_of(type(obj))
 
 
 def is_path(obj: object) -> bool:
-    """Whether `obj` is a path; who has one has imported the module."""
-    pathlib = sys.modules.get("pathlib")
-    return pathlib is not None and pathlib.PurePath in mro_of(type(obj))
+    """Whether `obj` is a path."""
+    return imported("pathlib", "PurePath") in mro_of(type(obj))
 
 
 def enum_members(cls: type) -> Mapping[str, object]:
@@ -181,6 +193,7 @@ __all__ = [
     "enum_members",
     "find",
     "held_members",
+    "imported",
     "instance_dict",
     "is_array",
     "is_async",

@@ -6,11 +6,11 @@ arrays, out of all that compute, leave some of it as it is, or show what is betw
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from types import BuiltinFunctionType, MappingProxyType
 from typing import Any
 
+from .inspection import imported, is_array
 from .policy import denied
 
 _MAX_NESTING = 8
@@ -24,11 +24,10 @@ def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]
     Raises:
         AccessDenied: It would.
     """
-    numpy = sys.modules.get("numpy")  # whoever has an array has imported it
-    if numpy is None or type(function) is not BuiltinFunctionType:
+    if type(function) is not BuiltinFunctionType:
         return
     owner: Any = function.__self__
-    if not issubclass(type(owner), (numpy.ndarray, numpy.generic)):
+    if not (is_array(owner) or issubclass(type(owner), imported("numpy", "generic"))):
         return
     if function.__name__ in _READERS and _has_gaps(owner.dtype):
         raise denied(function.__name__, "the array's dtype has gaps")
@@ -38,7 +37,7 @@ def check_memory(function: Any, args: Sequence[Any], keywords: Mapping[str, Any]
         raise denied(function.__name__, "a dtype that is laid out by a map may have gaps")
     # The only method with a `where` that would not begin with a number.
     is_partial = function.__name__ == "clip" and "where" in keywords
-    if is_partial and not issubclass(type(keywords.get("out")), numpy.ndarray):
+    if is_partial and not is_array(keywords.get("out")):
         raise denied("clip", "what `where` leaves out is never written")
 
 

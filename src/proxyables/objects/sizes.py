@@ -5,11 +5,10 @@ from __future__ import annotations
 import array
 import collections
 import itertools
-import sys
 from collections.abc import Iterable
 from typing import Any
 
-from .inspection import is_array
+from .inspection import imported, is_array
 
 TEXTS = (str, bytes, bytearray)
 SEQUENCES = (*TEXTS, list, tuple, collections.deque, array.array)
@@ -95,11 +94,8 @@ def count_of(value: Any) -> int | None:
     kind = type(value)
     if issubclass(kind, int):
         return int.__int__(value)
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return None
-    if issubclass(kind, numpy.integer) or (
-        issubclass(kind, numpy.ndarray) and value.ndim == 0 and value.dtype.kind in "iu"
+    if issubclass(kind, imported("numpy", "integer")) or (
+        is_array(value) and value.ndim == 0 and value.dtype.kind in "iu"
     ):
         return int(value)
     return None
@@ -142,7 +138,7 @@ def length_of(value: object) -> int:
     if kind is memoryview or kind is array.array:
         return memoryview(value).nbytes  # type: ignore[arg-type]
     if is_array(value):
-        return int(vars(sys.modules["numpy"].ndarray)["nbytes"].__get__(value))
+        return int(vars(imported("numpy", "ndarray"))["nbytes"].__get__(value))
     return 0
 
 

@@ -12,15 +12,18 @@ import math
 import sys
 from typing import Any
 
-from .payloads import Malformed, Opaque, fields, want
+from .payloads import Malformed, Opaque, fields, module_of, want
 
 _TYPECODES = frozenset("bBhHiIlLqQfd")
 
 
 def is_numpy(kind: type) -> bool:
-    """Whether what is of exactly this type is a plain array or scalar of numpy, never imported."""
+    """Whether what is of exactly this type is a plain array or scalar of numpy, never imported.
+
+    Others are not asked of numpy: it may be half imported, by another thread.
+    """
     numpy = sys.modules.get("numpy")
-    return numpy is not None and kind in _plain_types(numpy)
+    return numpy is not None and module_of(kind) == "numpy" and kind in _plain_types(numpy)
 
 
 @functools.cache

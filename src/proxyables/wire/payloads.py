@@ -11,6 +11,18 @@ NESTING: Final = 500
 what holds objects of ours, or paths, where Python's stack does."""
 
 
+_read_module: Any = type.__dict__["__module__"].__get__  # asks no metaclass
+
+
+def module_of(kind: type) -> str:
+    """Returns the name of the module that defines a class, or an empty string."""
+    try:
+        name = _read_module(kind)
+    except AttributeError:  # a class body may delete it
+        return ""
+    return name if type(name) is str else ""
+
+
 def visible(text: str) -> str:
     """Returns text of the other side's without what steers a terminal."""
     if text.isprintable():

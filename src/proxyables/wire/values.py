@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from proxyables.errors import EncodingError, LimitExceeded
 
 from .arrays import dump_array, dump_numpy, is_numpy, load_array
-from .payloads import Malformed, Opaque, fields, want, whole
+from .payloads import Malformed, Opaque, fields, module_of, want, whole
 from .registered import (
     dump_dataclass,
     dump_enum,
@@ -75,7 +75,6 @@ CHOSEN: Final = frozenset(
 CLASSES: Final = frozenset({DATACLASS, NAMEDTUPLE})
 """What has the hash of its fields."""
 
-_read_module: Any = type.__dict__["__module__"].__get__  # asks no metaclass
 _COMPLEX = struct.Struct("!dd")
 _SINGLETONS: dict[str, object] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
 _MAX_EXPONENT = 1_000_000
@@ -121,7 +120,8 @@ def _dump_zone(zone: datetime.tzinfo | None, moment: Any) -> Any:
     seconds = None if offset is None else offset.total_seconds()
     # Dear to import; where nobody has, nobody has made one.
     zoneinfo = sys.modules.get("zoneinfo")
-    is_named = zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo)
+    known = None if zoneinfo is None else vars(zoneinfo).get("ZoneInfo")  # or it is half imported
+    is_named = known is not None and isinstance(zone, known)
     key = getattr(zone, "key", None) if is_named else None
     return seconds if key is None else [key, seconds]
 
@@ -375,11 +375,8 @@ def row_of(kind: type) -> tuple[int, Callable[[Any], Any]] | None:
     row = DUMPERS.get(kind)
     if row is not None:
         return row
-    try:
-        name = _read_module(kind)
-    except AttributeError:  # a class body may delete it
-        return None
-    if type(name) is not str or name not in _SELDOM or name not in sys.modules:
+    name = module_of(kind)
+    if name not in _SELDOM or name not in sys.modules:
         return None
     held = vars(sys.modules[name])  # which may be a module of the user's own that has that name
     DUMPERS.update({held[each]: row for each, row in _SELDOM[name].items() if each in held})
