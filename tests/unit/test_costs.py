@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import operator
 import sys
 import time
@@ -195,6 +196,8 @@ def ones(*shape: int, dtype: Any = "u1") -> Any:
         ("eq", ones(10_000, 1), ones(10_000)),
         ("and", ones(10_000, 1, dtype="?"), ones(10_000, dtype="?")),
         ("xor", ones(10_000, 1), range(10_000)),
+        ("imul", ([1],) * 10_000, ones(10_000)),
+        ("imatmul", [[1]] * 10_000, ones(1, 10_000)),
         ("matmul", ones(10_000, 1), ones(1, 10_000)),
         ("rmatmul", ones(1, 10_000), ones(10_000, 1)),
         ("matmul", ones(100, 1, 100, 1), ones(100, 1, 100)),
@@ -461,6 +464,9 @@ def test_what_is_cheap_in_another_form_passes(name: str, value: Any, args: list[
         (numpy.zeros(1000).repeat, [1_000_000]),
         (numpy.zeros(1000).repeat, [[1_000_000] * 1000]),
         (numpy.zeros(1000).astype, ["S1000000"]),
+        ([].extend, [itertools.repeat(0)]),
+        ([].extend, [itertools.repeat(0, 10**12)]),
+        ([].extend, [itertools.count()]),
         (ones(1000, 1000).take, [[0] * 100_000, 0]),
         (ones(1, dtype="S1000000").take, [[0] * 1000]),
         (ones(10_000, 1).dot, [ones(1, 10_000)]),
@@ -507,6 +513,7 @@ def test_a_list_is_not_doubled_for_ever() -> None:
         (ones(10).dot, [3]),
         (ones(10).choose, [ones(2)]),
         ({}.update, [[("a", 1)]]),
+        ([].extend, [itertools.repeat(0, 5)]),
         (set().update, [list(range(100_000))]),
         (set, [[1] * 1000]),
     ],

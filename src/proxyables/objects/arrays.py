@@ -18,6 +18,7 @@ from proxyables.limits import Limits
 
 from .inspection import is_array
 from .sizes import length_of
+from .tables import IN_PLACE
 
 EXCUSED = 16
 """How many times as large as the largest operand an outcome may be, whatever the limits are."""
@@ -37,6 +38,8 @@ def check_operation(operation: str, left: Any, right: Any, limits: Limits) -> No
     Raises:
         LimitExceeded: It would, and is over ``max_message``.
     """
+    if operation in IN_PLACE and not is_array(left):  # it becomes the ordinary one
+        operation = operation[1:]
     if operation not in _OPERATORS:
         return
     shapes = [_shape_of(left), _shape_of(right)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
+import contextlib
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -111,9 +112,12 @@ def items_of(value: object) -> int | None:
             return 0
         each: Any = value
         return int(abs((each[-1] - each[0]) // each.step) + 1)  # len() may overflow
+    rest: Any = value
     if kind in _RANGES:
-        rest: Any = value
         return int(rest.__length_hint__())
+    if kind is itertools.repeat:
+        with contextlib.suppress(TypeError):  # it has no end
+            return int(rest.__length_hint__())
     return _NO_END
 
 
