@@ -126,7 +126,7 @@ class Executor(Steps):
                     if (kind, step) in passed:
                         value = read(value, step)
                     else:
-                        value = self._judge(value, step)
+                        value = self._read_checked(value, step)
                 elif form is not list:
                     raise no_such_step(step)
                 elif (op := step[0]) is CALL:

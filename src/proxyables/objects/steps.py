@@ -104,10 +104,10 @@ class Steps:
         }
 
     def _get(self, value: Any, step: Step) -> Any:
-        return self._judge(value, step[1])
+        return self._read_checked(value, step[1])
 
-    def _judge(self, value: Any, name: str) -> Any:
-        """Reads an attribute of which it is not known yet that it passes."""
+    def _read_checked(self, value: Any, name: str) -> Any:
+        """Reads an attribute that the policy has not let pass yet."""
         self._policy.check_get(value, name)
         found = self._read(value, name)
         if is_path(value):
@@ -274,7 +274,7 @@ class Steps:
             return self._item(value, step)
         if (type(value), key) in self._policy.passed:
             return self._read(value, key)
-        return self._judge(value, key)
+        return self._read_checked(value, key)
 
     def _holds(self, table: dict[Any, Any], key: object) -> bool:
         """Whether an item is there; none is where the policy does not let anybody ask."""

@@ -1,6 +1,6 @@
-"""What no peer may touch, as data. `rules` asks these tables; nothing else does.
+"""What no peer may touch, as data, for `rules`; at the end, which methods operators run, for all.
 
-Two sorts of them. Objects that *are* a way out of the policy (frames, modules, descriptors,
+Two sorts of the former. Objects that *are* a way out of the policy (frames, modules, descriptors,
 loggers, event loops, …) are refused as values: they may not be a result, so they never become a
 target. Objects that are fine to lend but *have* a way out (`str.format`, a generator's frame, a
 context manager's function) are lent without those names. Both hold for subclasses.
