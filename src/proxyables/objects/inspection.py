@@ -127,7 +127,7 @@ def imported(module: str, name: str) -> type[Any]:
     """
     found = sys.modules.get(module)
     held = None if found is None else vars(found).get(name)
-    return held if type in mro_of(type(held)) else _Nobody  # type: ignore[return-value]
+    return _Nobody if held is None else held
 
 
 def is_array(obj: object) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections import UserString
 from collections.abc import Callable, Sequence
-from types import MappingProxyType
+from types import MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from proxyables.errors import AccessDenied, ProxyError
@@ -110,7 +110,7 @@ class Steps:
         """Reads an attribute that the policy has not let pass yet."""
         self._policy.check_get(value, name)
         found = self._read(value, name)
-        if is_path(value):
+        if type(found) is MethodType and is_path(value):
             from .paths import guarded  # as paths themselves: few connections have any
 
             return guarded(found)
