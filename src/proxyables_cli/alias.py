@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from proxyables.net.addresses import parse
 from proxyables_cli import configuration, stdout, targets
+from proxyables_cli.aliases import check_address
 from proxyables_cli.configuration import ALIASES, Alias, Configuration, nearest
 from proxyables_cli.exits import Code, Failure, printable, talk
 from proxyables_cli.options import Command, value, word, words
@@ -94,10 +95,8 @@ def _name(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    if text.startswith("@"):
-        raise Failure(Code.USAGE, f"an alias stands for an address, not for another one, {text!r}")
     try:
-        parse(text)
+        check_address(text)
     except ValueError as error:
         raise Failure(Code.USAGE, str(error)) from None
     scheme = "unix:" if text.startswith("unix:") else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from proxyables.net.addresses import parse
 from proxyables_cli import configuration
 from proxyables_cli.configuration import Alias, nearest
 from proxyables_cli.exits import Code, Failure
@@ -36,6 +37,23 @@ def resolve(address: str, config: str | None) -> Alias:
     return found
 
 
+def check_address(text: str) -> None:
+    """Looks whether a name can stand for a text: for an address to dial, or to listen at.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if text.startswith("@"):
+        raise ValueError(f"an alias stands for an address, not for another one, {text!r}")
+    try:
+        parse(text)
+    except ValueError as error:
+        try:
+            parse(text, listening=True)
+        except ValueError:
+            raise error from None
+
+
 def listening(written: Sequence[str], config: str | None) -> tuple[list[str], str | None]:
     """Looks up where a server listens; tells as well which secret the names demand of it.
 
@@ -55,4 +73,4 @@ def listening(written: Sequence[str], config: str | None) -> tuple[list[str], st
     return [each.address for each in found], secrets[0] if secrets else None
 
 
-__all__ = ["listening", "resolve"]
+__all__ = ["check_address", "listening", "resolve"]

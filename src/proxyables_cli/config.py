@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from proxyables.net.addresses import parse
 from proxyables_cli import commands, configuration, stdout
+from proxyables_cli.aliases import check_address
 from proxyables_cli.configuration import ALIASES, DEFAULTS, Configuration, nearest
 from proxyables_cli.exits import Code, Failure, printable, talk
 from proxyables_cli.options import Command, Common, Row, configurable, convert, word
@@ -151,7 +151,7 @@ def check(file: Configuration) -> None:
             by_key[DEFAULTS].setdefault(row.key, []).append(row)
     for alias in file.aliases().values():
         try:
-            parse(alias.address)
+            check_address(alias.address)
         except ValueError as error:
             raise file.failure(f"{ALIASES}.{alias.name}: {error}") from None
     for name in file.tables:

@@ -302,6 +302,7 @@ def test_show_without_a_command_tells_what_is_set(cli: Cli, file: Path) -> None:
         ("[defaults]\ncolour = 1", "defaults has no option 'colour'; did you mean 'color'?"),
         ("[call]\ntimeout = 'soon'", "call.timeout takes a duration such as 500ms"),
         ("[aliases]\nx = 'nowhere'", "aliases.x: 'nowhere': "),
+        ("[aliases]\nx = '@y'\ny = ':1'", "aliases.x: an alias stands for an address, not for"),
         ("[aliases]\nx = 5", 'aliases.x is no address; write x = "ADDRESS"'),
         ("[aliases]\nx = {address = ':1', token = 'y'}", "aliases.x has no 'token'"),
     ],
@@ -312,6 +313,13 @@ def test_check_looks_at_everything(cli: Cli, tmp_path: Path, text: str, says: st
     checked = cli("config", "check", "--config", str(path))
     assert checked.code == Code.CONFIGURATION
     assert says in checked.line
+
+
+def test_a_name_may_be_one_to_listen_at(cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path)}
+    for address in ("*:9000", ":0"):
+        assert cli("alias", "add", "wide", address, "-q", env=env).err == ""
+        assert cli("config", "check", "-q", env=env).err == ""
 
 
 def test_edit_opens_the_editor_and_checks(cli: Cli, tmp_path: Path) -> None:
