@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -178,31 +178,34 @@ def _configuration(file: Configuration) -> Iterator[Finding]:
 
 
 def _environment() -> Iterator[Finding]:
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, dict[str, Row]] = {}
     for command in commands.every():
         for row in configurable(command.options):
-            rows.setdefault(row.variable, []).append(row)
+            rows.setdefault(row.variable, {})[command.name] = row
     ours = {name for name in os.environ if name.startswith("PROXYABLES_")} - _OTHER_VARIABLES
     for name in sorted(ours):
         if name not in rows:
             told = f"stands for no option: {name}"
             yield Finding("warn", "environment", told, nearest(name, rows))
         elif wrong := _wrong(rows[name], os.environ[name]):
-            yield Finding("fail", "environment", f"{name} {wrong}", f"unset {name}")
+            for told, by in wrong.items():
+                everywhere = len(by) == len(rows[name])
+                told = f"{name} {told}" if everywhere else f"{name}, for {', '.join(by)}: {told}"
+                yield Finding(
+                    "fail" if everywhere else "warn", "environment", told, f"unset {name}"
+                )
         else:
             yield Finding("ok", "environment", f"{name} is set")
 
 
-def _wrong(rows: list[Row], text: str) -> str:
-    """Says why none of the options takes a text; nothing if one does."""
-    said = ""
-    for row in rows if text else ():
+def _wrong(rows: Mapping[str, Row], text: str) -> dict[str, list[str]]:
+    """Says why options do not take a text, and those of which commands."""
+    said: dict[str, list[str]] = {}
+    for command, row in rows.items() if text else ():
         try:
             convert(row, text)
         except ValueError as error:
-            said = str(error)
-        else:
-            return ""
+            said.setdefault(str(error), []).append(command)
     return said
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from proxyables_cli import commands, config, fastpath
 from proxyables_cli.configuration import DEFAULTS, Configuration, find
 from proxyables_cli.exits import Code, Failure
 from proxyables_cli.main import main
-from proxyables_cli.options import Command, build, configurable
+from proxyables_cli.options import Command, Common, build, configurable
 from proxyables_cli.settings import Settings
 
 TEXT = """\
@@ -136,29 +137,35 @@ def test_permissions_that_toml_has_read_already(tmp_path: Path) -> None:
 
 
 WRITTEN = (
-    *("true", "false", "0", "1", "1.5", "-1", "inf", "[]", "[1]", "[':1']", "['x y']", "{}"),
-    *("''", "'yes'", "'maybe'", "'x'", "'1'", "'3s'", "':1'", "'1MiB'", "'0660'", "432", "'a b'"),
-    *("'json'", "'never'", "'https://x.example'", "2026-01-01"),
+    *("true", "false", "0", "1", "-1", "[]", "[1]", "[':1']", "{}", "432", "2026-01-01"),
+    *("''", "'yes'", "'a b'", "'1'"),
 )
+OWN = [
+    (command, row)
+    for command in commands.every()
+    for row in configurable(command.options)
+    if command.name == "ping" or row not in configurable(Common)
+]
 
 
-@pytest.mark.parametrize("command", commands.every(), ids=lambda command: command.name)
-def test_what_is_checked_is_what_commands_take(command: Command, tmp_path: Path) -> None:
-    file = Configuration(str(tmp_path / "config.toml"))
-    for row in configurable(command.options):
+def test_what_is_checked_is_what_commands_take(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    for command, row in OWN:
         for written in WRITTEN:
-            for table in (command.name, DEFAULTS):
-                Path(file.path).write_text(f"[{table}]\n{row.key} = {written}\n")
-                taken = told_by(lambda: takes(command, file.path))
-                checked = told_by(lambda: config.check(Configuration(file.path)))
-                if table == DEFAULTS and not taken:
-                    continue  # another command may have an option of that name
-                assert checked == taken, f"[{table}] {row.key} = {written}"
+            path.write_text(f"[{command.name}]\n{row.key} = {written}\n")
+            taken = told_by(partial(takes, command, path))
+            assert told_by(partial(config.check, Configuration(str(path)))) == taken
+        path.write_text(f"[{DEFAULTS}]\n{row.key} = {{}}\n")
+        taken = told_by(partial(takes, command, path))
+        assert f"{DEFAULTS}.{row.key} takes " in taken
+        # Another command may have an option of that name, and is asked first.
+        checked = told_by(partial(config.check, Configuration(str(path))))
+        assert f"{DEFAULTS}.{row.key} takes " in checked
 
 
-def takes(command: Command, path: str) -> None:
+def takes(command: Command, path: Path) -> None:
     keys = [row.key for row in configurable(command.options)]
-    build(command.options, {}, Settings(command.name, keys, {}, Configuration(path)))
+    build(command.options, {}, Settings(command.name, keys, {}, Configuration(str(path))))
 
 
 def told_by(look: Callable[[], object]) -> str:

@@ -56,6 +56,7 @@ def test_what_is_broken_is_told_with_what_to_do(cli: Cli, tmp_path: Path) -> Non
         "PROXYABLES_CONFIG": str(settings),
         "PROXYABLES_THREADS": "many",
         "PROXYABLES_TREADS": "1",
+        "PROXYABLES_NAME": "a b",
         "SHELL": "/usr/bin/zsh",
         "HOME": str(tmp_path),
     }
@@ -64,7 +65,9 @@ def test_what_is_broken_is_told_with_what_to_do(cli: Cli, tmp_path: Path) -> Non
     found = findings(result)
     (wrong,) = found["configuration"]
     assert (wrong["level"], wrong["hint"]) == ("fail", "did you mean 'threads'?")
+    assert found["environment"][0]["message"].startswith("PROXYABLES_NAME, for repl: takes a ")
     assert [(each["level"], each["hint"]) for each in found["environment"]] == [
+        ("warn", "unset PROXYABLES_NAME"),
         ("fail", "unset PROXYABLES_THREADS"),
         ("warn", "did you mean 'PROXYABLES_THREADS'?"),
     ]
