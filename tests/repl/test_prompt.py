@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prompt_toolkit.application import Application, get_app
 
 from faults import faulty
 from proxyables import demo
@@ -161,6 +162,37 @@ def test_a_menu_is_one_question_which_is_asked_before_anybody_types(tmp_path: Pa
         assert count()["calls_made"] == 2
 
     play(tmp_path, scene)
+
+
+def test_keys_are_drawn_once_and_so_is_their_menu(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with (
+            serving(demo.Bookshop(), tmp_path) as address,
+            faulty(address) as proxy,
+            prompting(proxy.address, tmp_path) as prompt,
+        ):
+            app = get_app()
+            link = await proxy.link()
+            await settled(app)
+            link.down.stall()
+            before = app.render_counter
+            prompt.type("obj.till.ta")
+            await prompt.at(">>> obj.till.ta")
+            await settled(app)
+            assert app.render_counter == before + 1
+            link.down.go_on()
+            await prompt.until(lambda: prompt.screen.menu == ["take  (cents: int) -> int"])
+            await settled(app)
+            assert app.render_counter == before + 2
+
+    async def settled(app: Application[Any]) -> None:
+        """Waits until nothing has been drawn for a while."""
+        drawn = -1
+        while drawn != app.render_counter:
+            drawn = app.render_counter
+            await asyncio.sleep(0.2)
+
+    asyncio.run(work())
 
 
 def test_no_question_waits_for_another_nor_the_menu_for_a_clock(tmp_path: Path) -> None:
@@ -447,7 +479,7 @@ def test_colours_of_python(tmp_path: Path) -> None:
     async def scene(prompt: Prompt) -> None:
         prompt.type("lambda x: 'text'")
         await prompt.at(">>> lambda x: 'text'")
-        assert prompt.screen.style_at("lambda", 0).fg == "blue"
+        await prompt.until(lambda: prompt.screen.style_at("lambda", 0).fg == "blue")
         assert prompt.screen.style_at("'text", 0).fg == "green"
 
     play(tmp_path, scene)

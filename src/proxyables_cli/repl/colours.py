@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Hashable
 
-from prompt_toolkit.document import Document
-from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.lexers import Lexer, PygmentsLexer, SimpleLexer
+from prompt_toolkit.lexers import Lexer, PygmentsLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
@@ -35,22 +32,9 @@ STYLE = Style.from_dict(
 )
 
 
-class Highlighter(Lexer):
-    """Finds the words of Python, once pygments, which is slow to import, is there."""
-
-    def __init__(self) -> None:
-        self._plain: Lexer = SimpleLexer()
-        self._python: Lexer | None = None
-
-    async def prepare(self) -> None:
-        """Loads what is needed, on a thread: keys are drawn meanwhile, in one colour."""
-        self._python = await asyncio.to_thread(_python)
-
-    def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
-        return (self._python or self._plain).lex_document(document)
-
-    def invalidation_hash(self) -> Hashable:
-        return id(self._python)
+async def lexer() -> Lexer:
+    """What finds the words of Python. It takes long to import, on a thread meanwhile."""
+    return await asyncio.to_thread(_python)
 
 
 def _python() -> Lexer:
@@ -70,4 +54,4 @@ def depth(color: str) -> ColorDepth | None:
     return ColorDepth.DEPTH_4_BIT if color == "always" else None  # all that `STYLE` needs
 
 
-__all__ = ["STYLE", "Highlighter", "depth"]
+__all__ = ["STYLE", "depth", "lexer"]

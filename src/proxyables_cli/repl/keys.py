@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from prompt_toolkit.application import get_app
+import asyncio
+import string
+
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -16,13 +19,15 @@ from prompt_toolkit.filters import (
     vi_insert_mode,
     vi_navigation_mode,
 )
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings, KeyBindingsBase, KeyPressEvent
 
 from proxyables_cli.repl.compiling import Compiler, Completeness, command_of
 from proxyables_cli.repl.menu import Menu
 
 INDENT = "    "
 
+TYPED = f"{string.ascii_lowercase}.(_"
+"""Keys that are about to be typed at any prompt."""
 _LEAVES_BLOCK = ("return", "pass", "break", "continue", "raise")
 
 _in_cell = has_focus(DEFAULT_BUFFER)
@@ -38,6 +43,18 @@ def bindings(compiler: Compiler, menu: Menu) -> KeyBindings:
     _add_indentation(keys)
     _add_editor(keys)
     return keys
+
+
+async def look_up(app: Application[str]) -> None:
+    """Looks up what the keys of names do, which prompt_toolkit keeps: later that would be done
+    between a key and its echo. In pieces, as somebody may type already."""
+    # Not public, as nothing is that knows all bindings; without, keys are looked up as they come.
+    known = getattr(app.key_processor, "_bindings", None)
+    if isinstance(known, KeyBindingsBase):
+        for key in TYPED:
+            known.get_bindings_for_keys((key,))
+            known.get_bindings_starting_with_keys((key,))
+            await asyncio.sleep(0)
 
 
 def _add_enter(keys: KeyBindings, compiler: Compiler) -> None:
@@ -162,4 +179,4 @@ def indent_after(text: str) -> str:
     return indent
 
 
-__all__ = ["INDENT", "bindings", "indent_after"]
+__all__ = ["INDENT", "bindings", "indent_after", "look_up"]

@@ -27,6 +27,7 @@ from proxyables_cli.repl.history import open_history
 from proxyables_cli.repl.interrupts import listening
 from proxyables_cli.repl.keyboard import Keyboard, press_interrupt
 from proxyables_cli.repl.menu import Menu
+from proxyables_cli.repl.redrawing import draw_less
 from proxyables_cli.repl.remoting import is_remote
 from proxyables_cli.repl.settings import SETTINGS
 from proxyables_cli.repl.toolbar import Toolbar
@@ -67,8 +68,7 @@ class Terminal:
     def __init__(self, session: Session, source: Input, output: Output | None) -> None:
         self._session = session
         self._menu, self._toolbar = Menu(), Toolbar(session)
-        self._highlighter = colours.Highlighter()
-        self._colouring: asyncio.Task[None] | None = None
+        self._preparing: asyncio.Task[None] | None = None
         assert session.descriptions is not None  # the root's was asked for before we are here
         self._descriptions = session.descriptions
         self._descriptions.on_change = self._menu.refresh
@@ -77,7 +77,6 @@ class Terminal:
         self._age = Age(lambda: size().columns)
         self._prompt.completer = self._menu
         self._prompt.bottom_toolbar = self._toolbar
-        self._prompt.lexer = self._highlighter
         for part in (self._menu, self._toolbar):
             part.attach(self._prompt.default_buffer)
 
@@ -100,9 +99,9 @@ class Terminal:
     async def close(self) -> None:
         """Stops what goes on beside the prompt."""
         await self._toolbar.close()
-        if self._colouring is not None:
-            self._colouring.cancel()
-            await asyncio.wait({self._colouring})
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait({self._preparing})
 
     async def _read(self) -> str:
         prompt = self._prompt
@@ -133,8 +132,13 @@ class Terminal:
         self._menu.completer = self._toolbar.completer = completer
         if app.current_buffer.text:
             app.current_buffer.start_completion()
-        self._colouring = asyncio.ensure_future(self._highlighter.prepare())
-        self._colouring.add_done_callback(lambda _: app.invalidate())
+        self._preparing = asyncio.ensure_future(self._prepare(app))
+
+    async def _prepare(self, app: Application[str]) -> None:
+        await keys.look_up(app)  # first: what the other does on a thread would slow it down
+        self._prompt.lexer = await colours.lexer()
+        if app.current_buffer.text:  # there is something to be coloured
+            app.invalidate()
 
 
 def _prompt(
@@ -144,6 +148,7 @@ def _prompt(
     prompt: PromptSession[str] = PromptSession(
         PROMPT,
         complete_while_typing=True,
+        validate_while_typing=False,  # nothing is validated, but each time all is drawn again
         # Without colours nobody could tell a suggestion from what was typed.
         auto_suggest=None if depth is ColorDepth.MONOCHROME else AutoSuggestFromHistory(),
         history=open_history(),
@@ -158,6 +163,7 @@ def _prompt(
         input=source,
         output=output,
     )
+    draw_less(prompt.default_buffer)
     # Given to the session, this would switch the menu off while typing.
     prompt.default_buffer.enable_history_search = Always()
     prompt.app.ttimeoutlen = ESCAPE_SECONDS
