@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import proxyables
 from proxyables_cli.repl.commands import COMMANDS
 from proxyables_cli.repl.session import Session
 from repl.processes import Terminal, command, serving, serving_target
@@ -381,5 +382,35 @@ def test_nothing_runs_for_a_description(
                 await session.enter("obj.ran.clear()")
         finally:
             await session.connections.close_all()
+
+    asyncio.run(work())
+
+
+def test_connections_that_are_opened_at_the_same_time(type_: Type, address: str) -> None:
+    both = f"two = px.gather(px.open({address!r}), px.open({address!r}))"
+    assert type_(both, "sorted(conns)") == "['obj', 'obj2', 'obj3']\n"
+    both = f"px.gather(px.open({address!r}, 'b'), px.open({address!r}, 'b'))"
+    assert "there is a connection called 'b' already" in type_(both)
+    assert type_(both, "sorted(conns)") == "['b', 'obj']\n"
+
+
+def test_a_new_connection_is_there_before_the_old_one_has_ended(address: str) -> None:
+    async def work() -> None:
+        session = Session(prompts=True)
+        connection = await session.connections.open(address)
+        old = connection.peer
+        call = asyncio.ensure_future(proxyables.run(old.root.sleep(60)))
+        await old.root.add(1)  # it is under way
+        again = asyncio.ensure_future(session.connections.reopen())
+        async with asyncio.timeout(3):
+            while connection.peer is old:
+                await asyncio.sleep(0.01)
+        again.cancel()
+        await asyncio.wait({again})
+        assert await session.scope.names["obj"].add(20, 3) == 23
+        call.cancel()
+        await asyncio.wait({call})
+        await session.connections.close_all()
+        await old.wait_closed()
 
     asyncio.run(work())

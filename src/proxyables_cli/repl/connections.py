@@ -114,13 +114,17 @@ class Connections:
             Failure: The name cannot be a variable, or is taken, or nobody is there, or the address
                 cannot be understood.
         """
-        if name is None:
-            name = self._free_name()
-        elif name in self.by_name:
-            raise Failure(Code.USAGE, f"there is a connection called {name!r} already")
-        check_name(name)
+        if name is not None:
+            self._check_free(name)
+            check_name(name)
         place = self._find(address)
         peer = await self._connect_sometime(place, wait)
+        try:  # others may have been opened meanwhile
+            name = self._free_name() if name is None else self._check_free(name)
+        except Failure:
+            peer.close()
+            await peer.wait_closed()
+            raise
         connection = Connection(name, address, place, peer)
         self.by_name[name] = connection
         self._bind(connection)
@@ -143,9 +147,13 @@ class Connections:
         """
         connection = self.get(name)
         peer = await self._connect(connection.place)  # or the old one is left as it is
-        await self._end(connection)
-        connection.peer, connection.watch, connection.closing = peer, None, False
+        old, watch = connection.peer, connection.watch
+        if watch is not None:
+            watch.cancel()
+        connection.peer, connection.watch = peer, None
         self._bind(connection)
+        # Its end may take some seconds: the new one is in its place by then, cancelled or not.
+        await _ended(old, watch)
         return connection
 
     async def close(self, name: str | None = None) -> Connection:
@@ -165,8 +173,7 @@ class Connections:
 
     async def close_all(self) -> None:
         """Closes every connection, at the end of the session."""
-        for connection in self.by_name.values():
-            await self._end(connection)
+        await asyncio.gather(*map(self._end, self.by_name.values()))
 
     def get(self, name: str | None = None) -> Connection:
         """Finds a connection by its name, or the current one.
@@ -202,6 +209,11 @@ class Connections:
             raise Failure(Code.USAGE, str(error)) from None
         except (proxyables.ProxyError, OSError) as error:
             raise Failure(*explain(error)) from error
+
+    def _check_free(self, name: str) -> str:
+        if name in self.by_name:
+            raise Failure(Code.USAGE, f"there is a connection called {name!r} already")
+        return name
 
     def _free_name(self) -> str:
         if not self.by_name:
@@ -266,11 +278,15 @@ class Connections:
 
     async def _end(self, connection: Connection) -> None:
         connection.closing = True
-        if connection.watch is not None:
-            connection.watch.cancel()
-            await asyncio.wait({connection.watch})
-        connection.peer.close()
-        await connection.peer.wait_closed()
+        await _ended(connection.peer, connection.watch)
+
+
+async def _ended(peer: Peer, watch: asyncio.Task[None] | None) -> None:
+    peer.close()
+    if watch is not None:
+        watch.cancel()
+        await asyncio.wait({watch})
+    await peer.wait_closed()
 
 
 __all__ = ["Connection", "Connections", "check_name"]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
-from proxyables_cli.repl.interrupts import _is_ours
+from proxyables_cli.repl.interrupts import is_ours
 
 _AGAIN = 0.02
 """Seconds until the alarm looks again, where the time was up in the midst of something of ours."""
@@ -76,7 +76,7 @@ class Deadline:
         task, left = self._task, self.seconds_left()
         if task is None or left is None or left > 0:
             return
-        if asyncio.current_task(task.get_loop()) is task and not _is_ours(frame):
+        if asyncio.current_task(task.get_loop()) is task and not is_ours(frame):
             self._is_up = True
             raise asyncio.CancelledError
 

@@ -98,7 +98,7 @@ class _Target:
         stuck = self._delivered < self._pressed and _is_in_users_code(frame)
         runs = asyncio.current_task(self._loop) is self._task
         # A cell that was cancelled unwinds by itself, but for what it does about that.
-        unwinds = self._pressed > 0 and _is_ours(frame)
+        unwinds = self._pressed > 0 and is_ours(frame)
         self._pressed += 1
         if stuck or (runs and not unwinds):
             self._delivered = self._pressed
@@ -121,7 +121,7 @@ def _is_in_users_code(frame: FrameType | None) -> bool:
     return outermost not in ("", "prompt_toolkit")
 
 
-def _is_ours(frame: FrameType | None) -> bool:
+def is_ours(frame: FrameType | None) -> bool:
     """Whether what runs was called by this program, not by the user's code."""
     return next(_packages(frame), "") in ("", *_OURS)
 
@@ -184,4 +184,4 @@ def _discard(_: object) -> None:
     """Makes a statement's value None."""
 
 
-__all__ = ["PATIENCE", "interruptible", "listening"]
+__all__ = ["PATIENCE", "interruptible", "is_ours", "listening"]
