@@ -53,11 +53,14 @@ def blocking(
         copying = Copying(number, places, remote_names)
         if isinstance(part.statement, ast.Expr) and not (is_last and keeps_shown):
             copying.leaves(part.statement.value)
-        waitless = _Blocking(copying).visit(part.statement)
-        changed = ast.fix_missing_locations(copying.visit(waitless))
+        waitless = _Blocking(copying)
+        changed = copying.visit(waitless.visit(part.statement))
+        ast.fix_missing_locations(changed)
         for node in ast.walk(changed):
             if isinstance(node, ast.Name) and node.id in {"asyncio", "px", *loop_names}:
                 raise Unsaved(f"uses {node.id} in a way that the blocking form has not")
+        for text in waitless.for_loops:
+            raise Unsaved(f"awaits {text:.60}, for which there has to be a loop")
         found.append(Statement(part.lead, [changed], part.tail, typed))
     return [*found, Statement(typed.ending, [], "", typed)]
 
@@ -67,17 +70,21 @@ class _Blocking(ast.NodeTransformer):
 
     Args:
         copying: Knows what was awaited; it is told what an ``await`` was written for.
+
+    Attributes:
+        for_loops: What was awaited that needs a loop.
     """
 
     def __init__(self, copying: Copying) -> None:
         self._copying = copying
+        self.for_loops: list[str] = []
 
     def visit_Await(self, node: ast.Await) -> ast.expr:
         needs_loop = LOOP in self._copying.done(node.value)
         changed = self.visit(node.value)
         assert isinstance(changed, ast.expr)
         if needs_loop and changed is node.value and not _is_of_library(changed):
-            raise Unsaved(f"awaits {ast.unparse(node.value):.60}, for which there has to be a loop")
+            self.for_loops.append(ast.unparse(node.value))
         self._copying.awaits(changed)
         return changed
 
