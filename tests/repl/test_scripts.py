@@ -266,6 +266,13 @@ def test_no_await(address: str) -> None:
     source = "x = await obj.add(1, 1)\nx, type(obj.add(1)).__name__"
     done = run_process(command(address, code=source, auto_await=False))
     assert done.stdout == "(2, 'ProxyCursor')\n", done.stderr
+    source = (
+        "obj.accounts[0].deposit(5)\n[obj.accounts[0].deposit(5)]\nawait obj.accounts[0].balance"
+    )
+    with serving() as (own, _):
+        done = run_process(command(own, auto_await=False), source)
+    assert done.stdout.splitlines()[-1] == "10", done.stderr  # what is only shown was not run
+    assert "<ProxyCursor root.accounts[0].deposit(…)" in done.stdout.splitlines()[0]
 
 
 def test_a_prompt_may_follow_a_script_or_its_failure(address: str) -> None:

@@ -17,6 +17,11 @@ def is_remote(value: object) -> bool:
     return isinstance(value, proxyables.ProxyCursor)
 
 
+def is_object(value: object) -> bool:
+    """Whether a value is a cursor that stands for an object; a path to one would have to run."""
+    return is_remote(value) and proxyables.is_settled(value)
+
+
 class Tools(SimpleNamespace):
     """The functions of ``px``."""
 
@@ -124,4 +129,4 @@ def _pipelines(cursor: proxyables.ProxyCursor) -> bool:
     return not cast(proxyables.Peer, proxyables.peer_of(cursor)).is_classic
 
 
-__all__ = ["is_remote", "remoting", "tools"]
+__all__ = ["is_object", "is_remote", "remoting", "tools"]

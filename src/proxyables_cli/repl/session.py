@@ -27,7 +27,7 @@ from proxyables_cli.repl.leaving import NOTICE, Leaving
 from proxyables_cli.repl.pages import More, StreamPages, TextPages
 from proxyables_cli.repl.previews import reprs
 from proxyables_cli.repl.record import Entry, Record
-from proxyables_cli.repl.remoting import is_remote, remoting, tools
+from proxyables_cli.repl.remoting import is_object, is_remote, remoting, tools
 from proxyables_cli.repl.resolution import Resolver, UserValue
 from proxyables_cli.repl.scope import Scope
 from proxyables_cli.repl.tracing import Tracer
@@ -99,7 +99,7 @@ class Session:
         )
         self.more = More(self.write)
         self.display: Display = Display(
-            is_remote,
+            is_object,
             reprs,
             width=(lambda: shutil.get_terminal_size().columns) if prompts else None,
             characters=SHOWN_CHARACTERS if prompts else None,
@@ -311,7 +311,7 @@ class Session:
         pages = await self.display.pages_of(value)
         self.scope.displayed(value)
         streams = isinstance(pages, StreamPages)
-        self.record.show(value, streams=streams, is_reference=is_remote(value))
+        self.record.show(value, streams=streams, is_reference=is_object(value))
         await self.more.begin(pages)
 
     def write(self, text: str) -> None:
