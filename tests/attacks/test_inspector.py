@@ -40,7 +40,7 @@ WAYS = {
     "another of its class": [[CONSTRUCT, []]],
     "a copy": [[COPY]],
     "its items": [[STREAM, 10]],
-    "its hash": [[OPERATE, "enter"]],
+    "a block of it": [[OPERATE, "enter"]],
 }
 
 
