@@ -180,6 +180,12 @@ def test_every_line_works(reader: Reader, document: str) -> None:
             getattr(reader, language)(text)
 
 
+def test_no_page_with_code_is_left_out() -> None:
+    elsewhere = {"docs/reference/limits.md"}  # by tests/unit/test_limits_page.py
+    with_code = {page for page in PAGES if BLOCK.search((ROOT / page).read_text())}
+    assert with_code - elsewhere <= {*DOCUMENTS}
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES])
 def test_links_lead_somewhere(document: str) -> None:
     page = ROOT / document
