@@ -21,7 +21,8 @@ import proxyables
 from connections import on_both_loops
 from proxyables.errors import AuthenticationFailed
 from proxyables.peer import attempts
-from raw_peers import hello
+from proxyables.wire.kinds import ProxyInstructionKinds as Kind
+from raw_peers import classic_call, hello
 
 TOKEN = "correct horse"
 PX_PING = bytes.fromhex("000200010000000050580100")
@@ -61,22 +62,28 @@ class Attacker:
         self.writer.write(b"".join(parts))
         await self.writer.drain()
 
+    async def frame(self) -> tuple[int, bytes] | None:
+        """Returns stream and payload of the next frame, or None at the end of the connection."""
+        try:
+            header = await self.reader.readexactly(12)
+            _, kind, _, stream, length = struct.unpack("!BBHII", header)
+            payload = await self.reader.readexactly(length) if kind == 0 else b""
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        self.received += payload
+        return stream, payload
+
     async def message(self) -> list[object]:
         """Returns the next message, or nothing at the end of the connection."""
         unpacker = msgpack.Unpacker(strict_map_key=False)
-        while True:
-            try:
-                header = await self.reader.readexactly(12)
-                _, kind, _, stream, length = struct.unpack("!BBHII", header)
-                payload = await self.reader.readexactly(length) if kind == 0 else b""
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return []
-            self.received += payload
+        while (frame := await self.frame()) is not None:
+            stream, payload = frame
             if stream == 1 and payload:
                 unpacker.feed(payload)
                 for found in unpacker:
                     assert isinstance(found, list)
                     return found
+        return []
 
     async def greet(self) -> tuple[bytes, bytes]:
         """Says HELLO; returns both nonces."""
@@ -157,16 +164,36 @@ async def test_what_is_sent_behind_the_hello_is_not_served() -> None:
         (PX_PING, OPEN, call),
         (PX_PING, OPEN, hellos, call),
         (PX_PING, OPEN, hellos, hellos),
-        (OPEN, call),
         (PX_PING, OPEN, data([HELLO, hello(demands="")]), call),
         (PX_PING, OPEN, data([HELLO, hello(demands="none")]), call),
     ]
     async with proxyables.serve(Api(), ":0", token=TOKEN) as server:
-        for sent in streams[:3] + streams[4:]:
+        for sent in streams:
             async with attacking(server.addresses[0]) as one:
                 await one.send(*sent)
                 while (answer := await one.message()) != []:
                     assert answer[0] in (HELLO, THROW)
+
+
+CALLS = {
+    "px": [EXECUTE, None, [["touch"]]],
+    "classic": classic_call((Kind.GET, ["touch"]), (Kind.APPLY, [])),
+}
+
+
+@pytest.mark.parametrize("dialect", CALLS)
+@on_both_loops
+async def test_who_never_says_who_it_is_is_refused_and_left(dialect: str) -> None:
+    limits = proxyables.Limits(handshake_timeout=0.3)
+    async with (
+        proxyables.serve(Api(), ":0", token=TOKEN, limits=limits) as server,
+        attacking(server.addresses[0]) as one,
+    ):
+        await one.send(OPEN, data(CALLS[dialect]))
+        while await one.frame():
+            pass
+        answer = msgpack.unpackb(one.received)  # the only one, in the only dialect that it may know
+        assert answer["kind"] == Kind.THROW
 
 
 @on_both_loops
