@@ -34,7 +34,6 @@ from proxyables.wire.instructions import (
 
 from .blocking_operators import BlockingOperators
 from .cursor import CHUNK, Caller, ProxyCursor, RemoteValue, path_of
-from .signatures import parse_signature
 
 _LIVE: Step = [REF, True]
 """Keeps a container that can change where it is; all else travels as it always does."""
@@ -95,6 +94,8 @@ def _tell_doc(proxy: BlockingProxy) -> str | None:
 
 
 def _tell_signature(proxy: BlockingProxy) -> Signature | None:
+    from .signatures import parse_signature  # few ask
+
     return parse_signature(_described(proxy).get("signature"))
 
 

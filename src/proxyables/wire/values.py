@@ -4,8 +4,8 @@ Each extension type has one row in `DUMPERS` (by exact type) and one in `LOADERS
 Loading runs no code of the sender's choosing: constructors of this table's own types only, with
 arguments whose shape was checked. The numbers are part of the protocol.
 
-What few connections carry (decimals, fractions, paths, UUIDs) is imported when the first one comes:
-the four modules take longer to import than this whole room.
+What few connections carry (decimals, fractions, paths, UUIDs, arrays, what is registered) is
+imported when the first one comes: it takes longer to import than this whole room.
 
 Any field may hold an object of ours instead of what belongs there, so types are compared exactly:
 `isinstance` and all operators would run its code.
@@ -13,7 +13,6 @@ Any field may hold an object of ours instead of what belongs there, so types are
 
 from __future__ import annotations
 
-import array
 import datetime
 import enum
 import struct
@@ -23,19 +22,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from proxyables.errors import EncodingError, LimitExceeded
 
-from .arrays import dump_array, dump_numpy, is_numpy, load_array
 from .payloads import Malformed, Opaque, fields, module_of, want, whole
-from .registered import (
-    dump_dataclass,
-    dump_enum,
-    dump_named_tuple,
-    load_dataclass,
-    load_enum,
-    load_named_tuple,
-)
 from .registration import REGISTRATION, is_named_tuple
 
 if TYPE_CHECKING:
+    import array
     import decimal
     import fractions
     import pathlib
@@ -227,7 +218,37 @@ def _load_range(value: Any) -> range:
     return range(start, stop, step)
 
 
-# -- paths and the rest ---------------------------------------------------------------------------
+# -- what has a room of its own --------------------------------------------------------------------
+
+
+def _load_enum(value: Any) -> object:
+    from .registered import load_enum
+
+    return load_enum(value)
+
+
+def _load_dataclass(value: Any) -> object:
+    from .registered import load_dataclass
+
+    return load_dataclass(value)
+
+
+def _load_named_tuple(value: Any) -> object:
+    from .registered import load_named_tuple
+
+    return load_named_tuple(value)
+
+
+def _dump_array(value: array.array[Any]) -> Any:
+    from .arrays import dump_array
+
+    return dump_array(value)
+
+
+def _load_array(value: Any) -> Any:
+    from .arrays import load_array
+
+    return load_array(value)
 
 
 def _dump_path(value: pathlib.PurePath) -> Any:
@@ -240,6 +261,9 @@ def _load_path(value: Any) -> pathlib.PurePath:
     from .paths import load_path
 
     return load_path(value)
+
+
+# -- the rest -------------------------------------------------------------------------------------
 
 
 def _load_slice(value: Any) -> slice:
@@ -280,7 +304,6 @@ DUMPERS: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
     datetime.time: (TIME, _dump_time),
     datetime.datetime: (DATETIME, _dump_datetime),
     datetime.timedelta: (TIMEDELTA, lambda value: [value.days, value.seconds, value.microseconds]),
-    array.array: (ARRAY, dump_array),
     type(...): (SINGLETON, lambda value: "Ellipsis"),
     type(NotImplemented): (SINGLETON, lambda value: "NotImplemented"),
 }
@@ -291,6 +314,7 @@ _PATH_DUMPERS: Final[dict[str, tuple[int, Callable[[Any], Any]]]] = dict.fromkey
     ("PurePosixPath", "PureWindowsPath", "PosixPath", "WindowsPath"), (PATH, _dump_path)
 )
 _SELDOM: Final[dict[str, dict[str, tuple[int, Callable[[Any], Any]]]]] = {
+    "array": {"array": (ARRAY, _dump_array)},
     "decimal": {"Decimal": (DECIMAL, _dump_decimal)},
     "fractions": {"Fraction": (FRACTION, lambda value: [value.numerator, value.denominator])},
     "uuid": {"UUID": (UUID, lambda value: value.bytes)},
@@ -314,10 +338,10 @@ LOADERS: Final[dict[int, Callable[[Any], Any]]] = {
     FRACTION: _load_fraction,
     UUID: _load_uuid,
     PATH: _load_path,
-    ENUM: load_enum,
-    DATACLASS: load_dataclass,
-    NAMEDTUPLE: load_named_tuple,
-    ARRAY: load_array,
+    ENUM: _load_enum,
+    DATACLASS: _load_dataclass,
+    NAMEDTUPLE: _load_named_tuple,
+    ARRAY: _load_array,
     SINGLETON: _load_singleton,
 }
 """By extension number: from the unpacked payload to the value."""
@@ -352,7 +376,7 @@ def is_value_type(kind: type) -> bool:
         kind.__module__ == "builtins"
         or issubclass(kind, BaseException)
         or row_of(kind) is not None
-        or is_numpy(kind)
+        or _is_numpy(kind)
     )
 
 
@@ -360,14 +384,26 @@ def find_dumper(value: object) -> tuple[int, Callable[[Any], Any]] | None:
     """Returns the row for a value whose exact type is not in `DUMPERS`, if there is one."""
     kind = type(value)
     if kind in REGISTRATION.names:
+        from .registered import dump_dataclass, dump_enum, dump_named_tuple
+
         if issubclass(kind, enum.Enum):
             return (ENUM, dump_enum)
         if is_named_tuple(kind):
             return (NAMEDTUPLE, dump_named_tuple)
         return (DATACLASS, dump_dataclass)
-    if is_numpy(kind):
+    if _is_numpy(kind):
+        from .arrays import dump_numpy
+
         return (ARRAY, dump_numpy)
     return row_of(kind)
+
+
+def _is_numpy(kind: type) -> bool:
+    if module_of(kind) != "numpy":
+        return False
+    from .arrays import is_numpy
+
+    return is_numpy(kind)
 
 
 def row_of(kind: type) -> tuple[int, Callable[[Any], Any]] | None:
