@@ -12,7 +12,7 @@ import pytest
 
 import proxyables.sync
 from proxyables_cli.repl.saving import program
-from proxyables_cli.repl.saving.program import Form
+from proxyables_cli.repl.saving.frame import Form
 from proxyables_cli.repl.session import Session
 from repl.processes import serving_target
 from repl.test_auto_await import WORLD

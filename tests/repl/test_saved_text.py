@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from proxyables_cli.repl.compiling import Compiler
+from proxyables_cli.repl.saving.frame import Form
 from proxyables_cli.repl.saving.layout import physical
-from proxyables_cli.repl.saving.program import Form
 from proxyables_cli.repl.saving.typed import Typed
 from repl.processes import environment, serving_target
 from repl.test_auto_await import CASES, WORLD

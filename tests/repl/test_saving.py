@@ -14,7 +14,8 @@ import pytest
 
 import proxyables.sync
 from proxyables_cli.exits import Failure
-from proxyables_cli.repl.saving.program import Form, Program
+from proxyables_cli.repl.saving.frame import Form
+from proxyables_cli.repl.saving.program import Program
 from proxyables_cli.repl.session import Session
 from repl.processes import command, environment, run, serving_target
 from repl.test_auto_await import CASES, WORLD

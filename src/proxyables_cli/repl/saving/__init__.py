@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from proxyables_cli.repl.saving.program import Form, save
+from proxyables_cli.repl.saving.frame import Form
+from proxyables_cli.repl.saving.program import save
 
 __all__ = ["Form", "save"]

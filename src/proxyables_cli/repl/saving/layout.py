@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import tokenize
+from collections.abc import Iterable
+
+INDENT = "    "
 
 _STRINGS = frozenset(
     getattr(tokenize, name) for name in ("STRING", "FSTRING_START") if hasattr(tokenize, name)
@@ -58,4 +61,28 @@ def _inside_strings(text: str) -> set[int]:
     return inside
 
 
-__all__ = ["Unlike", "moved", "physical"]
+def with_tail(texts: list[str], tail: str) -> list[str]:
+    """The lines of texts, a comment behind the last of them."""
+    lines = [line for text in texts for line in physical(text)]
+    if tail:
+        lines[-1] += f"  {tail}"
+    return lines
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """Each line indented, but not what a string in it goes on with."""
+    return [INDENT + line if line else line for line in lines]
+
+
+def spaced(lines: list[str]) -> list[str]:
+    """The lines without two blank ones in a row, or at an end; at least one."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept or ["pass"]
+
+
+__all__ = ["INDENT", "Unlike", "indented", "moved", "physical", "spaced", "with_tail"]

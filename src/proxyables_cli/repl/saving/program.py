@@ -1,4 +1,4 @@
-"""A whole program, made of the cells of a session: what it imports, reaches, does and checks."""
+"""A whole program, made of the cells of a session: what becomes of each of its inputs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import ast
 import builtins
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
-from enum import Enum
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import proxyables
@@ -16,8 +15,9 @@ from proxyables_cli.repl.compiling import Compiler
 from proxyables_cli.repl.record import Entry
 from proxyables_cli.repl.saving.blocking import blocking
 from proxyables_cli.repl.saving.declarations import undeclared
-from proxyables_cli.repl.saving.helpers import free_name, helpers_for, modules_of
-from proxyables_cli.repl.saving.layout import Unlike, physical
+from proxyables_cli.repl.saving.frame import Form, Frame
+from proxyables_cli.repl.saving.helpers import free_name
+from proxyables_cli.repl.saving.layout import Unlike, indented, with_tail
 from proxyables_cli.repl.saving.lowering import Unsaved, lowered
 from proxyables_cli.repl.saving.names import Names, imported, lacking, movable, rebound
 from proxyables_cli.repl.saving.trees import Own
@@ -26,7 +26,6 @@ from proxyables_cli.repl.saving.typed import Statement, as_typed
 if TYPE_CHECKING:
     from proxyables_cli.repl.session import Session
 
-_INDENT = "    "
 _INLINE = frozenset({"bg", "time", "trace"})
 """Commands on code, which a program runs as if it had been typed without them."""
 _RUNS = frozenset({*_INLINE, "run", "timeit"})
@@ -44,14 +43,6 @@ _BINDS_TIGHT = (
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
-class Form(Enum):
-    """What sort of program."""
-
-    ASYNCIO = "asyncio"
-    BLOCKING = "blocking"
-    TEST = "test"
 
 
 def save(session: Session, path: str, form: Form) -> list[str]:
@@ -98,18 +89,13 @@ class Program:
     def __init__(self, session: Session, form: Form) -> None:
         self._session = session
         self._form = form
-        self._imports: dict[str, str] = {}  # and the comments behind them
-        self._globals: set[str] = set()
+        self._frame = Frame(form, session.name, session.connections.opened)
         self._movable: set[str] = set()
         self._loop_names: set[str] = set()
-        self._words: set[str] = set()
-        self._helpers: set[str] = set()
-        self._uses: set[str] = set()
         self._body: list[str] = []
         self._names: dict[int, Names] = {}
         self._read_later: list[Entry] = []
         self._last_shown: dict[int, int | None] = {}
-        self._shifts = False
         self.left_out: list[str] = []
         """Inputs that cannot be saved, and why."""
 
@@ -122,20 +108,19 @@ class Program:
         every = list(self._names.values())
         self._movable = movable(every)
         self._loop_names = imported(every, "asyncio")
-        self._globals = rebound(every, vars(builtins).keys())
-        self._globals = self._globals.union(*(names.declared for names in every))
-        self._words = set[str]().union(*(names.words for names in every))
+        again = rebound(every, vars(builtins).keys())
+        self._frame.global_names = again.union(*(names.declared for names in every))
+        self._frame.words = set[str]().union(*(names.words for names in every))
         self._find_last_values()
         left: dict[int, str] = {}
         while found := self._lacking(self._put(entries, left)):
             left |= found
-        lines = [*self._head(), "", "", *self._main()]
-        return "\n".join(lines) + "\n"
+        return self._frame.text(self._body)
 
     def _put(self, entries: list[Entry], left: Mapping[int, str]) -> dict[int, Names]:
         """Puts the inputs into the body, but for some that lack a name; gives the others' names."""
-        self._imports, self._uses, self._body, self.left_out = {}, set(), [], []
-        self._helpers = set()
+        self._frame.forget_needs()
+        self._body, self.left_out = [], []
         kept: dict[int, Names] = {}
         for number, entry in enumerate(entries, 1):
             try:
@@ -182,7 +167,7 @@ class Program:
         for each in statements:
             told = self._shown(entry, each) if each in shown else [each.text()] * bool(each.trees)
             apart = [""] * (bool(each.trees) and isinstance(each.trees[0], _DEFINITIONS))
-            lines += [*apart, *each.lead, *_with_tail(told, each.tail), *apart]
+            lines += [*apart, *each.lead, *with_tail(told, each.tail), *apart]
         return lines
 
     def _statements(self, entry: Entry, *, hoists: bool = True) -> list[Statement]:
@@ -192,7 +177,7 @@ class Program:
                 entry.number,
                 self._session.record.places,
                 entry.remote_names,
-                keeps_shown=self._shifts or entry in self._read_later,
+                keeps_shown=self._frame.shifts or entry in self._read_later,
                 loop_names=self._loop_names,
             )
         elif entry.auto_await:
@@ -200,7 +185,7 @@ class Program:
             found = lowered(entry.source, entry.number, places, entry.remote_names)
         else:
             found = as_typed(entry.source, entry.number)
-        declared = frozenset[str]() if self._form is Form.BLOCKING else self._globals
+        declared = frozenset[str]() if self._form is Form.BLOCKING else self._frame.global_names
         found = [undeclared(each, declared) for each in found]
         kept: list[Statement] = []
         for each in found:
@@ -208,7 +193,7 @@ class Program:
                 self._look(tree)
                 self._put_library(tree)
             if hoists and each.trees and self._is_movable(each.trees[0]):
-                self._imports[ast.unparse(each.trees[0])] = each.tail
+                self._frame.imports[ast.unparse(each.trees[0])] = each.tail
                 each = Statement(each.lead, [], "", each.typed)
             kept.append(each)
         return kept
@@ -228,9 +213,9 @@ class Program:
                 if node.id in ("_err", "help"):
                     raise Unsaved(f"uses {node.id}, which only the REPL has")
                 if isinstance(node.id, Own):
-                    self._helpers.add(str(node.id))
-                    node.id = free_name(node.id) if node.id in self._words else node.id
-                self._uses.add(node.id)
+                    self._frame.helpers.add(str(node.id))
+                    node.id = free_name(node.id) if node.id in self._frame.words else node.id
+                self._frame.uses.add(node.id)
 
     def _put_library(self, tree: ast.stmt) -> None:
         """Puts the library's functions in place of those of ``px``."""
@@ -254,7 +239,7 @@ class Program:
             if self._form is Form.TEST:
                 return [f"[item async for item in {value}]"]
             return [f"async for item in {value}:\n    print(item)"]
-        if self._shifts:
+        if self._frame.shifts:
             return [f"__, _ = _, {value}", *self._checked("_", entry)]
         if entry in self._read_later:
             return [f"_ = {value}", *self._checked("_", entry)]
@@ -267,7 +252,7 @@ class Program:
         for number, entry in enumerate(self._session.record, 1):
             names = self._names[number]
             read = names.needed | names.needed_later if entry.is_done else set()
-            self._shifts = self._shifts or "__" in read
+            self._frame.shifts = self._frame.shifts or "__" in read
             has_own = has_own or "_" in names.made
             if read & {"_", "__"} and last is not None:
                 self._read_later.append(last[1])
@@ -307,17 +292,17 @@ class Program:
         lines: list[str] = []
         for each in self._statements(entry, hoists=False):
             told = [each.text()] if each.trees else []
-            lines += [*each.lead, *_with_tail(told, each.tail)]
-        self._imports["import pytest"] = ""
+            lines += [*each.lead, *with_tail(told, each.tail)]
+        self._frame.imports["import pytest"] = ""
         name = kinds[0].__name__
         if name == "Exception" and issubclass(kind, proxyables.RemoteError):
             name = "proxyables.RemoteError"
-        return [f"with pytest.raises({name}):", *_indented(lines)]
+        return [f"with pytest.raises({name}):", *indented(lines)]
 
     def _command_lines(self, entry: Entry) -> list[str]:
         name, _, rest = entry.source.removeprefix("%").partition(" ")
         if entry.is_done and name == "secret":
-            self._imports["import getpass"] = ""
+            self._frame.imports["import getpass"] = ""
             return [f'{rest} = getpass.getpass("{rest}: ")']
         if entry.is_done and name == "use":
             return [f"{self._session.name} = {rest.strip()}"]
@@ -326,66 +311,6 @@ class Program:
         if name in _RUNS:
             return [f"# {line}" for line in entry.source.splitlines()]
         return []
-
-    # ---- what stands around them
-
-    def _head(self) -> list[str]:
-        library = "proxyables.sync" if self._form is Form.BLOCKING else "proxyables"
-        wanted = {f"import {library}": "", **self._imports}
-        if self._form is not Form.BLOCKING:
-            wanted.setdefault("import asyncio", "")
-        for module in modules_of(helpers_for(self._helpers, self._words)):
-            wanted.setdefault(f"import {module}", "")
-        if self._has_token():
-            wanted.setdefault("import os", "")
-        ordered = sorted(wanted, key=lambda each: (not each.startswith("from __future__"), each))
-        lines = [line for each in ordered for line in _with_tail([each], wanted[each])]
-        return ['"""A session of `proxyables repl`, as a program."""', "", *lines]
-
-    def _has_token(self) -> bool:
-        places = self._session.connections.opened.values()
-        return any(place.token is not None for place in places)
-
-    def _main(self) -> list[str]:
-        opened = self._session.connections.opened
-        blocking_form = self._form is Form.BLOCKING
-        library = "proxyables.sync" if blocking_form else "proxyables"
-        with_word = "with" if blocking_form else "async with"
-        connects = [
-            f"{library}.connect({place.address!r}{', token=TOKEN' * (place.token is not None)})"
-            f" as {name}_peer"
-            for name, place in opened.items()
-        ]
-        body = [*self._bindings(), *_spaced(self._body)]
-        if len(connects) == 1:
-            inner = [f"{with_word} {connects[0]}:", *_indented(body)]
-        else:
-            each_line = _indented(f"{connect}," for connect in connects)
-            inner = [f"{with_word} (", *each_line, "):", *_indented(body)]
-        lines = ['TOKEN = os.environ["PROXYABLES_TOKEN"]', "", ""] if self._has_token() else []
-        for helper in helpers_for(self._helpers, self._words):
-            lines += [*helper.splitlines(), "", ""]
-        if blocking_form:
-            return [*lines, *inner]
-        declared = [f"global {', '.join(sorted(self._globals))}"] if self._globals else []
-        lines += ["async def main():", *_indented([*declared, *inner])]
-        if self._form is Form.TEST:
-            return [*lines, "", "", "def test_session():", f"{_INDENT}asyncio.run(main())"]
-        return [*lines, "", "", 'if __name__ == "__main__":', f"{_INDENT}asyncio.run(main())"]
-
-    def _bindings(self) -> Iterable[str]:
-        opened = list(self._session.connections.opened)
-        for name in opened:
-            yield f"{name} = {name}_peer.root"
-        if opened and self._session.name not in opened:
-            yield f"{self._session.name} = {opened[0]}"
-        if self._shifts:
-            yield "_ = None"
-        if "conn" in self._uses:
-            yield f"conn = {opened[0]}_peer"
-        if "conns" in self._uses:
-            pairs = ", ".join(f"{name!r}: {name}_peer" for name in opened)
-            yield f"conns = {{{pairs}}}"
 
 
 def _compiles(entry: Entry) -> bool:
@@ -412,28 +337,4 @@ def _names_of(entry: Entry) -> Names:
         return Names()
 
 
-def _with_tail(texts: list[str], tail: str) -> list[str]:
-    """The lines of texts, a comment behind the last of them."""
-    lines = [line for text in texts for line in physical(text)]
-    if tail:
-        lines[-1] += f"  {tail}"
-    return lines
-
-
-def _indented(lines: Iterable[str]) -> list[str]:
-    """Each line indented, but not what a string in it goes on with."""
-    return [_INDENT + line if line else line for line in lines]
-
-
-def _spaced(lines: list[str]) -> list[str]:
-    """The lines without two blank ones in a row, or at an end; at least one."""
-    kept: list[str] = []
-    for line in lines:
-        if line or (kept and kept[-1]):
-            kept.append(line)
-    while kept and not kept[-1]:
-        kept.pop()
-    return kept or ["pass"]
-
-
-__all__ = ["Form", "save"]
+__all__ = ["Program", "save"]
