@@ -11,7 +11,8 @@ import builtins
 from collections.abc import Generator
 from typing import Any
 
-from proxyables_cli.repl.resolution import Remoting, Resolver
+from proxyables_cli.repl.remoting import Remoting
+from proxyables_cli.repl.resolution import Resolver
 
 
 class Link:

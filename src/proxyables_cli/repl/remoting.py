@@ -4,12 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
 
 import proxyables
 from proxyables_cli.repl.deferred import Deferred
-from proxyables_cli.repl.resolution import Remoting, UserValue
+from proxyables_cli.repl.faces import UserValue
+
+
+@dataclass(frozen=True, slots=True)
+class Remoting:
+    """What the resolver has to know of the library.
+
+    Attributes:
+        cursor: The type of every remote chain.
+        assign: Makes the awaitable that sets what a chain names.
+        delete: Makes the awaitable that deletes what a chain names.
+        perform: Makes the awaitable of an operation on a chain, by its name.
+        ref: Makes the awaitable of a reference to what a chain gives.
+        same_peer: Whether two cursors belong to one connection.
+        pipelines: Whether a cursor's peer can take chains as arguments (classic ones cannot).
+        is_settled: Whether a cursor is a reference with nothing left to run.
+        denied: What is raised where a policy lets nobody ask.
+        is_exhausted: Whether an error says that a remote iterator has no more items.
+        takers: Local functions that want a chain itself, not its value.
+    """
+
+    cursor: type
+    assign: Callable[[UserValue, UserValue], Awaitable[object]]
+    delete: Callable[[UserValue], Awaitable[object]]
+    perform: Callable[..., Awaitable[UserValue]]
+    ref: Callable[[UserValue], Awaitable[UserValue]]
+    same_peer: Callable[[UserValue, UserValue], bool]
+    pipelines: Callable[[UserValue], bool]
+    is_settled: Callable[[UserValue], bool]
+    denied: type[Exception]
+    is_exhausted: Callable[[Exception], bool]
+    takers: tuple[Callable[..., object], ...] = ()
 
 
 def is_remote(value: object) -> bool:
@@ -129,4 +161,4 @@ def _pipelines(cursor: proxyables.ProxyCursor) -> bool:
     return not cast(proxyables.Peer, proxyables.peer_of(cursor)).is_classic
 
 
-__all__ = ["is_object", "is_remote", "remoting", "tools"]
+__all__ = ["Remoting", "is_object", "is_remote", "remoting", "tools"]

@@ -11,8 +11,8 @@ import contextlib
 import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType, FrameType
+from typing import TYPE_CHECKING
 
 from proxyables_cli.repl.calling import Calling
 from proxyables_cli.repl.deferred import Deferred
@@ -44,36 +44,8 @@ from proxyables_cli.repl.ordering import Ordering, orders
 from proxyables_cli.repl.reaching import Reaching, reaches
 from proxyables_cli.repl.unpacking import Entering, Shape, Unpack, Unpacking, unpacked_inside
 
-
-@dataclass(frozen=True, slots=True)
-class Remoting:
-    """What the resolver has to know of the library.
-
-    Attributes:
-        cursor: The type of every remote chain.
-        assign: Makes the awaitable that sets what a chain names.
-        delete: Makes the awaitable that deletes what a chain names.
-        perform: Makes the awaitable of an operation on a chain, by its name.
-        ref: Makes the awaitable of a reference to what a chain gives.
-        same_peer: Whether two cursors belong to one connection.
-        pipelines: Whether a cursor's peer can take chains as arguments (classic ones cannot).
-        is_settled: Whether a cursor is a reference with nothing left to run.
-        denied: What is raised where a policy lets nobody ask.
-        is_exhausted: Whether an error says that a remote iterator has no more items.
-        takers: Local functions that want a chain itself, not its value.
-    """
-
-    cursor: type
-    assign: Callable[[UserValue, UserValue], Awaitable[object]]
-    delete: Callable[[UserValue], Awaitable[object]]
-    perform: Callable[..., Awaitable[UserValue]]
-    ref: Callable[[UserValue], Awaitable[UserValue]]
-    same_peer: Callable[[UserValue, UserValue], bool]
-    pipelines: Callable[[UserValue], bool]
-    is_settled: Callable[[UserValue], bool]
-    denied: type[Exception]
-    is_exhausted: Callable[[Exception], bool]
-    takers: tuple[Callable[..., object], ...] = ()
+if TYPE_CHECKING:
+    from proxyables_cli.repl.remoting import Remoting
 
 
 _AWAITABLE_TAKERS = (asyncio.gather, asyncio.wait_for, asyncio.ensure_future, asyncio.shield)
@@ -505,7 +477,6 @@ class Resolver:
 
 
 __all__ = [
-    "Remoting",
     "Resolver",
     "UserValue",
 ]
