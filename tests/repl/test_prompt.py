@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -165,6 +166,8 @@ def test_a_menu_is_one_question_which_is_asked_before_anybody_types(tmp_path: Pa
 
 
 def test_keys_are_drawn_once_and_so_is_their_menu(tmp_path: Path) -> None:
+    importlib.import_module("pygments.lexers.python")  # so that the colours do not come later
+
     async def work() -> None:
         async with (
             serving(demo.Bookshop(), tmp_path) as address,
