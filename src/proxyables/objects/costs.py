@@ -223,7 +223,7 @@ def _check_tables(args: Sequence[Any], limits: Limits) -> None:
 
 
 def _check_keys(args: Sequence[Any], limits: Limits) -> None:
-    _check_tables(args, limits)
+    _check_tables(args[:1], limits)
     if len(args) > 1:
         count = items_of(args[0])
         _check_spreading(args[1:], total_of(args[0])[0] if count is None else count, limits)

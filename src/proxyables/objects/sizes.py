@@ -31,7 +31,8 @@ _FILLING = _RANGES | _ENDLESS | {range}
 _NO_END = 1 << 63
 _HELD = frozenset({list, tuple, set, frozenset, dict})
 _WEIGHTLESS = frozenset({type(None), bool, float})
-_WEIGHED = _WEIGHTLESS | {int, str, bytes}
+_INTEGERS = frozenset({int})
+_WEIGHED = _WEIGHTLESS | _INTEGERS | {str, bytes}
 _LEAST = 16
 """So that as many as `Limits.max_containers` are about as much as `Limits.max_message`."""
 
@@ -65,7 +66,8 @@ def weight_of(items: Any, most: int) -> int:
     while waiting and weight <= most:
         held = waiting.pop()
         weight += len(held)
-        if _WEIGHTLESS.issuperset(map(type, held)):
+        kinds = set(map(type, held))
+        if kinds <= _WEIGHTLESS or (kinds == _INTEGERS and max(map(int.bit_length, held)) <= 64):
             continue
         for each in held:
             kind = type(each)
