@@ -142,7 +142,8 @@ class Options:
 
     def is_typed(self, name: str) -> bool:
         """Whether a field stood on the command line."""
-        return bool(vars(self)[name]) and name not in self.said
+        is_default = vars(self)[name] == dict(rows(type(self)))[name].default
+        return not is_default and name not in self.said
 
     def blamed(self, failure: Failure, *names: str) -> Failure:
         """Returns a failure that fields have to do with, told of the first that was not typed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxyables.frozen import frozen
@@ -35,7 +36,7 @@ class Guard:
         context: Of every TLS listener; it is the library's that a ``tls://`` address makes.
     """
 
-    token: bytes | None
+    token: bytes | None = field(repr=False)
     context: ssl.SSLContext | None
 
 
