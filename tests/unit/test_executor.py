@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -844,3 +845,26 @@ def test_a_path_looks_at_what_its_methods_are_given() -> None:
         nest.run("items", [ITEM, 0], [CALL, [pattern]])
     with pytest.raises(AccessDenied):
         nest.run("path", "exists")
+
+
+def test_what_a_metaclass_defines_is_no_method_of_its_instances() -> None:
+    class Meta(type):
+        def __reversed__(cls) -> Iterator[str]:
+            return iter("classes")
+
+        def __bytes__(cls) -> bytes:
+            return b"class"
+
+    class Hiding(metaclass=Meta):
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, place: int) -> str:
+            return "secret"
+
+        def __index__(self) -> int:
+            return 5
+
+    nested = Nested(Hiding(), policy=Policy(deny=["__getitem__"]))
+    for name in ("reversed", "bytes"):
+        assert nested.run([OPERATE, name, []]) is NotImplemented

@@ -143,13 +143,16 @@ hidden.
 """
 
 
+_read_mro: Any = type.__dict__["__mro__"].__get__
 _COUNTED_DOWN: tuple[Any, ...] = (list.__reversed__, deque.__reversed__)
 """Of sequences whose items can be asked for one by one, from the last; so each stays live."""
 
 
 def _own(value: object, name: str, function: Callable[..., Any], but: tuple[Any, ...] = ()) -> Any:
     """Has a method of the object's own do it; without one, whoever asks goes on as Python does."""
-    method = getattr(type(value), name, NotImplemented)
+    # Of its class and those above, and not of its metaclass.
+    spaces = [vars(kind) for kind in _read_mro(type(value))]
+    method = next((space[name] for space in spaces if name in space), NotImplemented)
     if method is NotImplemented or any(method is each for each in but):
         return NotImplemented
     return function(value)
