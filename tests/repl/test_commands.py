@@ -319,7 +319,7 @@ class Rows(list):
 class Lazy:
     def __init__(self):
         self.ran = []
-        self.row, self.rows = Row(), Rows([1])
+        self.row, self.rows, self.shelf = Row(), Rows([1]), {"a b": Row()}
     def find(self):
         self.ran.append("find")
         return self
@@ -360,6 +360,10 @@ def lazy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("%ls obj.row", "  kept\n  price()  What it costs.\n"),
         ("%ls obj.rows[0]", "  kept\n  price()  What it costs.\n"),
         ("%desc obj.rows[0].price", "method price()\nWhat it costs.\n"),
+        ("obj.rows[0].price?", "method price()\nWhat it costs.\n"),
+        ("obj.rows[ -1 ] ?", "object Row\n"),
+        ("obj.shelf['a b'].price?", "method price()\nWhat it costs.\n"),
+        ('obj.shelf["a b"]??', "object Row\n"),
     ],
 )  # fmt: skip
 def test_nothing_runs_for_a_description(

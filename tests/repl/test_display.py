@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from proxyables.errors import ConnectionLost, NotSupported, RemoteError, RemoteFrame
+from proxyables.errors import (
+    ConnectionLost,
+    EncodingError,
+    NotSupported,
+    RemoteError,
+    RemoteFrame,
+)
 from proxyables_cli.exits import escaped
 from proxyables_cli.repl import failures
 from proxyables_cli.repl.display import Display
@@ -230,6 +236,12 @@ def test_remote_errors_show_both_sides() -> None:
         '  File "/srv/shop.py", line 7, in sell\n    raise OutOfStock(…)\n'
         "shop.OutOfStock: 3 wanted\\x1b[0m\n"
     )
+
+
+def test_the_librarys_own_errors_are_known_by_their_names_wherever_they_come_from() -> None:
+    theirs = RemoteError("too long", type_name="EncodingError", module="proxyables.errors")
+    assert failures.text_of(theirs) == "EncodingError: too long\n"
+    assert failures.text_of(EncodingError("too long")) == "EncodingError: too long\n"
 
 
 def test_an_error_of_ours_about_what_they_said_is_escaped() -> None:

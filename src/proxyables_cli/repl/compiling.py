@@ -27,7 +27,9 @@ DISPLAY = "__px_display__"
 COMMAND = "__px_command__"
 """The name of the coroutine function that runs a ``%`` line inside a script."""
 
-_QUESTION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*(\?\??)")
+_NAME, _ITEM = r"[^\W\d]\w*", r"""\[\s*(?:-?\d+|'[^'\\\n]*'|"[^"\\\n]*")\s*\]"""
+_QUESTION = re.compile(rf"({_NAME}(?:\.{_NAME}|{_ITEM})*)\s*(\?\??)")
+"""A path whose items are written out: to describe it, nothing has to be called."""
 
 _FUTURE_FLAGS = 0
 for _name in __future__.all_feature_names:

@@ -90,7 +90,7 @@ def _own_lines(error: BaseException, *, whole: bool) -> Iterator[str]:
 
 def _headline(error: RemoteError) -> str:
     name, message = error.type_name or type(error).__name__, error.message
-    if error.module not in ("", "builtins"):
+    if error.module not in ("", "builtins", ProxyError.__module__):
         name = f"{error.module}.{name}"
     text = f"{name}: {message}" if message else name
     return escaped(text, characters=_MESSAGE_CHARACTERS)
