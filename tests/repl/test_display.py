@@ -116,19 +116,21 @@ def test_a_local_repr_is_escaped(value: object, width: int | None) -> None:
     assert r"\x1b]0;" in text
 
 
-def test_many_references_are_shown_some_at_a_time() -> None:
+@pytest.mark.parametrize("container", [list, tuple, lambda many: dict(enumerate(many))])
+def test_many_references_are_shown_some_at_a_time(container: Any) -> None:
     asked: list[int] = []
 
     async def count(cursors: Any, characters: int) -> list[str]:
         asked.append(len(cursors))
         return ["r"] * len(cursors)
 
-    many = [standins.Cursor(LINK, (), Book()) for _ in range(50)]
+    many = container([standins.Cursor(LINK, (), Book()) for _ in range(50)])
     text = shown(many, count, pages=3, characters=10_000)
     assert asked == [20, 20, 10]
     assert "… 30 of 50; %more shows the next" in text
     assert text.count("remote r") == 50
-    assert text.endswith("remote r]")
+    assert text.endswith(("remote r]", "remote r)", "49: remote r}"))
+    assert "<cursor" not in text
     shown(many, count)  # without a prompt there are no pages, and the rest is not asked
     assert asked[3:] == [20]
 

@@ -79,7 +79,9 @@ class Display:
         rows = tables.rows_of(value)
         if rows is not None and len(rows) > tables.MAX_ROWS:
             return SequencePages(rows, tables.MAX_ROWS, self._table_of_rows)
-        if type(value) in (list, tuple) and len(value) > ITEMS and self._cursors_in(value):
+        if type(value) in (list, tuple, dict) and len(value) > ITEMS and self._cursors_in(value):
+            if type(value) is dict:
+                return SequencePages(list(value.items()), ITEMS, self._dict_of)
             return SequencePages(value, ITEMS, self.text_of)
         return TextPages(await self.text_of(value), limit)
 
@@ -109,6 +111,9 @@ class Display:
     async def _table_of_rows(self, rows: Sequence[tables.Row]) -> str:
         shown = await self._with_texts(list(rows))
         return "\n".join(tables.table_of(shown, self.columns()))
+
+    async def _dict_of(self, items: Sequence[tuple[UserValue, UserValue]]) -> str:
+        return await self.text_of(dict(items))
 
     def columns(self) -> int:
         """How wide lines may be."""
