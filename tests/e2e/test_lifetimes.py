@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import deque
 from typing import Any
 
 import pytest
@@ -179,6 +180,25 @@ async def test_so_is_what_stands_behind_it_in_an_answer() -> None:
                 await client.root.broken()
             assert await settled(server) == NOTHING
         assert await client.root.number(5) == 5
+
+
+@on_both_loops
+async def test_what_is_dropped_while_others_are_given_back_holds_nothing_up() -> None:
+    class Dropped(deque[Any]):
+        """While one is taken, another comes: the collector runs when it wants to."""
+
+        def popleft(self) -> Any:
+            meanwhile.clear()
+            return super().popleft()
+
+    async with connected(API()) as (client, server):
+        client._tables.imports.dropped = Dropped()
+        first, second, third = await client.root.many(3)
+        meanwhile = [second]
+        del second, first
+        assert (await settled(server, 1))["entries"] == 1
+        del third  # nothing else is said on this connection
+        assert await settled(server) == NOTHING
 
 
 @on_both_loops

@@ -66,14 +66,19 @@ class Imports:
         wake: Called by finalisers, in any thread, when the queue of releases stops being empty;
             must not block, lock or raise.
         limit: Entries that the table may hold.
+
+    Attributes:
+        is_woken: Whether a wake is on its way. Who hears one sets it to False before the look at
+            the queue, whatever is in it: a release that is queued while others are taken is
+            taken with them, and the wake that it has called for then finds nothing.
     """
 
-    __slots__ = ("_by_id", "_is_woken", "_limit", "_wake", "dropped", "types")
+    __slots__ = ("_by_id", "_limit", "_wake", "dropped", "is_woken", "types")
 
     def __init__(self, wake: Callable[[], None], *, limit: int) -> None:
         self._wake = wake
         self._limit = limit
-        self._is_woken = False
+        self.is_woken = False
         self._by_id: weakref.WeakValueDictionary[Any, Reference] = weakref.WeakValueDictionary()
         self.dropped: deque[tuple[Any, int]] = deque()
         self.types: dict[int, Any] = {}
@@ -112,13 +117,13 @@ class Imports:
         a release that another thread queues meanwhile is either taken or wakes anew.
         """
         self.dropped.append((id_, count))
-        if not self._is_woken:
-            self._is_woken = True
+        if not self.is_woken:
+            self.is_woken = True
             self._wake()
 
     def take_dropped(self) -> list[tuple[Any, int]]:
         """Returns what is to be given back, one row per reference."""
-        self._is_woken = False
+        self.is_woken = False
         counts: dict[Any, int] = {}
         while self.dropped:
             id_, count = self.dropped.popleft()

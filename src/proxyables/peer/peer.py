@@ -649,6 +649,7 @@ class Peer(asyncio.Protocol, Generic[Root]):
     def _keep_house(self) -> None:
         if self.closed or self.writer.transport is None:
             return
+        self._tables.imports.is_woken = False
         self._calls.stop_iterations()
         self._calls.releases.send()
         if self._session.outgoing or self.writer.is_closing:
