@@ -172,8 +172,9 @@ def test_a_hang_up_is_the_end_too(cli: Cli, shared: list[str]) -> None:
     words = [*COMMAND, "serve", "shop:shop", "--stdio", "--pid-file", "child.pid"]
     bridge = Bridge(cli, ["-l", "./door.sock", *shared, "--", *words])
     with bridge.dial():
-        until(lambda: (cli.directory / "child.pid").exists())
-        pid = int((cli.directory / "child.pid").read_text())
+        told = cli.directory / "child.pid"
+        until(lambda: told.exists() and told.read_text().endswith("\n"))
+        pid = int(told.read_text())
         bridge.process.send_signal(signal.SIGHUP)
         bridge.process.send_signal(signal.SIGHUP)  # a shell and its terminal both send one
         assert bridge.process.wait(PATIENCE) == 0
