@@ -298,6 +298,12 @@ def test_calls_go_over_it(cli: Cli, shop: Server) -> None:
     assert (result.code, result.out, result.err) == (0, "5\n", "")
 
 
+def test_where_servers_listen_is_not_where_bridges_do(cli: Cli, shop: Server) -> None:
+    address = f"exec:{shlex.join([*COMMAND, 'bridge', shop.address])}"
+    result = cli("call", address, "add", "2", "3", env={"PROXYABLES_LISTEN": ":0"})
+    assert (result.code, result.out, result.err) == (0, "5\n", "")
+
+
 def test_a_bridge_that_fails_is_explained_by_who_has_started_it(cli: Cli) -> None:
     result = cli("-q", "call", f"exec:{shlex.join([*COMMAND, 'bridge', './none'])}", "add")
     assert result.code == 69

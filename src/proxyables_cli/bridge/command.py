@@ -19,7 +19,7 @@ from proxyables_cli.options import Command
 def run(options: BridgeOptions) -> int:
     """Relays bytes between two addresses, or listens for those who are to be led to one."""
     check(options)
-    if options.listen:
+    if options.is_typed("listen"):  # what is said elsewhere is for servers
         # With an event loop, which a bridge of standard input has no need of.
         from proxyables_cli.bridge import listening
 

@@ -36,7 +36,8 @@ class BridgeOptions(Common):
         "-l",
         "--listen",
         metavar="ADDRESS",
-        text="Listen here, and open ADDRESS anew for each connection. May be repeated.",
+        text="Listen here, and open ADDRESS anew for each connection. May be repeated. Counts on"
+        " the command line only.",
         convert=Checked("ADDRESS", _check_listener),
     )
     shared: bool = switch(
@@ -106,12 +107,12 @@ def check(options: BridgeOptions) -> None:
     """
     # What was said elsewhere is there for when it has a meaning.
     for name in ("shared", "idle_timeout", "insecure"):
-        if options.is_typed(name) and not options.listen:
+        if options.is_typed(name) and not options.is_typed("listen"):
             raise Failure(Code.USAGE, f"{options.title(name)} is for --listen")
     for name in ("reconnect", "token_file"):
         if options.is_typed(name) and not options.shared:
             raise Failure(Code.USAGE, f"{options.title(name)} is for --shared")
-    if options.listen and not options.shared and options.token_file is not None:
+    if options.is_typed("listen") and not options.shared and options.token_file is not None:
         # Whoever has said so takes the listeners for guarded.
         raise options.blamed(Failure(Code.USAGE, "--token-file is for --shared"), "token_file")
 
