@@ -173,7 +173,8 @@ def _convertible(row: Row, content: object, origin: str) -> None:
 
 def _edit(file: Configuration) -> int:
     """Opens the file in the user's editor, and checks it afterwards."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    said = (os.environ.get(name, "").strip() for name in ("VISUAL", "EDITOR"))
+    editor = next(filter(None, said), "vi")
     try:
         os.makedirs(os.path.dirname(file.path) or ".", mode=0o700, exist_ok=True)
         code = subprocess.run([*shlex.split(editor), file.path], check=False).returncode

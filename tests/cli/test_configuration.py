@@ -335,6 +335,8 @@ def test_edit_opens_the_editor_and_checks(cli: Cli, tmp_path: Path) -> None:
     assert edited.code == Code.CONFIGURATION
     assert "there is no command 'x'" in edited.line
     assert cli("config", "edit", env=env | {"EDITOR": "false"}).code == 1
+    blank = env | {"VISUAL": " ", "EDITOR": "sh -c 'rm $0'"}
+    assert cli("config", "edit", env=blank).code == 0  # and not the file itself was run
     missing = cli("config", "edit", env=env | {"EDITOR": "no-such-editor"})
     assert (missing.code, "set EDITOR" in missing.line) == (Code.CONFIGURATION, True)
     assert cli("config", "path", env=env).out == f"{tmp_path}/proxyables/config.toml\n"
