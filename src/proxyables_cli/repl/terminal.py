@@ -40,6 +40,8 @@ PROMPT = ">>> "
 MORE = "... "
 ESCAPE_SECONDS = 0.05
 """How long the rest of a key that begins with an Escape may take to come."""
+COLOUR_SECONDS = 0.15
+"""How long the first prompt is there before colours are loaded."""
 TICK = 1.0
 """Seconds between two drawings of times that pass."""
 
@@ -135,7 +137,9 @@ class Terminal:
         self._preparing = asyncio.ensure_future(self._prepare(app))
 
     async def _prepare(self, app: Application[str]) -> None:
-        await keys.look_up(app)  # first: what the other does on a thread would slow it down
+        await keys.look_up(app)
+        # The thread would slow down whoever types at once; their question goes out before.
+        await asyncio.sleep(COLOUR_SECONDS)
         self._prompt.lexer = await colours.lexer()
         if app.current_buffer.text:  # there is something to be coloured
             app.invalidate()
