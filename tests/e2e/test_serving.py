@@ -161,6 +161,26 @@ def test_who_was_introduced_a_moment_ago_hears_the_end(run: Run) -> None:
     run(main())
 
 
+def test_whoever_comes_second_waits_for_the_start_too(run: Run) -> None:
+    async def make() -> Adder:
+        await asyncio.sleep(0.01)
+        return Adder()
+
+    async def main() -> None:
+        server = serve(make, ":0", factory=True)
+        started = await asyncio.gather(server, server)
+        assert started == [server, server]
+        for where in [server.addresses[0]] * 2:
+            async with connect(where) as peer:
+                assert await peer.root.add(2, 3) == 5
+        server.close()
+        with pytest.raises(RuntimeError, match="the server is closed"):
+            await server
+        await server.wait_closed()
+
+    run(main())
+
+
 def test_changes_are_told(run: Run) -> None:
     seen: list[tuple[int, int]] = []
 

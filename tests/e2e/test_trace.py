@@ -246,6 +246,20 @@ async def test_a_trace_ends_with_its_connection() -> None:
 
 
 @on_both_loops
+async def test_a_trace_that_is_closed_before_it_begins() -> None:
+    async with served() as (address, _), proxyables.connect(address) as peer:
+        trace = peer.trace()
+        await trace.aclose()
+        assert [event async for event in trace] == []
+        begun_by_two = peer.trace()
+        first, second = (asyncio.ensure_future(begun_by_two.take()) for _ in range(2))
+        with pytest.raises(RuntimeError, match="two tasks"):
+            await second
+        await begun_by_two.aclose()
+        assert await first == []
+
+
+@on_both_loops
 async def test_the_time_that_a_call_may_take_is_not_for_traces() -> None:
     limits = Limits(call_timeout=0.05)
     async with served(limits=limits) as (address, _), proxyables.connect(address) as peer:

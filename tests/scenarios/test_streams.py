@@ -13,6 +13,7 @@ import pytest
 
 import proxyables
 from connections import connected, idle, on_both_loops, settled
+from raw_peers import dialled
 from watching import until
 
 
@@ -351,6 +352,23 @@ async def test_an_iteration_that_is_given_up_before_its_first_item_stops_as_well
                 await waiting
         async with asyncio.timeout(5):
             await idle(*pair)
+
+
+@on_both_loops
+async def test_an_iteration_that_is_given_up_before_both_have_met_asks_for_nothing() -> None:
+    async with (
+        proxyables.serve(Source(), "tcp://127.0.0.1:0") as server,
+        dialled(server.addresses[0]) as raw,
+    ):
+        await until(lambda: server.peers)
+        iterator: Any = aiter(server.peers[0].root.endless())
+        waiting = asyncio.ensure_future(anext(iterator))
+        await asyncio.sleep(0)
+        await iterator.aclose()
+        await raw.greet(root="shop")
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        assert not [stream for stream in raw.received if stream % 2 == 0]
 
 
 @on_both_loops

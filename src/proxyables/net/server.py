@@ -67,6 +67,7 @@ class Server:
         self._refused: set[Peer] = set()
         self._complaints: Complaints | None = None
         self._arrivals = Arrivals(self._end_if_done)
+        self._starting = asyncio.Lock()
         self._is_started = False
         self._is_bound = False
         self._is_open = False
@@ -207,10 +208,14 @@ class Server:
             raise
 
     async def _start(self) -> Server:
-        if self._is_closing:
-            raise RuntimeError("the server is closed; call serve() again")
-        if self._is_started:
-            return self
+        async with self._starting:  # whoever comes second waits until it has started, too
+            if self._is_closing:
+                raise RuntimeError("the server is closed; call serve() again")
+            if not self._is_started:
+                await self._start_once()
+        return self
+
+    async def _start_once(self) -> None:
         self._is_started = True
         try:
             if self._is_made_once:
@@ -234,7 +239,6 @@ class Server:
         self.loop = asyncio.get_running_loop()
         FORKS.owned.add(self)
         self._end_if_done()
-        return self
 
     async def _open(self, binding: Binding) -> None:
         """Makes the one connection that an address is."""

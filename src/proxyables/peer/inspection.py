@@ -61,6 +61,7 @@ class Trace(AsyncIterator["TraceEvent"]):
             [STREAM, _CHUNK],
         ]
         self._items: Items | None = None
+        self._is_stopped = False
 
     def __aiter__(self) -> Self:
         return self
@@ -75,14 +76,18 @@ class Trace(AsyncIterator["TraceEvent"]):
     async def _begin(self) -> Items:
         if self._items is None:
             await _check(self._peer)
+        if self._items is None:  # still: another task may have come first
             self._items = self._peer.iterate(_TARGET, self._steps, self._peer)
             if self._peer.traces is None:
                 self._peer.traces = weakref.WeakSet()
             self._peer.traces.add(self)
+            if self._is_stopped:
+                self._items.stop()
         return self._items
 
     def stop(self) -> None:
-        """Ends the trace. Safe to call twice."""
+        """Ends the trace, also one that has not begun. Safe to call twice."""
+        self._is_stopped = True
         if self._items is not None:
             self._items.stop()
 

@@ -135,6 +135,8 @@ class Items:
                     raise StopAsyncIteration
                 if inbox.stream is None:
                     await inbox.calls.until_ready()
+                    if inbox.is_over:  # stopped meanwhile
+                        continue
                 if inbox.stream is None:  # still: another task is about to be told off
                     inbox.stream = inbox.calls.start_iteration(inbox, self._reference, self._steps)
                 await inbox.wait()
