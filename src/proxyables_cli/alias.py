@@ -59,7 +59,9 @@ def run(options: AliasOptions) -> int:
         _list(file, options)
     elif action == "add":
         name, address = options.words
-        _add(file, Alias(_name(name), _address(address), options.token_file), options)
+        # What is said for all connections is in force anyhow, and may change.
+        token_file = options.token_file if options.is_typed("token_file") else None
+        _add(file, Alias(_name(name), _address(address), token_file), options)
     else:
         _remove(file, _name(options.words[0]))
     return 0
@@ -101,9 +103,8 @@ def _address(text: str) -> str:
         raise Failure(Code.USAGE, str(error)) from None
     scheme = "unix:" if text.startswith("unix:") else ""
     path = text.removeprefix(scheme)
-    if path.startswith(("./", "../")):  # the name is used in other directories too
-        return scheme + targets.absolute(path)
-    return text
+    is_relative = not path.startswith(("/", "~", "@")) if scheme else path.startswith(("./", "../"))
+    return scheme + targets.absolute(path) if is_relative else text  # it is used elsewhere too
 
 
 def _add(file: Configuration, alias: Alias, options: AliasOptions) -> None:

@@ -413,10 +413,29 @@ def test_aliases_are_one_table(cli: Cli, file: Path) -> None:
     assert len(shown) == 8
 
 
-def test_a_relative_path_is_made_absolute(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("./x.sock", "{}/x.sock"),
+        ("unix:x.sock", "unix:{}/x.sock"),
+        ("unix:../x.sock", "unix:{}/x.sock"),
+        ("unix:/run/x.sock", "unix:/run/x.sock"),
+        ("unix:@x", "unix:@x"),
+    ],
+)
+def test_a_relative_path_is_made_absolute(
+    cli: Cli, tmp_path: Path, written: str, kept: str
+) -> None:
     env = {"XDG_CONFIG_HOME": str(tmp_path)}
-    cli("alias", "add", "x", "./x.sock", env=env)
-    assert json.loads(cli("alias", "list", env=env).out)["address"] == f"{tmp_path}/x.sock"
+    cli("alias", "add", "x", written, env=env)
+    where = tmp_path.parent if ".." in written else tmp_path
+    assert json.loads(cli("alias", "list", env=env).out)["address"] == kept.format(where)
+
+
+def test_a_token_of_all_connections_is_not_that_of_a_name(cli: Cli, tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path), "PROXYABLES_TOKEN_FILE": "/etc/token"}
+    cli("alias", "add", "x", ":1", env=env)
+    assert json.loads(cli("alias", "list", env=env).out) == {"name": "x", "address": ":1"}
 
 
 def test_the_token_of_an_alias_is_used(cli: Cli, tmp_path: Path) -> None:
