@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.processes import COMMAND, PATIENCE, Cli, Starter
+from cli.processes import COMMAND, PATIENCE, Cli, Starter, until
 from proxyables_cli.exits import Code
 
 
@@ -71,6 +71,32 @@ def test_a_pid_file_that_cannot_be_written(cli: Cli) -> None:
     result = cli("serve", "shop:shop", "--tcp", ":0", "--pid-file", "/nowhere/x.pid")
     assert result.code == Code.CANNOT_LISTEN
     assert "/nowhere/x.pid" in result.line
+
+
+def test_a_number_that_was_left_may_be_that_of_another_process_by_now(
+    serve: Starter, tmp_path: Path
+) -> None:
+    path = tmp_path / "shop.pid"
+    path.write_text(f"{os.getpid()}\n")
+    server = serve("shop:shop", "--tcp", ":0", "--pid-file", str(path))
+    assert path.read_text() == f"{server.process.pid}\n"
+    server.process.kill()
+    server.process.wait()
+    again = serve("shop:shop", "--tcp", ":0", "--pid-file", str(path))
+    assert path.read_text() == f"{again.process.pid}\n"
+
+
+def test_of_servers_that_start_at_once_one_has_the_file(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "shop.pid"
+    words = ["serve", "shop:shop", "--tcp", ":0", "--pid-file", str(path)]
+    started = [cli.start(*words) for _ in range(4)]
+    until(lambda: sum(each.poll() is None for each in started) == 1)
+    (runs,) = [each for each in started if each.poll() is None]
+    until(lambda: path.read_text() == f"{runs.pid}\n")
+    runs.terminate()
+    told = [each.communicate(timeout=PATIENCE)[1].decode() for each in started]
+    assert sum("runs already, says" in text for text in told) == 3
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("is_abstract", [False, True])

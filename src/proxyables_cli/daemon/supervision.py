@@ -44,8 +44,11 @@ def passed_sockets() -> list[str]:
 def pid_file(options: ServeOptions) -> Iterator[None]:
     """Keeps the file of ``--pid-file`` for as long as the block runs, if there is to be one.
 
+    It is locked meanwhile: one that a process which was killed has left counts for nothing, and
+    neither does its number, which may be another's by now.
+
     Raises:
-        Failure: It cannot be written, or another living process is named in it.
+        Failure: It cannot be written, or a living process has it.
     """
     path = options.pid_file
     if not path:
@@ -53,43 +56,47 @@ def pid_file(options: ServeOptions) -> Iterator[None]:
         return
     with options.concerning("pid_file"):
         path = targets.absolute(path)  # the target may go to another directory
-        _write_own(path)
+        descriptor = _locked(path)
+    owner = os.getpid()
     try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, b"%d\n" % owner)
         yield
     finally:
-        if _owner(path) == os.getpid():
+        if os.getpid() == owner and _is_at(descriptor, path):  # not in a child that was forked
             os.unlink(path)
+        os.close(descriptor)
 
 
-def _write_own(path: str) -> None:
-    _refuse_second(path)
+def _locked(path: str) -> int:
+    import fcntl
+
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise Failure(Code.CANNOT_LISTEN, f"cannot write the file {path}: {reason}") from None
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which no child inherits
+        except (BlockingIOError, PermissionError):
+            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "another"
+            os.close(descriptor)
+            told = f"process {owner} runs already, says {path}"
+            raise Failure(Code.CANNOT_LISTEN, told) from None
+        except OSError:
+            pass  # some file systems have no locks
+        if _is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # its process has ended in this moment, and has taken it along
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Whether a file is still the one that its name leads to."""
     try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(f"{os.getpid()}\n")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Failure(Code.CANNOT_LISTEN, f"cannot write the file {path}: {reason}") from None
-
-
-def _owner(path: str) -> int | None:
-    try:
-        with open(path, encoding="ascii") as file:
-            return int(file.read(32))
-    except (OSError, ValueError):
-        return None
-
-
-def _refuse_second(path: str) -> None:
-    owner = _owner(path)
-    if owner is None or owner <= 0 or owner == os.getpid():
-        return
-    try:
-        os.kill(owner, 0)
-    except ProcessLookupError:
-        return
-    except PermissionError:
-        pass  # it lives, and is somebody else's
-    raise Failure(Code.CANNOT_LISTEN, f"process {owner} runs already, says {path}")
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def claim(descriptor: int | None) -> int | None:
