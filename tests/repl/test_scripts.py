@@ -191,6 +191,23 @@ def test_exit_codes_of_the_script(address: str, code: str, status: int, run: Run
     assert run(address, f"raise SystemExit({code})") == ("", told, status)
 
 
+def test_the_exit_code_of_a_script_that_leaves_what_does_not_end(address: str) -> None:
+    code = """\
+async def stubborn():
+    while True:
+        try:
+            await obj.add(1)
+        except BaseException:
+            pass
+task = asyncio.ensure_future(stubborn())
+await asyncio.sleep(0.01)
+raise SystemExit(3)
+"""
+    done = proxyables("repl", address, "-c", code)
+    assert done.returncode == 3
+    assert done.stderr == "what was cancelled goes on: it ends with the session\n"
+
+
 def test_nobody_there(run: Run) -> None:
     output, told, status = run("tcp://127.0.0.1:1", "1")
     assert (output, status) == ("", 69)

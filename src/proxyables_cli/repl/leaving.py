@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from proxyables_cli.exits import talk
+from proxyables_cli.exits import Code, talk
 from proxyables_cli.stdout import flush
 
 NOTICE = 1.0
@@ -26,11 +26,12 @@ class Leaving:
     """Ends the process when a session does not end by itself.
 
     Attributes:
-        code: What the process ends with then.
+        code: What the process ends with then: that of a failure until it is known how the session
+            has ended.
     """
 
     def __init__(self) -> None:
-        self.code = 0
+        self.code: int = Code.RAISED
         self._ended = threading.Event()
 
     def begin(self) -> None:

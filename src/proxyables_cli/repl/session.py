@@ -136,16 +136,8 @@ class Session:
         try:
             with self.scope.as_main(), idle:
                 await self._connect(addresses)
-                for cell in cells:
-                    outcome = await self.evaluator.supervise(functools.partial(self._script, cell))
-                    if not prompts and outcome.ending is not Ending.DONE:
-                        return scripts.exit_code(outcome)
-                    self.report(outcome)
-                    if self.exit_code is not None:
-                        break
-                if prompts and self.exit_code is None:
-                    return await self._prompt(plain=plain)
-                return self.exit_code or Code.OK
+                code = await self._work(cells, prompts=prompts, plain=plain)
+                self.leaving.code = code
         finally:
             self.leaving.begin()
             await self.jobs.close()
@@ -153,6 +145,19 @@ class Session:
             if self.descriptions is not None:
                 await self.descriptions.close()
             await self._close_connections(tells=prompts)
+        return code
+
+    async def _work(self, cells: Sequence[Cell], *, prompts: bool, plain: bool) -> int:
+        for cell in cells:
+            outcome = await self.evaluator.supervise(functools.partial(self._script, cell))
+            if not prompts and outcome.ending is not Ending.DONE:
+                return scripts.exit_code(outcome)
+            self.report(outcome)
+            if self.exit_code is not None:
+                break
+        if prompts and self.exit_code is None:
+            return await self._prompt(plain=plain)
+        return self.exit_code or Code.OK
 
     async def _close_connections(self, *, tells: bool) -> None:
         """Closes all of them, which takes as long as calls in flight may: those of tasks, say."""

@@ -89,13 +89,13 @@ def _driven(
         loop = runner.get_loop()
         main = loop.create_task(work)
         try:
-            leaving.code = _completed(main, loop, endures=endures)
+            code = _completed(main, loop, endures=endures)
             # The runner would wait for each of them, for ever.
             if not loop.run_until_complete(leaving.tasks_ended()):
                 leaving.give_up()
         finally:
             leaving.end()
-    return leaving.code
+    return code
 
 
 def _completed(main: asyncio.Task[int], loop: asyncio.AbstractEventLoop, *, endures: bool) -> int:
