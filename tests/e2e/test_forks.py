@@ -96,6 +96,42 @@ factory = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}[s
 with asyncio.Runner(loop_factory=factory) as runner:
     runner.run(main())
 """
+SHARING = """
+import asyncio, contextlib, os, signal, sys
+import proxyables, uvloop
+
+def waited_for():
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # that of the list itself
+            if os.readlink(f"/proc/self/fd/{name}") == "anon_inode:[eventpoll]":
+                with open(f"/proc/self/fdinfo/{name}") as told:
+                    found += [line for line in told if line.startswith("tfd:")]
+    return sorted(found)
+
+async def main():
+    async with proxyables.serve(object(), "tcp://127.0.0.1:0"):
+        loop = asyncio.get_running_loop()
+        (reading, writing), (silent, _) = os.pipe(), os.pipe()
+        before = waited_for()
+        child = os.fork()
+        if child == 0:
+            turned = loop.create_future()
+            loop.add_reader(silent, print)
+            loop.call_later(0.01, turned.set_result, None)
+            await turned
+            os.write(writing, b"my loop has turned")
+            await loop.create_future()
+        os.close(writing)
+        assert os.read(reading, 100)  # and this loop has not
+        print(waited_for() == before, flush=True)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+factory = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}[sys.argv[1]]
+with asyncio.Runner(loop_factory=factory) as runner:
+    runner.run(main())
+"""
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
@@ -186,3 +222,9 @@ else:
 
 def test_a_child_that_is_forked_while_no_loop_runs_takes_everything_over() -> None:
     assert run(PREPARED) == "True\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fdinfo"), reason="needs Linux")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_what_the_child_waits_for_is_not_what_its_parent_waits_for(loop: str) -> None:
+    assert run(SHARING, loop) == "True\n"

@@ -26,6 +26,8 @@ from typing import Any, ClassVar, Protocol
 
 from proxyables.errors import ConnectionClosed
 
+_DESCRIPTORS = "/proc/self/fd"
+
 
 class Owned(Protocol):
     """Something that belongs to the process that made it."""
@@ -91,6 +93,9 @@ def _part(loop: Any) -> None:
     selector = getattr(loop, "_selector", None)
     pipe: list[Any] = [getattr(loop, name, None) for name in ("_ssock", "_csock")]
     epoll = getattr(selectors, "EpollSelector", ())
+    if selector is None:
+        _part_foreign()
+        return
     if not isinstance(selector, epoll) or not all(isinstance(end, socket.socket) for end in pipe):
         return
     with contextlib.suppress(OSError), contextlib.ExitStack() as closed:
@@ -103,6 +108,36 @@ def _part(loop: Any) -> None:
         for key in list(selector.get_map().values()):
             selector.unregister(key.fileobj)
             selector.register(key.fileobj, key.events, key.data)
+
+
+def _part_foreign() -> None:
+    """Does the same for a loop that does not tell what it waits with: for uvloop's.
+
+    What the child's libuv takes out of a shared epoll, the parent's misses, and aborts. Linux tells
+    which descriptors are epolls, and what each waits for.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(_DESCRIPTORS):
+            with contextlib.suppress(OSError):  # that of the list itself is closed by now
+                if os.readlink(f"{_DESCRIPTORS}/{name}") == "anon_inode:[eventpoll]":
+                    _part_epoll(int(name))
+
+
+def _part_epoll(descriptor: int) -> None:
+    with open(f"{_DESCRIPTORS}info/{descriptor}") as told, select.epoll() as own:
+        for line in told:
+            if line.startswith("tfd:"):
+                _, number, _, events, _, data, *_ = line.split()
+                waited = int(number)
+                if int(data, 16) & 0xFFFFFFFF != waited:
+                    return  # not libuv's, which finds what it waits for by the descriptor
+                if os.readlink(f"{_DESCRIPTORS}/{waited}") == "anon_inode:[eventfd]":
+                    # Threads wake the loop with it; the parent's are not to wake this one.
+                    waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+                    os.dup2(waker, waited, inheritable=False)
+                    os.close(waker)
+                own.register(waited, int(events, 16))
+        os.dup2(own.fileno(), descriptor, inheritable=False)
 
 
 def descriptors_of(transport: asyncio.BaseTransport) -> list[int]:
