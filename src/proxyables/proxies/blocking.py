@@ -14,7 +14,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from inspect import Signature
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 from proxyables.errors import AccessDenied, ProxyError, RemoteError
 from proxyables.objects.imports import Reference
@@ -186,7 +186,7 @@ class BlockingProxy(BlockingOperators):
     def __iter__(self) -> Iterator[Any]:
         found = self._found()
         if found is not self:
-            return iter(found)  # type: ignore[call-overload, no-any-return]
+            return cast("Iterator[Any]", iter(cast("Any", found)))
         told = self._told()
         if told.get("iterable") is False and told.get("async_iterable") is False:
             raise TypeError(f"{_name_in(told)!r} object is not iterable")
@@ -195,22 +195,22 @@ class BlockingProxy(BlockingOperators):
     def __reversed__(self) -> Iterator[Any]:
         found = self._found()
         if found is not self:
-            return reversed(found)  # type: ignore[call-overload, no-any-return]
+            return cast("Iterator[Any]", reversed(cast("Any", found)))
         try:
-            its_own: Any = self._operate("reversed")
+            its_own = self._operate("reversed")
         except AccessDenied:  # to its peers it has none, as a class has none
             its_own = NotImplemented
         if its_own is not NotImplemented:
-            return its_own  # type: ignore[no-any-return]
+            return cast("Iterator[Any]", its_own)
         told = self._told()
         if told.get("sized") is False or told.get("indexable") is False:
             raise TypeError(f"{_name_in(told)!r} object is not reversible")
         return (self[place] for place in range(len(self) - 1, -1, -1))
 
     def __bytes__(self) -> bytes:
-        given: Any = self._operate("bytes")
+        given = self._operate("bytes")
         if given is not NotImplemented:
-            return given  # type: ignore[no-any-return]
+            return cast("bytes", given)
         # As Python does: so many zeros, else the items.
         try:
             return bytes(self.__index__())
