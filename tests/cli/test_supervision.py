@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.processes import COMMAND, PATIENCE, Cli, Starter, until
+from cli.processes import COMMAND, PATIENCE, Cli, Server, Starter, until
 from proxyables_cli.exits import Code
 
 
@@ -71,6 +71,20 @@ def test_a_pid_file_that_cannot_be_written(cli: Cli) -> None:
     result = cli("serve", "shop:shop", "--tcp", ":0", "--pid-file", "/nowhere/x.pid")
     assert result.code == Code.CANNOT_LISTEN
     assert "/nowhere/x.pid" in result.line
+
+
+def test_what_is_no_file_is_written_to_and_stays(cli: Cli, tmp_path: Path) -> None:
+    """As root, unlinking the path would take the system's device away."""
+    path = tmp_path / "null"
+    path.symlink_to("/dev/null")
+    server = Server(cli, ["shop:shop", "--tcp", ":0", "--pid-file", str(path)])
+    assert server.stop().code == 0
+    assert path.is_symlink()
+    path.unlink()
+    path.symlink_to("/dev/full")
+    full = cli("serve", "shop:shop", "--tcp", ":0", "--pid-file", str(path))
+    assert full.code == Code.CANNOT_LISTEN
+    assert f"cannot write the file {path}: no space left on device" in full.line
 
 
 def test_a_number_that_was_left_may_be_that_of_another_process_by_now(

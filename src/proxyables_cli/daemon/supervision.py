@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import socket
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -56,39 +57,51 @@ def pid_file(options: ServeOptions) -> Iterator[None]:
         return
     with options.concerning("pid_file"):
         path = targets.absolute(path)  # the target may go to another directory
-        descriptor = _locked(path)
+        descriptor = _written(path)
     owner = os.getpid()
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, b"%d\n" % owner)
         yield
     finally:
-        if os.getpid() == owner and _is_at(descriptor, path):  # not in a child that was forked
+        # Not in a child that was forked, nor what is no file at all.
+        if os.getpid() == owner and _is_regular(descriptor) and _is_at(descriptor, path):
             os.unlink(path)
         os.close(descriptor)
 
 
-def _locked(path: str) -> int:
+def _written(path: str) -> int:
+    """Returns the descriptor of the file, in which this process's number stands."""
+    try:
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                if _is_regular(descriptor):
+                    _lock(descriptor, path)
+                    os.ftruncate(descriptor, 0)
+                if _is_at(descriptor, path):  # else its process took it along in this moment
+                    os.write(descriptor, b"%d\n" % os.getpid())
+                    return descriptor
+            except (Failure, OSError):
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(Code.CANNOT_LISTEN, f"cannot write the file {path}: {reason}") from None
+
+
+def _lock(descriptor: int, path: str) -> None:
     import fcntl
 
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise Failure(Code.CANNOT_LISTEN, f"cannot write the file {path}: {reason}") from None
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which no child inherits
-        except (BlockingIOError, PermissionError):
-            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "another"
-            os.close(descriptor)
-            told = f"process {owner} runs already, says {path}"
-            raise Failure(Code.CANNOT_LISTEN, told) from None
-        except OSError:
-            pass  # some file systems have no locks
-        if _is_at(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # its process has ended in this moment, and has taken it along
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which no child inherits
+    except (BlockingIOError, PermissionError):
+        owner = os.read(descriptor, 32).decode(errors="replace").strip() or "another"
+        told = f"process {owner} runs already, says {path}"
+        raise Failure(Code.CANNOT_LISTEN, told) from None
+
+
+def _is_regular(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def _is_at(descriptor: int, path: str) -> bool:
