@@ -124,20 +124,28 @@ def _part_foreign() -> None:
 
 
 def _part_epoll(descriptor: int) -> None:
-    with open(f"{_DESCRIPTORS}info/{descriptor}") as told, select.epoll() as own:
-        for line in told:
-            if line.startswith("tfd:"):
-                _, number, _, events, _, data, *_ = line.split()
-                waited = int(number)
-                if int(data, 16) & 0xFFFFFFFF != waited:
-                    return  # not libuv's, which finds what it waits for by the descriptor
-                if os.readlink(f"{_DESCRIPTORS}/{waited}") == "anon_inode:[eventfd]":
-                    # Threads wake the loop with it; the parent's are not to wake this one.
-                    waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-                    os.dup2(waker, waited, inheritable=False)
-                    os.close(waker)
-                own.register(waited, int(events, 16))
+    with open(f"{_DESCRIPTORS}info/{descriptor}") as told:
+        rows = [line.split() for line in told if line.startswith("tfd:")]
+    waited = {int(number): int(events, 16) for _, number, _, events, *_ in rows}
+    if any(int(row[5], 16) & 0xFFFFFFFF != int(row[1]) for row in rows):
+        return  # not libuv's, which finds what it waits for by the descriptor
+    with select.epoll() as own:
+        for number, events in waited.items():
+            with contextlib.suppress(OSError):  # it was closed, but is open in another process
+                if os.readlink(f"{_DESCRIPTORS}/{number}") == "anon_inode:[eventfd]":
+                    _wake_apart(number)
+                own.register(number, events)
         os.dup2(own.fileno(), descriptor, inheritable=False)
+
+
+def _wake_apart(descriptor: int) -> None:
+    """Has the child's threads wake the child's loop, and not the parent's.
+
+    It is woken once: what the parent's threads had asked for is not to be waited for.
+    """
+    waker = os.eventfd(1, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    os.dup2(waker, descriptor, inheritable=False)
+    os.close(waker)
 
 
 def descriptors_of(transport: asyncio.BaseTransport) -> list[int]:
