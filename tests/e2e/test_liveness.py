@@ -490,7 +490,7 @@ def big_request() -> list[Any]:
 @on_both_loops
 async def test_an_offence_does_not_prolong_the_end() -> None:
     async with (
-        serving(limits=Limits(grace=2.0)) as (server, _),
+        serving(limits=Limits(grace=1.0)) as (server, _),
         dialled(server.addresses[0]) as raw,
     ):
         await raw.greet()
@@ -500,10 +500,10 @@ async def test_an_offence_does_not_prolong_the_end() -> None:
         await until(lambda: server.peers[0].statistics()["calls_served"] == 40)
         started = now()
         server.close()
-        await asyncio.sleep(1.6)
+        await asyncio.sleep(0.8)
         await raw.write(b"\xff" * 12)
         await server.wait_closed()
-        assert now() - started < 3.5  # it would take 3.6 s if the grace began anew
+        assert now() - started < 1.5  # it would take 1.8 s if the grace began anew
 
 
 @on_both_loops
